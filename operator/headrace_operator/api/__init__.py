@@ -1,0 +1,1 @@
+"""The WorkerQueue resource as people write it: models, their rules, and the CRD made of them."""

@@ -1,0 +1,40 @@
+"""Every name that headrace puts into Kubernetes: group, kinds, labels, annotations. Spelled nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+GROUP: Final = "headrace.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+KIND: Final = "WorkerQueue"
+PLURAL: Final = "workerqueues"
+
+QUEUE_LABEL: Final = f"{GROUP}/queue"
+"""On everything that runs for a WorkerQueue: its name."""
+VERSION_LABEL: Final = f"{GROUP}/version"
+"""On a version's Deployment and pods: the version's hash."""
+REPLAY_ANNOTATION: Final = f"{GROUP}/replay"
+"""Written by people: which dead letters to run again."""
+REPLAY_ID_ANNOTATION: Final = f"{GROUP}/replay-id"
+"""Written by the operator: the request that it has accepted."""
+
+NAME_LENGTH: Final = 52
+"""Longest name of a WorkerQueue: `<name>-<hash>` must fit a label's 63 characters."""
+
+
+@dataclass(frozen=True, order=True)
+class QueueKey:
+    """Which WorkerQueue: what watches, runtimes and status writes are keyed by."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+def selector(key: QueueKey) -> str:
+    """The label selector of all pods of a WorkerQueue, for the scale subresource."""
+    return f"{QUEUE_LABEL}={key.name}"

@@ -1,0 +1,188 @@
+"""What the operator reports: the `status`, field by field. Timestamps, not ages; bounded; no payloads."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from headrace_operator.api.part import Part
+
+DECISIONS_KEPT = 10
+REASONS_KEPT = 10
+VERSIONS_KEPT = 5
+MESSAGE_LENGTH = 1024
+
+Timestamp = Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})]
+Word = Annotated[str, Field(max_length=253)]
+Message = Annotated[str, Field(max_length=MESSAGE_LENGTH)]
+
+
+class QueueNumbers(Part):
+    """The queues' jobs by state, all queues together."""
+
+    ready: int
+    """Runnable and waiting, those just fallen due included."""
+    scheduled: int
+    """Delayed jobs and retries whose time has not come."""
+    leased: int
+    """In the hands of workers."""
+    dead: int
+    """Dead letters."""
+    oldest_ready_time: Timestamp | None = None
+    """Since when the longest-waiting job has been runnable."""
+
+
+class ReasonCount(Part):
+    """Dead letters of one reason."""
+
+    reason: Word
+    """Class of the exception."""
+    count: int
+    """How many."""
+
+
+class DeadLetters(Part):
+    """Jobs that failed for good."""
+
+    total: int
+    """How many."""
+    oldest_time: Timestamp | None = None
+    """When the oldest was buried."""
+    by_reason: Annotated[tuple[ReasonCount, ...], Field(strict=False, max_length=REASONS_KEPT)] = ()
+    """The most frequent reasons."""
+
+
+class VersionStatus(Part):
+    """Workers of one version."""
+
+    hash: Word
+    """The version's hash."""
+    app: Word = ""
+    """The module it runs."""
+    image: Annotated[str, Field(max_length=500)] = ""
+    """Its image."""
+    desired: int
+    """Workers asked for."""
+    ready: int
+    """Workers that have started."""
+    terminating: int
+    """Workers that finish their jobs before they end."""
+    phase: Word
+    """Current, Starting, Failing or Retiring."""
+
+
+class DecisionInputs(Part):
+    """The numbers a decision was made from; absent when unknown."""
+
+    demand: int | None = None
+    """Jobs that a worker could be running: ready, due and leased."""
+    ready: int | None = None
+    """Runnable jobs."""
+    due: int | None = None
+    """Delayed jobs whose time has come."""
+    leased: int | None = None
+    """Jobs in the hands of workers."""
+    scheduled: int | None = None
+    """Jobs whose time has not come."""
+    current_replicas: int
+    """Workers wanted before."""
+    backlog_per_replica: int
+    """Jobs per worker, from the spec."""
+
+
+class DecisionStatus(Part):
+    """How many workers, and why."""
+
+    time: Timestamp
+    """When this was first decided."""
+    desired: int
+    """Workers wanted."""
+    reason: Word
+    """Why, in one word."""
+    message: Message
+    """Why, in one sentence."""
+    inputs: DecisionInputs
+    """The numbers behind it."""
+    limited_by: Word | None = None
+    """What kept it from following the demand."""
+    next_eligible_time: Timestamp | None = None
+    """When that limit ends, unless something changes."""
+
+
+class ReplayStatus(Part):
+    """The replay that was last asked for."""
+
+    request_id: Word
+    """Its id; runs once ever."""
+    request: Message
+    """What was asked for."""
+    phase: Word
+    """Accepted, Running, Completed, Failed or Refused."""
+    dry_run: bool = False
+    """Only counts what would be replayed."""
+    matched: int = 0
+    """Dead letters that the request selects."""
+    replayed: int = 0
+    """Jobs put back so far."""
+    started_time: Timestamp | None = None
+    """When it was accepted."""
+    finished_time: Timestamp | None = None
+    """When it ended."""
+    message: Message | None = None
+    """Outcome, or what is wrong with the request."""
+
+
+class Condition(Part):
+    """One aspect of the resource, as elsewhere in Kubernetes."""
+
+    type: Word
+    """Which aspect."""
+    status: Annotated[str, Field(max_length=7)]
+    """True, False or Unknown."""
+    observed_generation: int
+    """The spec's generation it is about."""
+    last_transition_time: Timestamp
+    """When status last changed."""
+    reason: Word
+    """Why, in one word."""
+    message: Message = ""
+    """Why, in one sentence."""
+
+
+class WorkerQueueStatus(Part):
+    """How the fleet is."""
+
+    observed_generation: int | None = None
+    """The spec's generation that this status is about."""
+    replicas: int = 0
+    """Workers asked for, all versions together."""
+    ready_replicas: int = 0
+    """Workers that have started."""
+    selector: Annotated[str, Field(max_length=512)] = ""
+    """Label selector of the workers' pods."""
+    queue: QueueNumbers | None = None
+    """Jobs by state, as last seen."""
+    dead_letters: DeadLetters | None = None
+    """Jobs that failed for good, as last seen."""
+    versions: Annotated[tuple[VersionStatus, ...], Field(strict=False, max_length=VERSIONS_KEPT)] = ()
+    """Versions that have workers, the current one first."""
+    last_decision: DecisionStatus | None = None
+    """How many workers are wanted now, and why."""
+    decisions: Annotated[tuple[DecisionStatus, ...], Field(strict=False, max_length=DECISIONS_KEPT)] = ()
+    """The last changes of that number, newest first."""
+    replay: ReplayStatus | None = None
+    """The replay that was last asked for."""
+    conditions: Annotated[
+        tuple[Condition, ...],
+        Field(
+            strict=False,
+            max_length=16,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+        ),
+    ] = ()
+    """Ready, Progressing, Active, Paused, DeadLettersPresent and RedisAvailable."""
+
+    def document(self) -> dict[str, object]:
+        """The JSON form, for a write of the status subresource."""
+        return self.model_dump(by_alias=True, exclude_none=True, mode="json")

@@ -1,0 +1,1 @@
+"""Places where WorkerQueues are kept, each behind seams.objects.Objects."""

@@ -1,0 +1,1 @@
+"""Places where workers run, each behind seams.runtime.Runtime."""

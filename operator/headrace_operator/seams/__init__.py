@@ -1,0 +1,1 @@
+"""What the operator core needs from the world: where workers run, where the resources are. Only protocols."""

@@ -1,0 +1,1 @@
+"""What several suites share: servers, ledgers, proxies, a control plane. No tests live here."""

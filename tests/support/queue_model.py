@@ -1,0 +1,227 @@
+"""A plain Python model of one queue: what the scripts promise, without Redis, chunks of commands or time of its own.
+
+Where the scripts choose freely (which ids of a session a reaping chunk takes, which ids a claim takes of those
+that wait), the caller says what Redis chose, and the model says whether it may.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+CRASH_LIMIT = 5
+SUSPECT_AFTER = 2
+
+
+@dataclass
+class Job:
+    """`place` as in queue_state.Snapshot.places."""
+
+    place: str
+    priority: str = "default"
+    due_ms: int = 0
+    claim: str = ""
+    attempts: int = 0
+    crashes: int = 0
+    cancel: bool = False
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """`kind` as in settle.lua; `number` is the attempts of retry and bury."""
+
+    kind: str
+    id: str
+    claim: str
+    number: int = 0
+    delay_ms: int = 0
+
+
+@dataclass
+class QueueModel:
+    """State and transitions. `begin` stands for read_clock, `save` for save_clock."""
+
+    lease_ms: int
+    reap_chunk: int
+    now_ms: int
+    tick_ms: int | None = None
+    reap_after: int = 0
+    saved_reap_after: int = 0
+    jobs: dict[str, Job] = field(default_factory=dict)
+    given: set[str] = field(default_factory=set)
+    sessions: dict[str, int] = field(default_factory=dict)
+    reaping: dict[str, int] = field(default_factory=dict)
+    cordons: dict[str, int] = field(default_factory=dict)
+    idle: set[str] = field(default_factory=set)
+    lanes: dict[tuple[str, str], tuple[int, tuple[str, ...]]] = field(default_factory=dict)
+    alone: str | None = None
+    paused: bool = False
+    counts: Counter[str] = field(default_factory=Counter)
+
+    # -- the clock
+
+    def begin(self) -> None:
+        tick = self.now_ms if self.tick_ms is None else self.tick_ms
+        gap = self.now_ms - tick > self.lease_ms / 2
+        self.reap_after = self.now_ms + self.lease_ms if gap else self.saved_reap_after
+
+    def save(self) -> None:
+        self.tick_ms = self.now_ms
+        self.saved_reap_after = self.reap_after
+
+    # -- looking
+
+    def held(self, sid: str) -> list[str]:
+        return [job_id for job_id, job in self.jobs.items() if job.place == f"leased:{sid}"]
+
+    def held_under(self, sid: str, claim: str) -> set[str]:
+        return {job_id for job_id in self.held(sid) if self.jobs[job_id].claim == claim}
+
+    def cancelled_here(self, sid: str) -> set[str]:
+        return {job_id for job_id in self.held(sid) if self.jobs[job_id].cancel}
+
+    def waiting(self) -> set[str]:
+        return {job_id for job_id, job in self.jobs.items() if job.place.startswith("ready:")}
+
+    def suspects(self) -> set[str]:
+        return {job_id for job_id, job in self.jobs.items() if job.place == "suspects"}
+
+    def due(self) -> list[str]:
+        return [i for i, job in self.jobs.items() if job.place == "scheduled" and job.due_ms <= self.now_ms]
+
+    def next_due_ms(self) -> int:
+        return min((job.due_ms for job in self.jobs.values() if job.place == "scheduled"), default=-1)
+
+    def standing(self, sid: str) -> str:
+        if self.cordons.get(sid, 0) > self.now_ms:
+            return "CORDONED"
+        return "PAUSED" if self.paused else "OK"
+
+    # -- parts of transitions
+
+    def make_ready(self, job_id: str) -> None:
+        job = self.jobs[job_id]
+        job.place = "suspects" if job.crashes >= SUSPECT_AFTER else f"ready:{job.priority}"
+        job.claim = ""
+
+    def schedule(self, job_id: str, delay_ms: int) -> None:
+        job = self.jobs[job_id]
+        job.place, job.due_ms, job.claim = "scheduled", self.now_ms + delay_ms, ""
+
+    def bury(self, job_id: str) -> None:
+        job = self.jobs[job_id]
+        job.place, job.crashes, job.claim = "dead", 0, ""
+        self.counts["dead"] += 1
+
+    def drop(self, job_id: str, counter: str) -> None:
+        del self.jobs[job_id]
+        self.counts[counter] += 1
+
+    def cancel_pending(self, job_id: str) -> bool:
+        if self.jobs[job_id].cancel:
+            self.drop(job_id, "cancelled")
+            return True
+        return False
+
+    def settle(self, sid: str, settlements: Sequence[Settlement]) -> tuple[str, ...]:
+        """The ids whose settlement is refused."""
+        stale = []
+        for s in settlements:
+            job = self.jobs.get(s.id)
+            if job is None or job.place != f"leased:{sid}" or job.claim != s.claim:
+                stale.append(s.id)
+            else:
+                self._settle_one(s)
+        self.counts["stale"] += len(stale)
+        return tuple(stale)
+
+    def _settle_one(self, s: Settlement) -> None:
+        if s.kind in ("done", "result"):
+            self.drop(s.id, "completed")
+        elif s.kind == "cancel":
+            self.drop(s.id, "cancelled")
+        elif self.cancel_pending(s.id):
+            pass
+        elif s.kind == "bury":
+            self.jobs[s.id].attempts = s.number
+            self.bury(s.id)
+        else:
+            if s.kind == "retry":
+                self.jobs[s.id].attempts = s.number
+            else:
+                self.counts["released"] += 1
+            if s.delay_ms:
+                self.schedule(s.id, s.delay_ms)
+            else:
+                self.make_ready(s.id)
+
+    def fence(self, sid: str) -> None:
+        self.sessions.pop(sid, None)
+        self.reaping[sid] = self.now_ms
+        self.idle.discard(sid)
+
+    def next_to_reap(self, caller: str) -> str | None:
+        """Fences as reap.lua does; the session whose ids move now, if any."""
+        if self.now_ms >= self.reap_after:
+            expired = sorted((at, sid) for sid, at in self.sessions.items() if at <= self.now_ms)[:2]
+            others = [sid for _, sid in expired if sid != caller]
+            if others:
+                self.fence(others[0])
+        return min(self.reaping, key=lambda sid: (self.reaping[sid], sid), default=None)
+
+    def abandon(self, sid: str, moved: Collection[str]) -> None:
+        for job_id in moved:
+            self.counts["crashed"] += 1
+            if self.cancel_pending(job_id):
+                continue
+            job = self.jobs[job_id]
+            job.crashes += 1
+            if job.crashes >= CRASH_LIMIT:
+                self.bury(job_id)
+            else:
+                self.make_ready(job_id)
+        if not self.held(sid):
+            self.reaping.pop(sid, None)
+            self.forget_lanes(sid)
+            if self.alone == sid:
+                self.alone = None
+
+    def forget_lanes(self, sid: str) -> None:
+        self.lanes = {lane: last for lane, last in self.lanes.items() if lane[0] != sid}
+
+    def apart(self, sid: str) -> bool:
+        """claim_suspect's verdict: this session gets a suspect or nothing."""
+        if self.alone and self.alone != sid and self.alone in self.sessions:
+            return False
+        if self.suspects():
+            self.alone = sid
+        elif self.alone == sid and not self.held(sid):
+            self.alone = None
+        return self.alone == sid
+
+    def claim(self, sid: str, token: str, n: int, ids: Sequence[str]) -> None:
+        """Take what Redis chose; fails when it may not be chosen, or when it is too few."""
+        apart = self.apart(sid)
+        if apart:
+            allowed, count = self.suspects(), 0 if self.held(sid) or not self.suspects() else 1
+        else:
+            allowed, count = self.waiting(), min(n, len(self.waiting()))
+        assert len(ids) == count, f"claimed {ids}, expected {count} of {sorted(allowed)}"
+        assert set(ids) <= allowed, f"claimed {ids}, allowed {sorted(allowed)}"
+        for job_id in ids:
+            self.jobs[job_id].place = f"leased:{sid}"
+            self.jobs[job_id].claim = token
+
+    # -- what must hold
+
+    def places(self) -> dict[str, str]:
+        return {job_id: job.place for job_id, job in self.jobs.items()}
+
+    def takeable(self) -> int:
+        """Jobs that an idle session could have now."""
+        return len(self.waiting()) + (0 if self.alone else len(self.suspects()))
+
+    def balance(self, counts: Mapping[str, int]) -> int:
+        """Enqueued less what has ended less what is here; 0 or jobs were lost or made."""
+        return counts["enqueued"] - counts["completed"] - counts["cancelled"] - len(self.jobs)

@@ -1,0 +1,109 @@
+"""One server of a test: started with a log file, stopped by its pid, frozen and thawed by signals.
+
+Knows nothing of what the server serves; readiness is the caller's question, `poll_until` its answer.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+LAUNCHER = Path(__file__).with_name("die_with_parent.py")
+# Below the kernel's range for outgoing connections: a port stays ours while its server is down for a test.
+PORTS = range(12_000, 30_000)
+
+# To the kernel, the parent that dies is the thread that started the child: one thread that lasts as long as
+# this process starts them all, whichever short-lived thread asks.
+STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="server-starter")
+
+
+class ServerFailed(Exception):
+    """A server did not start, or ended by itself; the message ends with the tail of its log."""
+
+
+class ServerProcess:
+    """A server's process; it dies with this one."""
+
+    def __init__(self, name: str, argv: Sequence[str | Path], log: Path) -> None:
+        self.name = name
+        self.log = log
+        self._argv = [str(argument) for argument in argv]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id; raises ServerFailed when it is not running."""
+        if self._process is None or self._process.poll() is not None:
+            raise ServerFailed(self.report("is not running"))
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it, appending to the log."""
+        launch = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), *self._argv]
+        with self.log.open("ab") as log:
+            self._process = STARTER.submit(
+                subprocess.Popen,
+                launch,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            ).result(10)
+
+    def stop(self, *, grace: float) -> None:
+        """SIGTERM, then SIGKILL after `grace` seconds (0: at once); also ends a frozen or ended process."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if grace > 0:
+            process.terminate()
+            process.send_signal(signal.SIGCONT)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(grace)
+        process.kill()
+        process.wait(10)
+
+    def freeze(self) -> None:
+        """SIGSTOP: connections stay open and nothing answers."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def report(self, complaint: str) -> str:
+        """`complaint` about this server, with the last lines of its log."""
+        tail = self.log.read_text(errors="replace").splitlines()[-25:] if self.log.exists() else []
+        return "\n".join([f"{self.name} {complaint}; the end of {self.log}:", *tail])
+
+    def poll_until(self, ready: Callable[[], bool], *, deadline: float) -> None:
+        """Ask until `ready()`; ServerFailed when the process ends first or `deadline` (monotonic) passes."""
+        while not ready():
+            _ = self.pid
+            if time.monotonic() > deadline:
+                raise ServerFailed(self.report("did not get ready in time"))
+            time.sleep(0.05)
+
+
+def free_ports(count: int) -> list[int]:
+    """`count` loopback TCP ports that nobody listens on now."""
+    ports: list[int] = []
+    with ExitStack() as held:
+        while len(ports) < count:
+            probe = held.enter_context(socket.socket())
+            port = random.choice(PORTS)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            ports.append(port)
+    return ports

@@ -1,0 +1,88 @@
+"""The replay annotation's little language, row by row."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headrace.errors import ConfigError
+from headrace_operator.core.replay_request import MOST_CHARACTERS, ReplayRequest, parse_replay_request
+
+GOOD = [
+    ("all", ReplayRequest(everything=True)),
+    (" all , dry-run ", ReplayRequest(everything=True, dry_run=True)),
+    ("all,,", ReplayRequest(everything=True)),
+    ("all,all", ReplayRequest(everything=True)),
+    ("id=a", ReplayRequest(ids=("a",))),
+    ("id=b,id=a,id=b", ReplayRequest(ids=("b", "a"))),
+    ("task=mail.send", ReplayRequest(task="mail.send")),
+    ("reason=ValueError", ReplayRequest(reason="ValueError")),
+    ("task = mail.send , reason = KeyError", ReplayRequest(task="mail.send", reason="KeyError")),
+    ("id=a,task=t", ReplayRequest(ids=("a",), task="t")),
+    ("reason=a=b", ReplayRequest(reason="a=b")),
+    ("all,max=10", ReplayRequest(everything=True, most=10)),
+    ("all,request=fix-17", ReplayRequest(everything=True, request="fix-17")),
+    ("all,by=ada@example.org", ReplayRequest(everything=True, by="ada@example.org")),
+    (
+        "by=ada,max=3,dry-run,reason=KeyError,request=r.1",
+        ReplayRequest(reason="KeyError", dry_run=True, most=3, request="r.1", by="ada"),
+    ),
+]
+
+BAD = [
+    ("", "nothing is selected; say all, id=…, task=… or reason=…"),
+    (" , ", "nothing is selected"),
+    ("dry-run", "nothing is selected"),
+    ("max=5,by=ada", "nothing is selected"),
+    ("everything", "'everything' is no word of a replay request; those are all, id=…, task=…"),
+    ("All", "'All' is no word"),
+    ("since=1h", "'since=1h' is no word"),
+    ("all,id=a", "all goes with no filter; leave out all or id"),
+    ("all,task=a,reason=b", "leave out all or task and reason"),
+    ("all=yes", "all takes no value, got 'all=yes'"),
+    ("all,dry-run=true", "dry-run takes no value"),
+    ("id", "id needs a value, as in id=…"),
+    ("id=", "id needs a value"),
+    ("all,max", "max needs a value, as in max=10"),
+    ("task=a,task=b", "task is given 2 times; once is enough"),
+    ("all,max=1,max=2", "max is given 2 times"),
+    ("all,max=0", "max must be a whole number from 1, got '0'"),
+    ("all,max=-1", "max must be a whole number from 1, got '-1'"),
+    ("all,max=many", "got 'many'"),
+    ("all,max=1e3", "got '1e3'"),
+    ("all,max=²", "got '²'"),
+    ("all,request=a b", "request must have at most 64 letters"),
+    ("all,request=" + "r" * 65, "request must have at most 64 letters"),
+    ("all,by=-ada", "by must have at most 64 letters"),
+    ("x" * (MOST_CHARACTERS + 1), "a replay request has at most 16384 characters, this one has 16385"),
+]
+
+
+@pytest.mark.parametrize(("value", "request_"), GOOD, ids=[value for value, _ in GOOD])
+def test_a_good_request(value: str, request_: ReplayRequest) -> None:
+    assert parse_replay_request(value) == request_
+
+
+@pytest.mark.parametrize(("value", "says"), BAD, ids=[value[:30] for value, _ in BAD])
+def test_a_bad_request_gets_one_clear_line(value: str, says: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse_replay_request(value)
+    message = str(refused.value)
+    assert says in message
+    assert "\n" not in message
+    assert len(message) < 250
+
+
+@given(st.text(max_size=60) | st.from_regex(r"((all|id|task|max|by|dry-run)(=\w{0,3})?,){0,5}", fullmatch=True))
+def test_anything_is_a_request_or_a_config_error(value: str) -> None:
+    try:
+        request = parse_replay_request(value)
+    except ConfigError:
+        return
+    assert parse_replay_request(str(request)) == request
+
+
+@pytest.mark.parametrize(("value", "request_"), GOOD, ids=[value for value, _ in GOOD])
+def test_a_request_can_be_told_in_its_own_words(value: str, request_: ReplayRequest) -> None:
+    assert parse_replay_request(str(request_)) == request_

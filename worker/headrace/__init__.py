@@ -1,0 +1,69 @@
+"""headrace: task functions, queues and the fleet that runs them.
+
+    from headrace import Fleet
+
+    fleet = Fleet()
+    emails = fleet.queue("emails")
+
+    @emails.task(max_retries=5, timeout=30)
+    async def send(to: str, subject: str) -> None: ...
+
+Names are imported on first use, so that a worker's start-up pays only for what it needs.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from headrace.client.fleet import Fleet
+    from headrace.client.job import Job
+    from headrace.client.queue import Queue
+    from headrace.client.task import Task
+    from headrace.context import Context, current_context
+    from headrace.contract.protocol import Priority, State
+    from headrace.errors import HeadraceError, PayloadError, QueueUnavailableError, UsageError
+    from headrace.retry import Bury, RetryLater, RetryPolicy
+
+_HOMES = {
+    "Bury": "headrace.retry",
+    "Context": "headrace.context",
+    "Fleet": "headrace.client.fleet",
+    "HeadraceError": "headrace.errors",
+    "Job": "headrace.client.job",
+    "PayloadError": "headrace.errors",
+    "Priority": "headrace.contract.protocol",
+    "Queue": "headrace.client.queue",
+    "QueueUnavailableError": "headrace.errors",
+    "RetryLater": "headrace.retry",
+    "RetryPolicy": "headrace.retry",
+    "State": "headrace.contract.protocol",
+    "Task": "headrace.client.task",
+    "UsageError": "headrace.errors",
+    "current_context": "headrace.context",
+}
+
+__all__ = [
+    "Bury",
+    "Context",
+    "Fleet",
+    "HeadraceError",
+    "Job",
+    "PayloadError",
+    "Priority",
+    "Queue",
+    "QueueUnavailableError",
+    "RetryLater",
+    "RetryPolicy",
+    "State",
+    "Task",
+    "UsageError",
+    "current_context",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'headrace' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

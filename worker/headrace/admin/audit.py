@@ -1,0 +1,152 @@
+"""Proves that each job id stands in exactly one state, and mends what does not, while the queue goes on.
+
+Every structure is scanned in bounded slices by audit_slice.lua, which looks at an id's places in the
+step that read it: what it names was a fact, not a race. mend.lua looks again before it changes anything.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
+
+from headrace.admin.findings import (
+    AuditReport,
+    Doubled,
+    FacetMismatch,
+    Finding,
+    Ghost,
+    Misfiled,
+    Orphan,
+    StrayLeases,
+    TracebackMismatch,
+)
+from headrace.admin.handle import SCAN_SLICE, QueueHandle
+from headrace.admin.traceback_audit import compare_tracebacks
+from headrace.contract.protocol import CHUNK, Priority, State
+
+KEPT_PER_KIND: Final = 1000
+
+_PLAIN: Final = (
+    "sched",
+    *(f"ready:{p}" for p in Priority),
+    "suspects",
+    "parked",
+    "dead",
+    "dj",
+    "prio",
+    "crash",
+    "cancel",
+)
+_STATE_OF: Final = {"suspects": State.READY, "reaping": State.LEASED}
+
+
+class Audit:
+    """Audits of one queue."""
+
+    def __init__(self, handle: QueueHandle) -> None:
+        self._handle = handle
+
+    async def run(self, *, repair: bool = False) -> AuditReport:
+        """Look at everything once; with `repair`, mend what is found. Takes some seconds per million jobs."""
+        return await _Run(self._handle, repair).run()
+
+
+class _Run:
+    """One audit under way."""
+
+    def __init__(self, handle: QueueHandle, repair: bool) -> None:
+        self._handle = handle
+        self._repair = repair
+        self._states: Counter[State] = Counter()
+        self._counts: Counter[str] = Counter()
+        self._kept: list[Finding] = []
+        self._mended = 0
+
+    async def run(self) -> AuditReport:
+        await self._check_sessions()  # first: mending their leases makes ready what would else look like orphans
+        await self._check_structure("jobs")
+        for structure in [*_PLAIN, *await self._leases(), *await self._letters()]:
+            await self._check_structure(structure)
+        checked = await self._check_counts()
+        return AuditReport(self._handle.queue, self._states, self._counts, tuple(self._kept), self._mended, checked)
+
+    def _note(self, finding: Finding) -> None:
+        kind = type(finding).__name__
+        self._counts[kind] += 1
+        if self._counts[kind] <= KEPT_PER_KIND:
+            self._kept.append(finding)
+
+    async def _check_structure(self, structure: str) -> None:
+        async for _, sound, _, faults in slices(self._handle, structure):
+            for i in range(0, len(sound), 2):
+                place = sound[i].decode()
+                self._states[_STATE_OF.get(place) or State(place)] += sound[i + 1]
+            for fault in faults:
+                self._note(_finding([part.decode() for part in fault]))
+            if self._repair and faults:
+                self._mended += await self._handle.run("mend", *[fault[0] for fault in faults])
+
+    async def _leases(self) -> list[str]:
+        live, reaping = await self._handle.pipeline([("ZRANGE", "sess", 0, -1), ("ZRANGE", "reaping", 0, -1)])
+        return [f"own:{sid.decode()}" for sid in (*live, *reaping)]
+
+    async def _letters(self) -> list[str]:
+        return [f"dead:{facet.decode()}" for facet in await self._handle.request("HKEYS", "facets")]
+
+    async def _check_sessions(self) -> None:
+        pattern = self._handle.key("own:*")
+        skip, cursor = len(pattern) - 1, b"0"
+        while True:
+            cursor, found = await self._handle.link.request("SCAN", cursor, "MATCH", pattern, "COUNT", CHUNK)
+            for key in found:
+                await self._check_session(key[skip:].decode())
+            if cursor == b"0":
+                return
+
+    async def _check_session(self, sid: str) -> None:
+        live, reaping, leases = await self._handle.pipeline(
+            [("ZSCORE", "sess", sid), ("ZSCORE", "reaping", sid), ("HLEN", f"own:{sid}")]
+        )
+        if live is None and reaping is None and leases:
+            self._note(StrayLeases(sid, leases))
+            if self._repair:
+                self._mended += await self._handle.run("leave", sid)
+
+    async def _check_counts(self) -> bool:
+        tracebacks = await compare_tracebacks(self._handle)
+        differences: list[str | int] = []
+        for fingerprint, (counted, actual) in (tracebacks or {}).items():
+            self._note(TracebackMismatch(fingerprint, counted, actual))
+            differences += [fingerprint, actual - counted]
+        wrong: Sequence[Any] = await self._handle.run("mend_counts", "mend" if self._repair else "look", *differences)
+        for i in range(0, len(wrong), 3):
+            self._note(FacetMismatch(wrong[i].decode(), wrong[i + 1], wrong[i + 2]))
+        if self._repair:
+            self._mended += len(wrong) // 3 + len(differences) // 2
+        return tracebacks is not None
+
+
+async def slices(handle: QueueHandle, structure: str) -> AsyncIterator[tuple[int, list[Any], list[Any], list[Any]]]:
+    """audit_slice.lua over a whole structure: ids seen, sound places, fingerprints, faults of each slice."""
+    cursor = b"0"
+    while True:
+        cursor, seen, sound, fingerprints, faults = await handle.run("audit_slice", structure, cursor, SCAN_SLICE)
+        yield seen, sound, fingerprints, faults
+        if cursor == b"0":
+            return
+
+
+def _finding(fault: Sequence[str]) -> Finding:
+    job_id, kind, *places = fault
+    match kind:
+        case "orphan":
+            return Orphan(job_id)
+        case "ghost":
+            return Ghost(job_id, places[0])
+        case "doubled":
+            return Doubled(job_id, tuple(places))
+        case "misfiled":
+            return Misfiled(job_id, places[0])
+        case _:
+            raise ValueError(f"audit_slice.lua named a fault {kind!r} that this version does not know")

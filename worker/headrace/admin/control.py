@@ -1,0 +1,52 @@
+"""What the operator and people tell a queue and its workers: pause, cordon, sleep, reap, claim ownership."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from headrace.admin.handle import QueueHandle
+
+
+class Control:
+    """Commands to one queue. Each is idempotent and raises QueueUnavailableError when Redis can't serve."""
+
+    def __init__(self, handle: QueueHandle) -> None:
+        self._handle = handle
+
+    async def pause(self) -> bool:
+        """Workers claim nothing more; what runs goes on. True when the queue was running."""
+        return bool(await self._handle.run("pause"))
+
+    async def resume(self) -> bool:
+        """Workers claim again. True when the queue was paused."""
+        return bool(await self._handle.run("resume"))
+
+    async def cordon(self, sids: Sequence[str], ttl_ms: int) -> Mapping[str, int]:
+        """Give these sessions no more jobs for `ttl_ms` (0: give again); says how many jobs each still holds."""
+        if not sids:
+            return {}
+        leases = await self._handle.run("cordon", ttl_ms, *sids)
+        return dict(zip(sids, leases, strict=True))
+
+    async def sleep(self) -> bool:
+        """Ask for a message on the `signal` channel at the next work. False: there is work already."""
+        return bool(await self._handle.run("sleep"))
+
+    async def reap_session(self, sid: str) -> int:
+        """Take the jobs of a session whose process is known to be gone; says how many were moved."""
+        return int(await self._handle.run("reap_session", sid))
+
+    async def claim_ownership(self, owner: str) -> str:
+        """Claim the queue for `cluster/namespace/name`; says who has it after the call."""
+        reply: bytes = await self._handle.run("own_queue", owner, "claim")
+        return reply.decode()
+
+    async def release_ownership(self, owner: str) -> str:
+        """Give the queue up if `owner` has it; says who has it after the call, '' for nobody."""
+        reply: bytes = await self._handle.run("own_queue", owner, "release")
+        return reply.decode()
+
+    @property
+    def signal_channel(self) -> str:
+        """The channel to subscribe to, see wire/subscription.py."""
+        return self._handle.key("signal")

@@ -1,0 +1,96 @@
+"""Answers "why isn't my job running?" in one sentence, for each state. Pure."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from headrace.admin.job_view import JobView
+from headrace.contract.protocol import State
+from headrace.contract.stats import QueueStats
+
+
+def explain(view: JobView, stats: QueueStats) -> str:
+    """One sentence about `view`, given the queue's numbers at about the same time."""
+    match view.state:
+        case State.SCHEDULED:
+            return _scheduled(view, stats)
+        case State.READY:
+            return _ready(view, stats)
+        case State.LEASED:
+            return _leased(view, stats)
+        case State.PARKED:
+            return "It waits for a limit: the concurrency or rate of its key is used up."
+        case State.DEAD:
+            return f"It is dead ({view.reason or 'reason lost'}): it runs again only when replayed."
+        case State.DONE:
+            return "It is done; only its result is kept."
+        case _:
+            assert_never(view.state)
+
+
+def _scheduled(view: JobView, stats: QueueStats) -> str:
+    wait_ms = (view.due_ms or 0) - stats.now_ms
+    what = f"a retry after {_times(view.attempts, 'failed attempt')}" if view.attempts else "its time"
+    if wait_ms > 0:
+        return f"It waits for {what}, due in {_seconds(wait_ms)}."
+    blocked = _blocked(stats)
+    return f"It fell due {_seconds(-wait_ms)} ago and is claimed next" + (f", but {blocked}." if blocked else ".")
+
+
+def _ready(view: JobView, stats: QueueStats) -> str:
+    waited = f"It has been ready for {_seconds(stats.now_ms - (view.since_ms or stats.now_ms))}"
+    blocked = _blocked(stats)
+    if blocked:
+        return f"{waited}, but {blocked}."
+    if view.suspect:
+        return (
+            f"{waited}; its worker died {_times(view.crashes, 'time')} while running it, so it runs alone "
+            "as soon as one worker has finished its other jobs."
+        )
+    slots, running = sum(w.slots for w in stats.workers), sum(w.running for w in stats.workers)
+    if running >= slots:
+        workers = _times(len(stats.workers), "worker")
+        return f"{waited}: all {slots} slots of {workers} are busy, {stats.ready} jobs are ready."
+    return f"{waited} and is claimed next: {slots - running} of {slots} slots are free, {stats.ready} jobs are ready."
+
+
+def _leased(view: JobView, stats: QueueStats) -> str:
+    if view.holder is None:
+        return "Its worker's lease has ended: the next exchange of another worker makes it ready again."
+    session = next((worker for worker in stats.workers if worker.sid == view.holder_sid), None)
+    if session is not None and session.expires_ms <= stats.now_ms:
+        return (
+            f"It was claimed by {view.holder}, which has been silent for longer than its lease; "
+            "the next exchange of another worker makes it ready again."
+        )
+    asked = "; its cancellation was asked for" if view.cancel_requested else ""
+    return f"It is claimed by worker {view.holder}: running, or next to run there{asked}."
+
+
+def _blocked(stats: QueueStats) -> str | None:
+    """Why no worker would claim anything now, as the end of a sentence."""
+    if stats.paused:
+        return f"the queue is paused (headrace resume {stats.queue})"
+    alive = [worker for worker in stats.workers if worker.expires_ms > stats.now_ms]
+    if not alive:
+        return (
+            "the queue sleeps and no worker has been started yet"
+            if stats.asleep
+            else "no worker of this queue is running"
+        )
+    if all(worker.draining for worker in alive):
+        return f"all of its {_times(len(alive), 'worker')} are draining"
+    if all(worker.draining or worker.cordoned for worker in alive):
+        return f"all of its {_times(len(alive), 'worker')} are cordoned or draining"
+    return None
+
+
+def _times(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _seconds(ms: int) -> str:
+    seconds = max(ms, 0) / 1000
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,90 @@
+"""What an audit can find wrong, as closed types, and its report. Pure data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from headrace.contract.protocol import State
+
+
+@dataclass(frozen=True)
+class Orphan:
+    """Has an envelope and stands nowhere. Mended: ready, nothing charged."""
+
+    id: str
+
+
+@dataclass(frozen=True)
+class Ghost:
+    """Stands somewhere without an envelope: can't be run. Mended: removed."""
+
+    id: str
+    place: str
+
+
+@dataclass(frozen=True)
+class Doubled:
+    """Stands in several places. Mended: the most advanced one is kept, in mend.lua's order."""
+
+    id: str
+    places: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Misfiled:
+    """The dead-letter structures disagree about it. Mended: filed where its state says."""
+
+    id: str
+    place: str
+
+
+@dataclass(frozen=True)
+class StrayLeases:
+    """Leases of a session that no longer exists. Mended: ready, nothing charged."""
+
+    sid: str
+    leases: int
+
+
+@dataclass(frozen=True)
+class FacetMismatch:
+    """A count by task and reason differs from its letters. Mended: set."""
+
+    facet: str
+    counted: int
+    actual: int
+
+
+@dataclass(frozen=True)
+class TracebackMismatch:
+    """A traceback's count of users differs from the letters that name it. Mended: corrected by the difference."""
+
+    fingerprint: str
+    counted: int
+    actual: int
+
+
+Finding = Orphan | Ghost | Doubled | Misfiled | StrayLeases | FacetMismatch | TracebackMismatch
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What one audit saw."""
+
+    queue: str
+    states: Mapping[State, int]
+    """Sound jobs per state, each counted when it was looked at."""
+    counts: Mapping[str, int]
+    """Kind of finding → how many."""
+    findings: tuple[Finding, ...]
+    """At most 1000 of each kind."""
+    mended: int
+    """Ids and counts changed; 0 without repair."""
+    tracebacks_checked: bool
+    """False when dead letters came and went all the while, so that their tracebacks' counts could not be compared."""
+
+    @property
+    def clean(self) -> bool:
+        """Nothing was wrong."""
+        return not self.counts

@@ -1,0 +1,41 @@
+"""One queue over one link: what every admin operation starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from headrace.contract.keys import check_queue_name, key, prefix
+from headrace.wire.connection import Argument, Reply
+from headrace.wire.link import Link
+
+SCAN_SLICE: Final = 250
+"""Ids looked at by one step of a scan: about a millisecond of the server's time."""
+
+
+@dataclass(frozen=True)
+class QueueHandle:
+    """A queue's name checked, its keys and scripts at hand. Raises ConfigError for a wrong name."""
+
+    link: Link
+    queue: str
+
+    def __post_init__(self) -> None:
+        check_queue_name(self.queue)
+
+    def key(self, name: str) -> str:
+        """The full name of one of the queue's keys."""
+        return key(self.queue, name)
+
+    async def run(self, script: str, *args: Argument, timeout: float | None = None) -> Reply:
+        """Run a script on the queue."""
+        return await self.link.run(script, prefix(self.queue), *args, timeout=timeout)
+
+    async def request(self, command: str, name: str, *args: Argument) -> Reply:
+        """One command on one of the queue's keys."""
+        return await self.link.request(command, self.key(name), *args)
+
+    async def pipeline(self, commands: Sequence[tuple[Argument, ...]]) -> list[Reply]:
+        """Commands in one round trip; the second element of each names one of the queue's keys."""
+        return await self.link.pipeline([(c[0], self.key(str(c[1])), *c[2:]) for c in commands])

@@ -1,0 +1,100 @@
+"""What can be said about one job: a pure value, made from locate.lua's reply and the stored envelope."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from headrace.contract.envelope import UnreadableEnvelope, decode
+from headrace.contract.protocol import State
+
+_STATES = {"suspects": State.READY, "reaping": State.LEASED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobView:
+    """A job as it stood when looked at. Times are Unix ms on the Redis server's clock unless said otherwise."""
+
+    id: str
+    queue: str
+    state: State
+    task: str | None = None
+    """None when its envelope can't be read, or when it is done and only its result is kept."""
+    priority: str = "default"
+    attempts: int = 0
+    """Failed runs charged so far."""
+    crashes: int = 0
+    """Times that its worker died under it."""
+    replays: int = 0
+    since_ms: int | None = None
+    """Since when it is ready, or dead."""
+    due_ms: int | None = None
+    """When a scheduled job falls due."""
+    suspect: bool = False
+    """Ready, but to be run alone, since its worker died more than once."""
+    holder_sid: str | None = None
+    holder: str | None = None
+    """The worker (pod or process) whose session holds it; None while its session is being reaped."""
+    cancel_requested: bool = False
+    reason: str | None = None
+    error: str | None = None
+    """Why it died; only for dead jobs."""
+    enqueued_ms: int | None = None
+    """On the producer's clock."""
+    correlation_id: str = ""
+    meta: Mapping[str, str] = field(default_factory=dict)
+    payload: bytes | None = field(default=None, repr=False)
+    """As encoded by `codec`; only when asked for."""
+    codec: str | None = None
+
+
+def decode_view(
+    queue: str, job_id: str, located: Sequence[Any], value: bytes | None, priority: bytes | None
+) -> JobView | None:
+    """One reply of locate.lua with the values of `jobs` and `prio`; None when the id stands nowhere."""
+    _, places, crashes, cancel = located
+    if value is None or not places:
+        return None
+    place, detail = places[0].decode(), places[1]
+    return JobView(
+        id=job_id,
+        queue=queue,
+        state=_STATES.get(place) or State(place),
+        priority=(priority or b"default").decode(),
+        crashes=crashes,
+        cancel_requested=bool(cancel),
+        suspect=place == "suspects",
+        **_place_fields(place, detail),
+        **_envelope_fields(value),
+    )
+
+
+def _place_fields(place: str, detail: bytes) -> dict[str, Any]:
+    match place:
+        case "scheduled":
+            return {"due_ms": int(float(detail))}
+        case "ready" | "suspects" | "dead":
+            return {"since_ms": int(float(detail)) // 1000}
+        case "leased" | "reaping":
+            return {"holder_sid": detail.decode()}
+        case _:
+            return {}
+
+
+def _envelope_fields(value: bytes) -> dict[str, Any]:
+    try:
+        stored = decode(value)
+    except UnreadableEnvelope:
+        return {}
+    envelope = stored.envelope
+    return {
+        "task": stored.task,
+        "attempts": stored.attempts,
+        "replays": stored.replays,
+        "enqueued_ms": envelope.enqueued_ms,
+        "correlation_id": envelope.correlation_id,
+        "meta": dict(envelope.meta or {}),
+        "payload": envelope.payload,
+        "codec": envelope.codec,
+    }

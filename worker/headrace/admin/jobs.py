@@ -1,0 +1,173 @@
+"""Finds jobs, lists them by state, cancels them, reads their results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, assert_never
+
+from headrace.admin.handle import QueueHandle
+from headrace.admin.job_view import JobView, decode_view
+from headrace.contract.envelope import decode_dead_entry
+from headrace.contract.keys import prefix
+from headrace.contract.protocol import CHUNK, Priority, State
+from headrace.contract.replies import decode_worker_name
+from headrace.contract.scripts import script
+from headrace.errors import JobNotFoundError, UsageError
+
+
+class CancelOutcome(StrEnum):
+    """What became of a wish to cancel."""
+
+    CANCELLED = "cancelled"
+    CANCELLING = "cancelling"
+    """It runs: its worker stops it."""
+    DEAD = "dead"
+    """Nothing to cancel: it is a dead letter."""
+    UNKNOWN = "unknown"
+    """No such job waits or runs: done, cancelled before, or never enqueued."""
+
+
+@dataclass(frozen=True)
+class JobPage:
+    """Some jobs of one state; pass `cursor` to get more. None: there are no more."""
+
+    jobs: tuple[JobView, ...]
+    cursor: str | None
+
+
+class Jobs:
+    """The jobs of one queue."""
+
+    def __init__(self, handle: QueueHandle) -> None:
+        self._handle = handle
+
+    async def locate(self, job_id: str, *, with_payload: bool = False) -> JobView:
+        """Where the job stands and what is known of it. Raises JobNotFoundError."""
+        views = await self.views([job_id], with_payload=with_payload)
+        if views:
+            return views[0]
+        if await self.result(job_id) is not None:
+            return JobView(id=job_id, queue=self._handle.queue, state=State.DONE)
+        raise JobNotFoundError(
+            f"no job {job_id!r} waits, runs or is dead in queue {self._handle.queue!r}: "
+            "done, cancelled, or never enqueued"
+        )
+
+    async def views(self, ids: Sequence[str], *, with_payload: bool = False) -> list[JobView]:
+        """Views of those of at most 1000 ids that exist, in the order given."""
+        if not ids:
+            return []
+        link = self._handle.link
+        locate = script("locate")
+        _, located, values, priorities = await link.pipeline(
+            [
+                ("SCRIPT", "LOAD", locate.source),
+                ("EVALSHA", locate.sha, 1, prefix(self._handle.queue), *ids),
+                ("HMGET", self._handle.key("jobs"), *ids),
+                ("HMGET", self._handle.key("prio"), *ids),
+            ]
+        )
+        found = zip(ids, located, values, priorities, strict=True)
+        views = [decode_view(self._handle.queue, *of_one) for of_one in found]
+        known = [view for view in views if view is not None]
+        known = await self._with_deaths(await self._with_holders(known))
+        return known if with_payload else [replace(view, payload=None) for view in known]
+
+    async def _with_holders(self, views: list[JobView]) -> list[JobView]:
+        sids = sorted({view.holder_sid for view in views if view.holder_sid})
+        if not sids:
+            return views
+        presences = await self._handle.request("HMGET", "workers", *sids)
+        names = {sid: decode_worker_name(packed) for sid, packed in zip(sids, presences, strict=True) if packed}
+        return [replace(view, holder=names.get(view.holder_sid or "")) for view in views]
+
+    async def _with_deaths(self, views: list[JobView]) -> list[JobView]:
+        dead = [view.id for view in views if view.state is State.DEAD]
+        if not dead:
+            return views
+        entries = await self._handle.request("HMGET", "dj", *dead)
+        deaths = {job_id: decode_dead_entry(entry) for job_id, entry in zip(dead, entries, strict=True) if entry}
+        return [_with_death(view, deaths.get(view.id)) for view in views]
+
+    async def cancel(self, job_id: str) -> CancelOutcome:
+        """Cancel a job that waits, or ask its worker to stop it."""
+        reply: bytes = await self._handle.run("cancel", job_id)
+        return CancelOutcome(reply.decode())
+
+    async def result(self, job_id: str) -> bytes | None:
+        """The kept result as the worker encoded it; None when there is none (any more)."""
+        reply: bytes | None = await self._handle.request("GET", f"r:{job_id}")
+        return reply
+
+    async def page(self, state: State, *, cursor: str | None = None, limit: int = 100) -> JobPage:
+        """About `limit` (1 to 1000) jobs in that state.
+
+        A queue that moves meanwhile may show a job twice or pass one over. Raises UsageError.
+        """
+        if not 1 <= limit <= CHUNK:
+            raise UsageError(f"limit {limit}: use 1 to {CHUNK}")
+        containers = await self._containers(state)
+        name, position = _parse_cursor(cursor)
+        for container in containers:
+            if name is not None and container < name:
+                continue
+            ids, following = await self._read(container, position if container == name else 0, limit)
+            if ids or following:
+                rest = following or (0 if container != containers[-1] else None)
+                here = container if following else _next(containers, container)
+                return JobPage(tuple(await self.views(ids)), None if rest is None else f"{here}@{rest}")
+        return JobPage((), None)
+
+    async def _containers(self, state: State) -> list[str]:
+        match state:
+            case State.SCHEDULED:
+                return ["sched"]
+            case State.READY:
+                return sorted([*(f"ready:{priority}" for priority in Priority), "suspects"])
+            case State.LEASED:
+                live, reaping = await self._handle.pipeline([("ZRANGE", "sess", 0, -1), ("ZRANGE", "reaping", 0, -1)])
+                return sorted({f"own:{sid.decode()}" for sid in (*live, *reaping)})
+            case State.PARKED:
+                return ["parked"]
+            case State.DEAD:
+                return ["dead"]
+            case State.DONE:
+                raise UsageError("jobs that are done are not kept; results are, by id")
+            case _:
+                assert_never(state)
+
+    async def _read(self, container: str, position: int, limit: int) -> tuple[list[str], int]:
+        """Ids from `position` (a rank or scan cursor) and the position after them, 0 at the end."""
+        if container == "parked" or container.startswith("own:"):
+            command = "SSCAN" if container == "parked" else "HSCAN"
+            following, members = await self._handle.request(command, container, position, "COUNT", limit)
+            ids = members if container == "parked" else members[::2]
+            return _decoded(ids), int(following)
+        ids = await self._handle.request("ZRANGE", container, position, position + limit - 1)
+        return _decoded(ids), position + limit if len(ids) == limit else 0
+
+
+def _with_death(view: JobView, death: tuple[str, str, Any] | None) -> JobView:
+    if death is None:
+        return view
+    return replace(view, reason=death[0].partition("|")[2], error=death[2].error, attempts=death[2].attempts)
+
+
+def _decoded(ids: Sequence[bytes]) -> list[str]:
+    return [job_id.decode() for job_id in ids]
+
+
+def _next(containers: Sequence[str], container: str) -> str | None:
+    following = containers.index(container) + 1
+    return containers[following] if following < len(containers) else None
+
+
+def _parse_cursor(cursor: str | None) -> tuple[str | None, int]:
+    if cursor is None:
+        return None, 0
+    name, separator, position = cursor.rpartition("@")
+    if not separator or not position.isdigit():
+        raise UsageError(f"cursor {cursor!r} is not one that a listing gave")
+    return name, int(position)

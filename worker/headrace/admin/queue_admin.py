@@ -1,0 +1,58 @@
+"""The way in: one object per queue that offers every operation, and one read over many queues."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from headrace.admin.audit import Audit
+from headrace.admin.control import Control
+from headrace.admin.dead_letters import DeadLetters
+from headrace.admin.handle import QueueHandle
+from headrace.admin.jobs import Jobs
+from headrace.admin.replay import Replays
+from headrace.contract.keys import prefix
+from headrace.contract.replies import decode_stats
+from headrace.contract.scripts import script
+from headrace.contract.stats import QueueStats, WorkerPresence
+from headrace.errors import HeadraceError
+from headrace.wire.connection import map_error
+from headrace.wire.link import Link
+
+
+class QueueAdmin:
+    """Operations on one queue. Raises ConfigError for a wrong queue name."""
+
+    def __init__(self, link: Link, queue: str) -> None:
+        self._handle = QueueHandle(link, queue)
+        self.queue = queue
+        self.control = Control(self._handle)
+        self.jobs = Jobs(self._handle)
+        self.dead_letters = DeadLetters(self._handle)
+        self.replays = Replays(self._handle, self.dead_letters)
+        self.audit = Audit(self._handle)
+
+    async def stats(self) -> QueueStats:
+        """A consistent snapshot of the queue's numbers; also of a queue that nobody has used yet."""
+        return decode_stats(self.queue, await self._handle.run("stats"))
+
+    async def workers(self) -> tuple[WorkerPresence, ...]:
+        """The live worker sessions."""
+        return (await self.stats()).workers
+
+
+async def stats_many(link: Link, queues: Sequence[str]) -> Mapping[str, QueueStats | HeadraceError]:
+    """Snapshots of many queues in one round trip; a queue that can't be read gets its error, the others their numbers.
+
+    Raises QueueUnavailableError when there is no answer at all.
+    """
+    stats = script("stats")
+    commands = [("EVALSHA", stats.sha, 1, prefix(queue)) for queue in queues]
+    _, *replies = await link.pipeline_replies([("SCRIPT", "LOAD", stats.source), *commands])
+    return {queue: _stats_or_error(queue, reply) for queue, reply in zip(queues, replies, strict=True)}
+
+
+def _stats_or_error(queue: str, reply: object) -> QueueStats | HeadraceError:
+    if isinstance(reply, Exception):
+        return map_error(reply)
+    assert isinstance(reply, list)
+    return decode_stats(queue, reply)

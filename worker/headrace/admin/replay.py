@@ -1,0 +1,149 @@
+"""Brings dead letters back to ready: a preview first, then in chunks under a request that can be resumed.
+
+What a request may move is fixed in Redis when it is accepted and counted there in the step that moves, so a caller that
+dies and comes back with the same request goes on where it was and never moves more than it was allowed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from headrace.admin.dead_letters import DeadLetter, DeadLetters
+from headrace.admin.handle import QueueHandle
+from headrace.admin.selection import ReplaySelection
+from headrace.errors import UsageError
+
+KEEP_MS: Final = 7 * 24 * 3600 * 1000
+"""How long a request and its count are remembered after its last move."""
+
+SAMPLE: Final = 10
+_REQUEST = re.compile(r"[A-Za-z0-9._:-]{1,100}")
+
+
+@dataclass(frozen=True)
+class ReplayPreview:
+    """What a replay would move now."""
+
+    count: int
+    by_reason: Mapping[str, int]
+    """Exception class → letters."""
+    sample: tuple[DeadLetter, ...]
+    """The oldest few."""
+
+
+@dataclass(frozen=True)
+class ReplayProgress:
+    """Where a request stands."""
+
+    request: str
+    moved: int
+    """Letters moved by this call."""
+    total: int
+    """Letters moved by this request since it was accepted, over all restarts."""
+    most: int | None
+    """The bound on `total`, as accepted."""
+    until_us: int
+    """Only letters that died by then are moved, Unix µs."""
+    finished: bool = False
+
+
+OnProgress = Callable[[ReplayProgress], Awaitable[None]]
+
+
+class Replays:
+    """Replays of one queue's dead letters."""
+
+    def __init__(self, handle: QueueHandle, dead_letters: DeadLetters) -> None:
+        self._handle = handle
+        self._dead_letters = dead_letters
+
+    async def preview(self, selection: ReplaySelection) -> ReplayPreview:
+        """Count what would be moved now, and show the oldest few. Moves nothing."""
+        if selection.ids:
+            return await self._preview_ids(selection)
+        counts = await self._count(selection)
+        sample = await self._dead_letters.oldest(selection, SAMPLE)
+        return ReplayPreview(sum(counts.values()), counts, tuple(sample))
+
+    async def _count(self, selection: ReplaySelection) -> dict[str, int]:
+        wanted = [f for f in await self._dead_letters.facets() if selection.wants(f.task, f.reason)]
+        counts: Counter[str] = Counter()
+        if selection.since_us is None:
+            for facet in wanted:
+                counts[facet.reason] += facet.count
+        else:
+            commands = [("ZCOUNT", f"dead:{f.task}|{f.reason}", selection.since_us, "+inf") for f in wanted]
+            for facet, count in zip(wanted, await self._handle.pipeline(commands), strict=True):
+                counts[facet.reason] += count
+        return {reason: count for reason, count in counts.most_common() if count}
+
+    async def _preview_ids(self, selection: ReplaySelection) -> ReplayPreview:
+        counts: Counter[str] = Counter()
+        sample: list[DeadLetter] = []
+        async for ids in self._dead_letters.select(selection, until_us=0):
+            letters = await self._dead_letters.letters(list(dict.fromkeys(ids)))
+            counts.update(letter.reason for letter in letters)
+            sample = (sample + letters)[:SAMPLE]
+        return ReplayPreview(counts.total(), dict(counts.most_common()), tuple(sample))
+
+    async def replay(
+        self,
+        selection: ReplaySelection,
+        *,
+        request: str,
+        most: int | None = None,
+        until_us: int | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> ReplayProgress:
+        """Move the chosen letters to ready, oldest first; the same `request` again goes on where it was.
+
+        `until_us` (Unix µs) defaults to the moment of acceptance, and the first call's stands; `most` bounds the
+        letters moved over all restarts. `on_progress` is awaited after each chunk of at most 1000.
+
+        Raises UsageError (a request of that name was accepted with another selection or bound), QueueUnavailableError
+        (call again).
+        """
+        progress = await self._accept(selection, request, most, until_us)
+        async for ids in self._dead_letters.select(selection, until_us=progress.until_us):
+            if progress.most is not None and progress.total >= progress.most:
+                break
+            moved, total = await self._handle.run("replay", request, KEEP_MS, *ids)
+            if moved < 0:
+                raise UsageError(f"replay request {request!r} is no longer known; start a new one")
+            progress = _moved(progress, moved, total)
+            if on_progress is not None:
+                await on_progress(progress)
+        return _finished(progress)
+
+    async def _accept(
+        self, selection: ReplaySelection, request: str, most: int | None, until_us: int | None
+    ) -> ReplayProgress:
+        if not _REQUEST.fullmatch(request):
+            raise UsageError(f"replay request {request!r}: use 1 to 100 letters, digits, '.', '_', ':' or '-'")
+        if most is not None and most < 1:
+            raise UsageError(f"a replay of at most {most} letters moves nothing: use 1 or more")
+        digest, bound, until, total = await self._handle.run(
+            "accept_replay", request, selection.digest, most or 0, until_us or 0, KEEP_MS
+        )
+        if digest.decode() != selection.digest or int(bound) != (most or 0):
+            raise UsageError(
+                f"replay request {request!r} was accepted with another selection or bound; use another name"
+            )
+        return ReplayProgress(request, 0, int(total), most, int(float(until)))
+
+    async def progress(self, request: str) -> int | None:
+        """How many letters the request has moved; None when it was never accepted or is forgotten (after 7 days)."""
+        total = await self._handle.request("HGET", f"replay:{request}", "replayed")
+        return None if total is None else int(total)
+
+
+def _moved(before: ReplayProgress, moved: int, total: int) -> ReplayProgress:
+    return ReplayProgress(before.request, before.moved + moved, total, before.most, before.until_us)
+
+
+def _finished(last: ReplayProgress) -> ReplayProgress:
+    return ReplayProgress(last.request, last.moved, last.total, last.most, last.until_us, finished=True)

@@ -1,0 +1,75 @@
+"""`headrace drain`: the preStop hook. Asks the worker on this machine to go quiet and waits for its jobs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from headrace.errors import ConfigError, HeadraceError, QueueUnavailableError
+from headrace.worker.settings import parse_duration
+
+MARGIN = 10.0
+"""Seconds beyond the grace after which a silent worker is given up."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Exit code 0 when the worker holds no job any more or the grace is over, 2 for a mistake, 1 for no worker."""
+    made = argparse.ArgumentParser(prog="headrace drain", description="Let a worker finish its jobs and claim no more.")
+    made.add_argument("--grace", default="30s", help="how long to wait, e.g. 30s")
+    made.add_argument("--socket", help="the worker's control socket (HEADRACE_CONTROL_SOCKET)")
+    arguments = made.parse_args(argv)
+    try:
+        grace = parse_duration(arguments.grace)
+        drain(arguments.socket or find_socket(), grace)
+    except ConfigError as error:
+        return _complain(error, 2)
+    except HeadraceError as error:
+        return _complain(error, 1)
+    return 0
+
+
+def _complain(error: HeadraceError, code: int) -> int:
+    print(f"headrace drain: {error}", file=sys.stderr)  # noqa: T201
+    return code
+
+
+def find_socket() -> str:
+    """HEADRACE_CONTROL_SOCKET, else the only worker's. Raises ConfigError."""
+    if path := os.environ.get("HEADRACE_CONTROL_SOCKET"):
+        return path
+    found = sorted(Path(tempfile.gettempdir()).glob("headrace-*.sock"))
+    if len(found) == 1:
+        return str(found[0])
+    if not found:
+        raise ConfigError("no worker runs here (no control socket); name its socket with --socket")
+    raise ConfigError(f"{len(found)} workers run here; name one with --socket, e.g. {found[0]}")
+
+
+def drain(path: str, grace: float) -> None:
+    """Print the worker's progress until it is drained or gives up. Raises QueueUnavailableError for no answer."""
+    try:
+        with socket.socket(socket.AF_UNIX) as wire:
+            wire.settimeout(grace + MARGIN)
+            wire.connect(path)
+            wire.sendall(f"drain {grace:g}\n".encode())
+            for line in wire.makefile():
+                print(_say(line.split(), grace), flush=True)  # noqa: T201
+    except OSError as error:
+        raise QueueUnavailableError(f"no answer from the worker at {path}: {error.strerror or error}") from None
+
+
+def _say(words: list[str], grace: float) -> str:
+    match words:
+        case ["running", count]:
+            return f"draining, {count} jobs in hand"
+        case ["drained"]:
+            return "drained"
+        case ["gave-up", count]:
+            return f"gave up after {grace:g} s with {count} jobs in hand; SIGTERM will give them back"
+        case _:
+            return " ".join(words)

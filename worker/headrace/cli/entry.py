@@ -1,0 +1,55 @@
+"""The `headrace` command: finds the verb, runs it, turns errors into one line and an exit code.
+
+`worker` and `drain` are dispatched before anything else is imported, since a worker's start-up counts. Exit codes:
+0 done, 1 could not be done now or something is wrong with the queue, 2 a mistake of the user's, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from headrace.errors import HeadraceError, UsageError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line (default: the process's own) and return the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _find_verb(arguments)(arguments[1:])
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `headrace jobs … | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except HeadraceError as error:
+        print(f"headrace: {error}", file=sys.stderr)  # noqa: T201
+        return 2 if isinstance(error, UsageError) else 1
+
+
+def _find_verb(arguments: Sequence[str]) -> Callable[[Sequence[str]], int]:
+    match arguments[0] if arguments else "":
+        case "worker":
+            from headrace.cli.worker_command import main as run_worker
+
+            return run_worker
+        case "drain":
+            from headrace.cli.drain_command import main as run_drain
+
+            return run_drain
+        case verb:
+            return _find_other(verb, arguments)
+
+
+def _find_other(verb: str, arguments: Sequence[str]) -> Callable[[Sequence[str]], int]:
+    from headrace.cli.external import find_external
+
+    if found := find_external(verb):
+        return found
+
+    from headrace.cli.app import run
+
+    return lambda _: run(arguments)

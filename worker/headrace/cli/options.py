@@ -1,0 +1,30 @@
+"""Options and arguments that several verbs share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from headrace.cli.output import Format
+
+Queue = Annotated[str, typer.Argument(help="Name of the queue.", show_default=False)]
+JobId = Annotated[str, typer.Argument(metavar="ID", help="Id of the job.", show_default=False)]
+RedisUrl = Annotated[
+    str,
+    typer.Option("--redis-url", envvar="REDIS_URL", show_envvar=True, show_default=True, help="Where the queues are."),
+]
+Output = Annotated[
+    Format, typer.Option("-o", "--output", help="auto: tables on a terminal, else plain tab-separated lines.")
+]
+TaskFilter = Annotated[str | None, typer.Option("--task", help="Only letters of this task.", show_default=False)]
+ReasonFilter = Annotated[
+    str | None, typer.Option("--reason", help="Only letters with this reason (exception class).", show_default=False)
+]
+Ids = Annotated[
+    list[str] | None, typer.Option("--id", metavar="ID", help="This letter; may be repeated.", show_default=False)
+]
+Everything = Annotated[bool, typer.Option("--all", help="All letters of the queue.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="Most lines to show.")]
+
+DEFAULT_URL = "redis://localhost:6379/0"

@@ -1,0 +1,121 @@
+"""Verbs about whole queues: stats, pause, resume, audit."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from headrace.admin.findings import AuditReport
+from headrace.admin.queue_admin import stats_many
+from headrace.cli import options
+from headrace.cli.options import DEFAULT_URL
+from headrace.cli.output import Cell, Format, Printer, note, time_of
+from headrace.cli.session import with_link, with_queue
+from headrace.contract.keys import check_queue_name
+from headrace.contract.stats import QueueStats
+from headrace.errors import HeadraceError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    app.command()(stats)
+    app.command()(pause)
+    app.command()(resume)
+    app.command()(audit)
+
+
+def stats(
+    queues: Annotated[list[str], typer.Argument(metavar="QUEUE...", help="Names of queues.", show_default=False)],
+    redis_url: options.RedisUrl = DEFAULT_URL,
+    output: options.Output = Format.AUTO,
+) -> None:
+    """Show how many jobs stand where, and who works."""
+    names = [check_queue_name(queue) for queue in queues]
+    found = with_link(redis_url, lambda link: stats_many(link, names))
+    read = {queue: said for queue, said in found.items() if isinstance(said, QueueStats)}
+    Printer(output).rows(_STATS, [_stats_row(said) for said in read.values()], list(read.values()))
+    failed = {queue: said for queue, said in found.items() if isinstance(said, HeadraceError)}
+    for queue, error in failed.items():
+        note(f"queue {queue}: {error}")
+    if failed:
+        raise typer.Exit(1)
+
+
+_STATS = (
+    *("QUEUE", "READY", "DUE", "SCHEDULED", "LEASED", "PARKED", "DEAD", "WORKERS", "OLDEST READY", "NEXT DUE"),
+    *("ENQUEUED", "COMPLETED", "FAILED", "STATE"),
+)
+
+
+def _stats_row(said: QueueStats) -> list[Cell]:
+    versions = said.versions.values()
+    return [
+        *(said.queue, said.ready, said.due, said.scheduled, said.leased, said.parked, said.dead, len(said.workers)),
+        *(time_of(said.oldest_ready_ms), time_of(said.next_due_ms), said.enqueued),
+        *(sum(v.completed for v in versions), sum(v.failed for v in versions)),
+        "paused" if said.paused else "asleep" if said.asleep else "open",
+    ]
+
+
+def pause(
+    queue: options.Queue, redis_url: options.RedisUrl = DEFAULT_URL, output: options.Output = Format.AUTO
+) -> None:
+    """Let workers claim nothing more; running jobs go on."""
+    changed = with_queue(redis_url, queue, lambda admin: admin.control.pause())
+    said = f"{queue} is paused" if changed else f"{queue} was paused already"
+    Printer(output).say(said, {"queue": queue, "paused": True, "changed": changed})
+
+
+def resume(
+    queue: options.Queue, redis_url: options.RedisUrl = DEFAULT_URL, output: options.Output = Format.AUTO
+) -> None:
+    """Let workers claim jobs again."""
+    changed = with_queue(redis_url, queue, lambda admin: admin.control.resume())
+    said = f"{queue} goes on" if changed else f"{queue} was not paused"
+    Printer(output).say(said, {"queue": queue, "paused": False, "changed": changed})
+
+
+def audit(
+    queue: options.Queue,
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what is found.")] = False,
+    redis_url: options.RedisUrl = DEFAULT_URL,
+    output: options.Output = Format.AUTO,
+) -> None:
+    """Prove that each job stands in exactly one state. Exit code 1 when something is wrong."""
+    report = with_queue(redis_url, queue, lambda admin: admin.audit.run(repair=repair))
+    printer = Printer(output)
+    if printer.format is Format.JSON:
+        printer.json(_audit_json(report))
+    else:
+        _show_audit(printer, report)
+    if not report.clean:
+        raise typer.Exit(1)
+
+
+def _audit_json(report: AuditReport) -> dict[str, object]:
+    findings = [{"kind": type(finding).__name__, "finding": finding} for finding in report.findings]
+    return {
+        "queue": report.queue,
+        "clean": report.clean,
+        "states": report.states,
+        "counts": report.counts,
+        "findings": findings,
+        "mended": report.mended,
+        "tracebacks_checked": report.tracebacks_checked,
+    }
+
+
+def _show_audit(printer: Printer, report: AuditReport) -> None:
+    printer.rows(("STATE", "JOBS"), [(state, count) for state, count in report.states.items()], None)
+    if report.findings:
+        printer.rows(("FINDING", "WHAT"), [(type(f).__name__, _fields(f)) for f in report.findings], None)
+    total = sum(report.counts.values())
+    said = "each job stands in exactly one state" if report.clean else f"{total} findings, {report.mended} mended"
+    printer.say(f"{report.queue}: {said}", None)
+    if not report.tracebacks_checked:
+        note("dead letters came and went all the while, so the counts of their tracebacks were not compared")
+
+
+def _fields(finding: object) -> str:
+    return " ".join(f"{name}={value}" for name, value in vars(finding).items())

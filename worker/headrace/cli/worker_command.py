@@ -1,0 +1,92 @@
+"""`headrace worker APP`: starts a worker. Imports only what a worker needs."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+from headrace.errors import HeadraceError, UsageError
+from headrace.worker.settings import Sourced, WorkerSettings, load_settings
+
+OPTIONS = {
+    "--redis-url": "where the queues are (REDIS_URL)",
+    "--concurrency": "jobs that run at the same time (WORKER_COUNT)",
+    "--queues": "queues and weights, e.g. emails=3,reports=1 (HEADRACE_QUEUES)",
+    "--metrics-port": "health and metrics, 0 for any free port (METRICS_PORT)",
+    "--shutdown-timeout": "time for running jobs after SIGTERM, e.g. 30s (SHUTDOWN_TIMEOUT)",
+    "--log-level": "debug, info, warning or error (LOG_LEVEL)",
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(prog="headrace worker", description="Run the tasks of an application.")
+    made.add_argument("app", nargs="?", help="module or module:attribute; the attribute is a Fleet or a Queue")
+    for option, text in OPTIONS.items():
+        made.add_argument(option, help=text)
+    made.add_argument("--print-config", action="store_true", help="show each setting and where it comes from, and exit")
+    made.add_argument("--reload", action="store_true", help="start anew when a source file changes (development)")
+    return made
+
+
+def main(argv: Sequence[str]) -> int:
+    """Exit code 0 after a graceful stop, 2 for a mistake of the user's, 1 when Redis could not be reached."""
+    arguments = parser().parse_args(argv)
+    options = {
+        name.lstrip("-").replace("-", "_"): value
+        for name in OPTIONS
+        if (value := getattr(arguments, name.lstrip("-").replace("-", "_"))) is not None
+    }
+    try:
+        settings, sources = load_settings(os.environ, options)
+        if arguments.print_config:
+            _print_config(sources)
+            return 0
+        if not arguments.app:
+            raise UsageError("name the application: headrace worker module[:attribute]")
+        if arguments.reload:
+            from headrace.cli.reload import run_with_reload
+
+            return run_with_reload([a for a in argv if a != "--reload"])
+        _run(_work(arguments.app, settings))
+    except UsageError as error:
+        return _complain(error, 2)
+    except HeadraceError as error:
+        return _complain(error, 1)
+    return 0
+
+
+def _complain(error: BaseException, code: int) -> int:
+    print(f"headrace worker: {error}", file=sys.stderr)  # noqa: T201
+    return code
+
+
+async def _work(spec: str, settings: WorkerSettings) -> None:
+    from headrace.worker.app import load_app
+    from headrace.worker.launcher import Worker
+    from headrace.worker.log import Log
+
+    log = Log(settings.log_level, settings.log_format, settings.log_jobs)
+    log.set_fields(worker_id=settings.worker_id)
+    await Worker(load_app(spec), settings, log).run()
+
+
+def _run(main: Coroutine[Any, Any, None]) -> None:
+    try:
+        from uvloop import new_event_loop
+    except ImportError:
+        asyncio.run(main)
+        return
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(main)
+
+
+def _print_config(sources: list[Sourced]) -> None:
+    name_width = max(len(line.name) for line in sources)
+    value_width = max(len(line.value) for line in sources)
+    for line in sources:
+        print(f"{line.name:<{name_width}}  {line.value:<{value_width}}  {line.source:<24}  {line.help}")  # noqa: T201

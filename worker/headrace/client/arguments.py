@@ -1,0 +1,77 @@
+"""Checks a task's arguments against its handler's annotations, with pydantic, compiled once per task.
+
+A handler without parameters needs no check, and then pydantic is not even imported.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+from headrace.errors import ConfigError, PayloadError
+
+Checked = tuple[Sequence[Any], Mapping[str, Any]]
+
+
+class Arguments:
+    """The parameters of one handler."""
+
+    def __init__(self, task: str, handler: Callable[..., Any]) -> None:
+        self._task = task
+        self._handler = handler
+        try:
+            self._signature = inspect.signature(handler)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"task {task}: the handler has no readable signature: {error}") from error
+        self._validate: Callable[..., Checked] | None = None
+        self.takes_none = not self._signature.parameters
+
+    def check(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Checked:
+        """Arguments converted to what the annotations ask for. Raises PayloadError, which never quotes a value."""
+        if self.takes_none and not args and not kwargs:
+            return (), {}
+        if self._validate is None:
+            self._validate = self._compile()
+        from pydantic import ValidationError
+
+        try:
+            return self._validate(*args, **kwargs)
+        except ValidationError as error:
+            raise PayloadError(f"task {self._task}: {_describe(error)}") from None
+
+    def json_schema(self) -> dict[str, Any]:
+        """JSON Schema of the arguments; `{}` where an annotation has none."""
+        from pydantic import TypeAdapter
+        from pydantic.errors import PydanticUserError
+
+        try:
+            adapter: TypeAdapter[Any] = TypeAdapter(cast("Any", self._handler))
+            return adapter.json_schema()
+        except PydanticUserError:
+            return {}
+
+    def _compile(self) -> Callable[..., Checked]:
+        from pydantic import ConfigDict, validate_call
+        from pydantic.errors import PydanticUserError
+
+        def capture(*args: Any, **kwargs: Any) -> Checked:
+            return args, kwargs
+
+        capture.__signature__ = self._signature  # type: ignore[attr-defined]
+        capture.__annotations__ = dict(getattr(self._handler, "__annotations__", {}))
+        capture.__module__ = self._handler.__module__
+        capture.__name__ = getattr(self._handler, "__name__", self._task)
+        capture.__qualname__ = getattr(self._handler, "__qualname__", self._task)
+        try:
+            return validate_call(config=ConfigDict(arbitrary_types_allowed=True))(capture)
+        except (PydanticUserError, NameError) as error:
+            raise ConfigError(f"task {self._task}: its annotations can't be checked: {error}") from error
+
+
+def _describe(error: Any) -> str:
+    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    first = problems[0]
+    place = ".".join(str(part) for part in first["loc"]) or "arguments"
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{place}: {first['msg']}{more}"

@@ -1,0 +1,75 @@
+"""Every Redis key name of a queue, in one place; the Lua files use the same names after the prefix.
+
+All keys of a queue share the hash tag `{queue}`, so that a Cluster keeps them on one node.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from headrace.errors import ConfigError
+
+NAMES: Final[dict[str, str]] = {
+    "jobs": "hash id → value: header and envelope, see envelope.py",
+    "sched": "zset of scheduled ids by due time, Unix ms",
+    "ready:high": "zset of ready ids by ready-at, Unix µs",
+    "ready:default": "the same, default priority",
+    "ready:low": "the same, low priority",
+    "suspects": "zset of ready ids that run alone, by ready-at",
+    "prio": "hash id → priority, only for priorities other than default",
+    "crash": "hash id → crashes, only for jobs whose worker has died",
+    "cancel": "set of leased ids whose cancellation was asked for",
+    "parked": "set of ids blocked by a key or rate limit",
+    "sess": "zset of live session ids by deadline, Unix ms",
+    "reaping": "zset of fenced sessions whose ids are still being moved",
+    "workers": "hash sid → presence",
+    "cordon": "zset of cordoned sids by expiry, Unix ms",
+    "idle": "set of sids that asked and got nothing",
+    "wake": "list of wake tokens",
+    "signal": "channel: a sleeping queue has work",
+    "dead": "zset of dead ids by time of death, Unix µs",
+    "dj": "hash id → facet NUL traceback fingerprint NUL death record",
+    "facets": "hash `task|reason` → number of dead letters",
+    "tb": "hash fingerprint → traceback",
+    "tbn": "hash fingerprint → number of dead letters with it",
+    "count": "hash of counters",
+    "versions": "hash `version:counter` → number",
+    "meta": "hash: tick, lease, reap_after, paused, asleep, alone, owner, min_proto",
+    "credit": "hash priority → share carried over",
+    "schemas": "hash task → JSON Schema of its arguments",
+}
+"""Keys that stand once per queue, with their meaning."""
+
+FAMILIES: Final[dict[str, str]] = {
+    "own:": "own:<sid>: hash of leased ids → the claim (`lane.seq`) they are held under",
+    "lane:": "lane:<sid>: hash lane → last seq and its refused ids",
+    "dead:": "dead:<task>|<reason>: zset of dead ids by time of death",
+    "p:": "p:<producer>: last enqueue's seq and answer, with PX",
+    "i:": "i:<id>: a given job id is taken, with PX",
+    "r:": "r:<id>: result, with PX",
+    "replay:": "replay:<request>: hash with the progress of a replay, with PX",
+    "ready:": "ready:<priority>",
+}
+"""Keys made per session, producer, job or request."""
+
+_QUEUE_NAME = re.compile(r"[a-z0-9](?:[-a-z0-9._]{0,61}[a-z0-9])?")
+
+
+def check_queue_name(name: str) -> str:
+    """Return `name`, or raise ConfigError: it becomes a part of Redis keys, metrics and Kubernetes names."""
+    if not _QUEUE_NAME.fullmatch(name):
+        raise ConfigError(
+            f"queue name {name!r}: use 1 to 63 of a-z, 0-9, '-', '.', '_', with a letter or digit at both ends"
+        )
+    return name
+
+
+def prefix(queue: str) -> str:
+    """The KEYS[1] of every script."""
+    return f"hr:{{{queue}}}:"
+
+
+def key(queue: str, name: str) -> str:
+    """The full key of one of NAMES, or of a member of one of FAMILIES."""
+    return prefix(queue) + name

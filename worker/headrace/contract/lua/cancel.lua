@@ -1,0 +1,19 @@
+-- ready | scheduled | parked → done (cancelled); leased → leased, its worker told. Dead and done are final.
+--@include keys, clock
+-- KEYS: [1] the queue's prefix
+-- ARGV: [1] id
+-- RETURNS: 'cancelled' | 'cancelling' (running: its worker stops it) | 'dead' | 'unknown'
+local id = ARGV[1]
+local removed = call('ZREM', K.sched, id) + call('ZREM', K.suspects, id) + call('SREM', K.parked, id)
+for _, p in ipairs(PRIORITIES) do removed = removed + call('ZREM', K['ready:' .. p], id) end
+if removed > 0 then
+  call('HDEL', K.jobs, id)
+  call('HDEL', K.prio, id)
+  call('HDEL', K.crash, id)
+  call('HINCRBY', K.count, 'cancelled', 1)
+  return 'cancelled'
+end
+if call('ZSCORE', K.dead, id) then return 'dead' end
+if call('HEXISTS', K.jobs, id) == 0 then return 'unknown' end
+call('SADD', K.cancel, id)
+return 'cancelling'

@@ -1,0 +1,40 @@
+-- live → gone, in peace: what it still holds goes back to ready, nothing charged; what is to be cancelled is done.
+--@include keys, clock, ready, forget
+-- KEYS: [1] the queue's prefix
+-- ARGV: [1] sid
+-- RETURNS: how many jobs were given back
+read_clock()
+local sid = ARGV[1]
+local own = K['own:' .. sid]
+call('ZREM', K.sess, sid)
+call('SREM', K.idle, sid)
+call('HDEL', K.workers, sid)
+call('ZREM', K.cordon, sid)
+if clock.alone == sid then call('HDEL', K.meta, 'alone') end
+
+local given_back = 0
+repeat
+  local ids = call('HRANDFIELD', own, 500)
+  if #ids > 0 then
+    local known, scores = {}, {}
+    local values = call('HMGET', K.jobs, unpack(ids))
+    call('HDEL', own, unpack(ids))
+    for i, id in ipairs(ids) do
+      if values[i] and not cancel_pending(id) then
+        clock.us = clock.us + 1
+        known[#known + 1] = id
+        scores[#scores + 1] = clock.us
+      end
+    end
+    if #known > 0 then push_ready(known, scores) end
+    given_back = given_back + #known
+  end
+until #ids == 0
+call('UNLINK', K['lane:' .. sid])
+if given_back > 0 then
+  call('HINCRBY', K.count, 'released', given_back)
+  signal()
+end
+wake(ready_count()) -- suspects, too, if it was the session set apart
+save_clock()
+return given_back

@@ -1,0 +1,75 @@
+-- leased → ready | suspects | dead: the jobs of sessions whose lease has ended. A crash is counted apart from attempts.
+-- A session is fenced first (out of `sess`, into `reaping`); its ids follow, at most REAP_CHUNK a call.
+local REAP_CHUNK = 500
+
+local function fence(sid)
+  call('ZREM', K.sess, sid)
+  call('ZADD', K.reaping, clock.ms, sid)
+  call('SREM', K.idle, sid)
+  call('HDEL', K.workers, sid)
+end
+
+local function take_some(key)
+  if call('HLEN', key) <= REAP_CHUNK then return call('HKEYS', key) end
+  return call('HRANDFIELD', key, REAP_CHUNK)
+end
+
+local function bury_crashed(id, crashes)
+  local value = call('HGET', K.jobs, id)
+  local task = string.sub(value, 5, 4 + string.byte(value, 4))
+  local message = 'the worker died ' .. crashes .. ' times while running this job'
+  local attempts = string.byte(value, 2)
+  bury(id, task, 'WorkerCrashed', cmsgpack.pack({message, attempts, crashes, ''}), '', '')
+  call('HDEL', K.crash, id)
+end
+
+local function abandon(ids)
+  local known = call('HMGET', K.jobs, unpack(ids))
+  local back, scores = {}, {}
+  for i, id in ipairs(ids) do
+    if known[i] and not cancel_pending(id) then
+      local crashes = call('HINCRBY', K.crash, id, 1)
+      if crashes >= CRASH_LIMIT then
+        bury_crashed(id, crashes)
+        call('HINCRBY', K.count, 'dead', 1)
+      else
+        clock.us = clock.us + 1
+        back[#back + 1] = id
+        scores[#scores + 1] = clock.us
+      end
+    end
+  end
+  if #back > 0 then push_ready(back, scores) end
+  call('HINCRBY', K.count, 'crashed', #ids)
+end
+
+local function reap_one(sid)
+  local own = K['own:' .. sid]
+  local ids = take_some(own)
+  if #ids > 0 then
+    call('HDEL', own, unpack(ids))
+    abandon(ids)
+  end
+  if call('EXISTS', own) == 0 then
+    call('ZREM', K.reaping, sid)
+    call('UNLINK', K['lane:' .. sid])
+    if clock.alone == sid then
+      call('HDEL', K.meta, 'alone')
+      clock.alone = false
+    end
+  end
+  return #ids
+end
+
+-- Fences one expired session and moves one chunk; returns how many ids it moved. The calling session is left to
+-- others: it is speaking, and it is about to claim.
+local function reap(caller)
+  if clock.ms >= clock.reap_after then
+    local expired = call('ZRANGEBYSCORE', K.sess, '-inf', clock.ms, 'LIMIT', 0, 2)
+    local sid = expired[1] == caller and expired[2] or expired[1]
+    if sid and sid ~= caller then fence(sid) end
+  end
+  local next_one = call('ZRANGE', K.reaping, 0, 0)
+  if not next_one[1] then return 0 end
+  return reap_one(next_one[1])
+end

@@ -1,0 +1,124 @@
+-- leased → done | scheduled | ready | dead. A settlement counts only when this session still holds the job under
+-- the very claim it names; any other is stale: refused, counted, told to the caller.
+
+-- Splits ids into those held under `claim` and those that are not (appended to stale).
+local function held_under(own, claim, ids, stale)
+  local claims = call('HMGET', own, unpack(ids))
+  local held, missed = ids, false
+  for i = 1, #ids do if claims[i] ~= claim then missed = true end end
+  if missed then
+    held = {}
+    for i, id in ipairs(ids) do
+      if claims[i] == claim then held[#held + 1] = id else stale[#stale + 1] = id end
+    end
+  end
+  return held
+end
+
+local function settle_done(own, stale)
+  local done, at = 0, 9
+  for _ = 1, tonumber(ARGV[8]) do
+    local claim, count = ARGV[at], tonumber(ARGV[at + 1])
+    local ids = held_under(own, claim, {unpack(ARGV, at + 2, at + 1 + count)}, stale)
+    if #ids > 0 then
+      done = done + call('HDEL', own, unpack(ids))
+      forget(ids)
+    end
+    at = at + 2 + count
+  end
+  return done
+end
+
+local function set_attempts(id, attempts)
+  local value = call('HGET', K.jobs, id)
+  if value then
+    call('HSET', K.jobs, id, string.sub(value, 1, 1) .. string.char(math.min(attempts, 255)) .. string.sub(value, 3))
+  end
+end
+
+local settle = {}
+
+-- {kind, id, claim}: done after all, told once more when Redis turned out to have forgotten it
+function settle.done(s)
+  forget({s[2]})
+  return 'completed'
+end
+
+-- {kind, id, claim, attempts, delay_ms}: failed, to be tried again
+function settle.retry(s)
+  if cancel_pending(s[2]) then return 'failed' end
+  set_attempts(s[2], s[4])
+  if s[5] <= 0 then
+    clock.us = clock.us + 1
+    push_ready({s[2]}, {clock.us})
+  else
+    schedule(s[2], clock.ms + s[5])
+  end
+  return 'failed'
+end
+
+-- {kind, id, claim, ready-at µs, delay_ms}: given back, nothing charged; it keeps its place in the queue,
+-- or waits delay_ms for another look
+function settle.release(s)
+  if cancel_pending(s[2]) then return 'released' end
+  if s[5] > 0 then schedule(s[2], clock.ms + s[5]) else push_ready({s[2]}, {tonumber(s[4])}) end
+  call('HINCRBY', K.count, 'released', 1)
+  return 'released'
+end
+
+-- {kind, id, claim, task, reason, record, fingerprint, traceback, attempts}
+function settle.bury(s)
+  if cancel_pending(s[2]) then return 'failed' end
+  set_attempts(s[2], s[9])
+  call('HDEL', K.crash, s[2])
+  bury(s[2], s[4], s[5], s[6], s[7], s[8])
+  call('HINCRBY', K.count, 'dead', 1)
+  return 'dead'
+end
+
+-- {kind, id, claim}: settled again after Redis had lost it; plain settlements go in bulk, see settle_done
+function settle.done(s)
+  forget({s[2]})
+  return 'completed'
+end
+
+-- {kind, id, claim}
+function settle.cancel(s)
+  forget({s[2]})
+  call('HINCRBY', K.count, 'cancelled', 1)
+  return 'cancelled'
+end
+
+-- {kind, id, claim, result, ttl_ms}
+function settle.result(s)
+  forget({s[2]})
+  call('SET', K['r:' .. s[2]], s[4], 'PX', s[5])
+  return 'completed'
+end
+
+local function count_version(version, outcomes, service_us)
+  local prefix = version .. ':'
+  if outcomes.completed > 0 then call('HINCRBY', K.versions, prefix .. 'completed', outcomes.completed) end
+  local failed = outcomes.failed + outcomes.dead
+  if failed > 0 then call('HINCRBY', K.versions, prefix .. 'failed', failed) end
+  if outcomes.dead > 0 then call('HINCRBY', K.versions, prefix .. 'dead', outcomes.dead) end
+  if service_us > 0 then call('HINCRBY', K.versions, prefix .. 'service_us', service_us) end
+end
+
+-- others: the unpacked settlements that are not plain done. Returns the ids whose settlement was refused.
+local function settle_all(own, version, others)
+  local stale = {}
+  local outcomes = {completed = settle_done(own, stale), failed = 0, dead = 0, released = 0, cancelled = 0}
+  for _, s in ipairs(others) do
+    if call('HGET', own, s[2]) == s[3] then
+      call('HDEL', own, s[2])
+      local outcome = settle[s[1]](s)
+      outcomes[outcome] = outcomes[outcome] + 1
+    else
+      stale[#stale + 1] = s[2]
+    end
+  end
+  count_version(version, outcomes, tonumber(ARGV[7]))
+  if #stale > 0 then call('HINCRBY', K.count, 'stale', #stale) end
+  return stale
+end

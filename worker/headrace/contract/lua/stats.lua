@@ -1,0 +1,42 @@
+-- Reads a consistent snapshot of the queue's numbers; writes nothing.
+--@include keys
+-- KEYS: [1] the queue's prefix
+-- ARGV: none
+-- RETURNS: flat list name, value, …; then 'counts', {…}, 'versions', {…}, 'workers', {sid, presence, leases, deadline, cordoned, …}
+local t = call('TIME')
+local now_ms = t[1] * 1000 + math.floor(t[2] / 1000)
+
+local ready, oldest = call('ZCARD', K.suspects), nil
+for _, key in ipairs({'ready:high', 'ready:default', 'ready:low', 'suspects'}) do
+  if key ~= 'suspects' then ready = ready + call('ZCARD', K[key]) end
+  local head = call('ZRANGE', K[key], 0, 0, 'WITHSCORES')[2]
+  if head and (not oldest or tonumber(head) < oldest) then oldest = tonumber(head) end
+end
+
+local workers, leased = {}, 0
+local function read_session(sid, deadline)
+  local leases = call('HLEN', K['own:' .. sid])
+  leased = leased + leases
+  local cordon = tonumber(call('ZSCORE', K.cordon, sid) or 0)
+  local presence = call('HGET', K.workers, sid)
+  if presence then
+    for _, v in ipairs({sid, presence, leases, deadline, cordon > now_ms and 1 or 0}) do workers[#workers + 1] = v end
+  end
+end
+local sessions = call('ZRANGE', K.sess, 0, -1, 'WITHSCORES')
+for i = 1, #sessions, 2 do read_session(sessions[i], sessions[i + 1]) end
+for _, sid in ipairs(call('ZRANGE', K.reaping, 0, -1)) do leased = leased + call('HLEN', K['own:' .. sid]) end
+
+local meta = call('HMGET', K.meta, 'paused', 'asleep', 'owner')
+local due = call('ZCOUNT', K.sched, '-inf', now_ms)
+local next_due = call('ZRANGEBYSCORE', K.sched, '(' .. string.format('%.0f', now_ms), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
+local oldest_dead = call('ZRANGE', K.dead, 0, 0, 'WITHSCORES')[2]
+return {
+  'now_ms', now_ms, 'ready', ready, 'due', due, 'scheduled', call('ZCARD', K.sched) - due, 'leased', leased,
+  'parked', call('SCARD', K.parked), 'dead', call('ZCARD', K.dead),
+  'oldest_ready_ms', oldest and math.floor(oldest / 1000) or -1, 'next_due_ms', tonumber(next_due or -1),
+  'oldest_dead_ms', oldest_dead and math.floor(tonumber(oldest_dead) / 1000) or -1,
+  'expired_sessions', call('ZCOUNT', K.sess, '-inf', now_ms) + call('ZCARD', K.reaping),
+  'paused', meta[1] == '1' and 1 or 0, 'asleep', meta[2] == '1' and 1 or 0, 'owner', meta[3] or '',
+  'counts', call('HGETALL', K.count), 'versions', call('HGETALL', K.versions), 'workers', workers,
+}

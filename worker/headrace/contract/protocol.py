@@ -1,0 +1,37 @@
+"""The protocol's version and the few numbers both sides must agree on."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+PROTOCOL: Final = 1
+"""Version of the Lua scripts and of the envelope; a session states it when it joins."""
+
+CHUNK: Final = 1000
+"""Most ids moved by one script call (Lua's `unpack` ends near 8,000)."""
+
+CRASH_LIMIT: Final = 5
+"""A job whose worker has died this many times under it is buried."""
+
+SUSPECT_AFTER: Final = 2
+"""A job that has seen this many crashes runs alone, so that it can't bury its neighbours."""
+
+
+class Priority(StrEnum):
+    """A job's lane in its queue; claims are shared 6 : 3 : 1, so none starves."""
+
+    HIGH = "high"
+    DEFAULT = "default"
+    LOW = "low"
+
+
+class State(StrEnum):
+    """Where a job id stands; exactly one at a time."""
+
+    SCHEDULED = "scheduled"
+    READY = "ready"
+    LEASED = "leased"
+    PARKED = "parked"
+    DEAD = "dead"
+    DONE = "done"

@@ -1,0 +1,102 @@
+"""Turns script replies into values. The only place that knows their positions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from headrace.contract.stats import QueueStats, VersionCounts, WorkerPresence
+
+
+class Presence(msgspec.Struct, frozen=True, array_like=True):
+    """What a worker says of itself with each renewal. Append only."""
+
+    worker: str
+    version: str
+    slots: int
+    running: int
+    draining: bool
+    protocol: int
+    started_ms: int
+
+
+_presence_encoder = msgspec.msgpack.Encoder()
+_presence_decoder = msgspec.msgpack.Decoder(Presence)
+
+
+def encode_presence(presence: Presence) -> bytes:
+    """The bytes that join and renew carry."""
+    return _presence_encoder.encode(presence)
+
+
+def decode_worker_name(packed: bytes) -> str:
+    """The name of the worker in a value of `workers`."""
+    return _presence_decoder.decode(packed).worker
+
+
+def _pairs(flat: Sequence[Any]) -> Iterator[tuple[str, Any]]:
+    return ((flat[i].decode(), flat[i + 1]) for i in range(0, len(flat), 2))
+
+
+def _versions(flat: Sequence[Any]) -> dict[str, VersionCounts]:
+    grouped: dict[str, dict[str, int]] = {}
+    for field, value in _pairs(flat):
+        version, _, counter = field.rpartition(":")
+        grouped.setdefault(version, {})[counter] = int(value)
+    return {version: msgspec.convert(counters, VersionCounts) for version, counters in grouped.items()}
+
+
+def _workers(flat: Sequence[Any]) -> Iterator[WorkerPresence]:
+    for i in range(0, len(flat), 5):
+        sid, packed, leases, deadline, cordoned = flat[i : i + 5]
+        said = _presence_decoder.decode(packed)
+        yield WorkerPresence(
+            sid=sid.decode(),
+            worker=said.worker,
+            version=said.version,
+            slots=said.slots,
+            running=said.running,
+            draining=said.draining,
+            protocol=said.protocol,
+            started_ms=said.started_ms,
+            leases=leases,
+            cordoned=bool(cordoned),
+            expires_ms=int(deadline),
+        )
+
+
+def _time(value: int) -> int | None:
+    return None if value < 0 else value
+
+
+def decode_stats(queue: str, reply: Sequence[Any]) -> QueueStats:
+    """The reply of stats.lua."""
+    said = dict(_pairs(reply))
+    counts = {name: int(value) for name, value in _pairs(said["counts"])}
+    return QueueStats(
+        queue=queue,
+        now_ms=said["now_ms"],
+        ready=said["ready"],
+        due=said["due"],
+        scheduled=said["scheduled"],
+        leased=said["leased"],
+        parked=said["parked"],
+        dead=said["dead"],
+        oldest_ready_ms=_time(said["oldest_ready_ms"]),
+        next_due_ms=_time(said["next_due_ms"]),
+        oldest_dead_ms=_time(said["oldest_dead_ms"]),
+        expired_sessions=said["expired_sessions"],
+        paused=bool(said["paused"]),
+        asleep=bool(said["asleep"]),
+        owner=said["owner"].decode() or None,
+        enqueued=counts.get("enqueued", 0),
+        released=counts.get("released", 0),
+        crashed=counts.get("crashed", 0),
+        stale=counts.get("stale", 0),
+        cancelled=counts.get("cancelled", 0),
+        replayed=counts.get("replayed", 0),
+        versions=_versions(said["versions"]),
+        workers=tuple(_workers(said["workers"])),
+    )

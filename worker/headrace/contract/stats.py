@@ -1,0 +1,80 @@
+"""What one read of a queue tells: the autoscaler's and the status page's only source. Pure data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+
+class VersionCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the workers of one version have done since the queue was made. Counts only grow."""
+
+    completed: int = 0
+    failed: int = 0
+    """Runs that ended in an error, retried or not."""
+    dead: int = 0
+    service_us: int = 0
+    """Sum of handler run times, completed and failed, in microseconds."""
+
+
+class WorkerPresence(msgspec.Struct, frozen=True, kw_only=True):
+    """One worker session as it last described itself; `leases` and `cordoned` are the server's own view."""
+
+    sid: str
+    """Random per process and session."""
+    worker: str
+    """Name of the pod or local process; equal to the runtime's worker id."""
+    version: str
+    """The WorkerQueue version hash this worker was started with; empty outside a fleet."""
+    slots: int
+    running: int
+    draining: bool
+    protocol: int
+    started_ms: int
+    leases: int = 0
+    cordoned: bool = False
+    expires_ms: int = 0
+    """When its lease ends unless renewed, in Redis time, Unix milliseconds."""
+
+
+class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
+    """A consistent snapshot of one queue. Times are Unix time on the Redis server's clock."""
+
+    queue: str
+    now_ms: int
+    ready: int = 0
+    """Runnable and unclaimed, all priorities, suspects included."""
+    due: int = 0
+    """Scheduled jobs whose time has come but which no exchange has promoted yet."""
+    scheduled: int = 0
+    """Delayed jobs and retries whose time has not come."""
+    leased: int = 0
+    parked: int = 0
+    dead: int = 0
+    oldest_ready_ms: int | None = None
+    """Since when the longest-waiting runnable job has been runnable."""
+    next_due_ms: int | None = None
+    """When the earliest scheduled job falls due."""
+    oldest_dead_ms: int | None = None
+    expired_sessions: int = 0
+    """Sessions past their deadline whose leases nobody has reaped yet."""
+    paused: bool = False
+    asleep: bool = False
+    owner: str | None = None
+    """The WorkerQueue that claimed this Redis queue, as `cluster/namespace/name`."""
+    enqueued: int = 0
+    """Jobs ever enqueued; only grows."""
+    released: int = 0
+    crashed: int = 0
+    stale: int = 0
+    """Settlements refused because their session had lost its lease."""
+    cancelled: int = 0
+    replayed: int = 0
+    versions: Mapping[str, VersionCounts] = msgspec.field(default_factory=dict)
+    workers: tuple[WorkerPresence, ...] = ()
+
+    @property
+    def demand(self) -> int:
+        """Jobs that a worker could be running now: runnable plus due plus in flight."""
+        return self.ready + self.due + self.leased

@@ -1,0 +1,143 @@
+"""Listens to channels on a connection of its own and comes back after each failure.
+
+Owns that connection. Messages sent while it was away are lost, so each (re)connect is told: the caller looks again
+at what the messages would have said. Knows nothing of queues.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+import hiredis
+
+from headrace.errors import HeadraceError, QueueUnavailableError
+from headrace.wire.connection import CONNECT_TIMEOUT, Argument, login_commands, map_error, pack
+from headrace.wire.target import Target
+
+PING_EVERY = 10.0
+"""Seconds of silence after which the server is asked whether it is still there; as long again, and it is not."""
+BACKOFF_BASE = 0.1
+BACKOFF_CAP = 5.0
+"""Seconds between attempts, doubled from base to cap, with full jitter."""
+
+
+@dataclass(frozen=True)
+class Subscribed:
+    """Listening from now on; what was said before may have been missed."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """Something was published."""
+
+    channel: str
+    payload: bytes
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Not listening; another attempt follows by itself."""
+
+    error: HeadraceError
+
+
+Event = Subscribed | Message | Lost
+
+
+async def subscribe(
+    target: Target, channels: Sequence[str], *, name: str = "headrace-signals"
+) -> AsyncGenerator[Event, None]:
+    """Yield events until the caller stops (use `contextlib.aclosing`); never ends and never raises by itself."""
+    failures = 0
+    while True:
+        try:
+            async with aclosing(_listen(target, channels, name)) as events:
+                async for event in events:
+                    failures = 0
+                    yield event
+        except HeadraceError as error:
+            yield Lost(error)
+        failures += 1
+        await asyncio.sleep(random.uniform(0, min(BACKOFF_CAP, BACKOFF_BASE * 2**failures)))
+
+
+async def _listen(target: Target, channels: Sequence[str], name: str) -> AsyncGenerator[Event, None]:
+    wire = await _Wire.open(target)
+    try:
+        for command in login_commands(target, name):
+            wire.write(*command)
+            await wire.read(CONNECT_TIMEOUT)
+        wire.write("SUBSCRIBE", *channels)
+        for _ in channels:
+            await wire.read(CONNECT_TIMEOUT)
+        yield Subscribed()
+        while True:
+            kind, *rest = await wire.read_or_ping()
+            if kind == b"message":
+                yield Message(rest[0].decode(), rest[1])
+    finally:
+        wire.close()
+
+
+class _Wire:
+    """Replies as they come, in push mode: nobody waits for a particular one."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._parser = hiredis.Reader()
+
+    @classmethod
+    async def open(cls, target: Target) -> _Wire:
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                if target.unix_path:
+                    return cls(*await asyncio.open_unix_connection(target.unix_path))
+                context = ssl.create_default_context(cafile=target.ca_file) if target.tls else None
+                return cls(*await asyncio.open_connection(target.host, target.port, ssl=context))
+        except TimeoutError:
+            raise QueueUnavailableError(f"no connection to {target.redacted} within {CONNECT_TIMEOUT:g} s") from None
+        except OSError as error:
+            raise QueueUnavailableError(f"can't connect to {target.redacted}: {error.strerror or error}") from error
+
+    def write(self, *command: Argument) -> None:
+        self._writer.write(pack(*command))
+
+    async def read(self, timeout: float) -> Any:
+        """The next reply. Raises QueueUnavailableError, or TimeoutError's meaning in it."""
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._next()
+        except TimeoutError:
+            raise QueueUnavailableError(f"Redis gave no answer within {timeout:g} s") from None
+
+    async def read_or_ping(self) -> Any:
+        """The next reply, asking after it once."""
+        try:
+            async with asyncio.timeout(PING_EVERY):
+                return await self._next()
+        except TimeoutError:
+            self.write("PING")
+            return await self.read(PING_EVERY)
+
+    async def _next(self) -> Any:
+        try:
+            while (reply := self._parser.gets()) is False:
+                data = await self._reader.read(65536)
+                if not data:
+                    raise QueueUnavailableError("the connection to Redis was lost")
+                self._parser.feed(data)
+        except (OSError, hiredis.ProtocolError) as error:
+            raise QueueUnavailableError(f"the connection to Redis was lost: {error}") from error
+        if isinstance(reply, Exception):
+            raise map_error(reply)
+        return reply
+
+    def close(self) -> None:
+        self._writer.transport.abort()

@@ -1,0 +1,86 @@
+"""A Redis address, parsed and checked once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from headrace.errors import ConfigError
+
+_SCHEMES = {"redis": False, "rediss": True, "valkey": False, "valkeys": True}
+DEFAULT_PORT = 6379
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a Redis or Valkey server listens and how to log in. `repr` never shows the password."""
+
+    host: str = "localhost"
+    port: int = DEFAULT_PORT
+    db: int = 0
+    username: str | None = None
+    password: str | None = None
+    tls: bool = False
+    ca_file: str | None = None
+    unix_path: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Target({self.redacted})"
+
+    @property
+    def redacted(self) -> str:
+        """The address without its password, for logs and status."""
+        login = f"{self.username or ''}:***@" if self.password else ""
+        if self.unix_path:
+            return f"unix://{login}{self.unix_path}?db={self.db}"
+        return f"{'rediss' if self.tls else 'redis'}://{login}{self.host}:{self.port}/{self.db}"
+
+
+def parse_target(url: str, source: str = "REDIS_URL") -> Target:
+    """Parse `redis[s]://[user:password@]host[:port][/db]` or `unix:///path?db=n`.
+
+    Raises ConfigError with one line that names `source` and never the password.
+    """
+    try:
+        return _parse(url)
+    except ValueError as error:
+        raise ConfigError(
+            f"{source}: {error}; expected redis://[user:password@]host[:port][/db], rediss://… for TLS, or unix:///path"
+        ) from None
+
+
+def _parse(url: str) -> Target:
+    parts = urlsplit(url)
+    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    if unknown := set(query) - {"db", "ca_file"}:
+        raise ValueError(f"unknown parameter {sorted(unknown)[0]!r}")
+    username = unquote(parts.username) if parts.username else None
+    password = unquote(parts.password) if parts.password else None
+    if parts.scheme == "unix":
+        if not parts.path:
+            raise ValueError("the socket's path is missing")
+        db = _number(query.get("db", "0"), "database")
+        return Target(db=db, username=username, password=password, unix_path=parts.path)
+    if parts.scheme not in _SCHEMES:
+        raise ValueError(f"unknown scheme {parts.scheme!r}" if "://" in url else "not a URL")
+    if not parts.hostname:
+        raise ValueError("the host is missing")
+    try:
+        port = parts.port or DEFAULT_PORT
+    except ValueError:
+        raise ValueError("the port must be a number from 1 to 65535") from None
+    return Target(
+        host=parts.hostname,
+        port=port,
+        db=_number(parts.path.strip("/") or query.get("db", "0"), "database"),
+        username=username,
+        password=password,
+        tls=_SCHEMES[parts.scheme],
+        ca_file=query.get("ca_file"),
+    )
+
+
+def _number(text: str, what: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise ValueError(f"the {what} must be a number, not {text!r}")
+    return int(text)

@@ -1,0 +1,103 @@
+"""The child side of processes.py: `python -m headrace.worker.child APP FD`.
+
+The main thread runs handlers; a second thread reads, so that the end of the parent is noticed in mid-handler.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+from typing import Any
+
+import msgspec
+
+from headrace.client.codec import decode_arguments
+from headrace.client.fleet import Fleet
+from headrace.errors import HeadraceError
+from headrace.retry import Bury, RetryLater
+from headrace.worker.app import load_app
+from headrace.worker.failures import describe, traceback_text
+from headrace.worker.processes import Answer
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(tuple[str, str, bytes]).decode
+
+
+def main() -> None:
+    """Serve until the parent closes the socket."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    spec, descriptor = sys.argv[1], int(sys.argv[2])
+    wire = socket.socket(fileno=descriptor)
+    inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(wire, inbox), daemon=True).start()
+    fleet: Fleet | HeadraceError
+    try:
+        fleet = load_app(spec).fleet
+    except HeadraceError as error:
+        fleet = error
+    while True:
+        answer = _answer(fleet, inbox.get())
+        data = _pack(answer)
+        wire.sendall(len(data).to_bytes(4, "big") + data)
+
+
+def _read(wire: socket.socket, inbox: queue.SimpleQueue[bytes]) -> None:
+    stream = wire.makefile("rb")
+    while True:
+        head = stream.read(4)
+        body = stream.read(int.from_bytes(head, "big")) if len(head) == 4 else b""
+        if not body:
+            os._exit(0)
+        inbox.put(body)
+
+
+def _answer(fleet: Fleet | HeadraceError, message: bytes) -> Answer:
+    try:
+        if isinstance(fleet, HeadraceError):
+            raise fleet
+        queue_name, task_name, payload = _decode(message)
+        task = fleet.queues[queue_name].tasks[task_name]
+        args, kwargs = task.arguments.check(*decode_arguments("msgpack", payload))
+        return Answer(ok=True, result=_call(task.handler, args, kwargs))
+    except BaseException as error:
+        return _failure(error)
+
+
+def _call(handler: Any, args: Any, kwargs: Any) -> Any:
+    result = handler(*args, **kwargs)
+    return asyncio.run(result) if inspect.iscoroutine(result) else result
+
+
+def _failure(error: BaseException) -> Answer:
+    control: dict[str, Any] | None = None
+    if isinstance(error, RetryLater):
+        control = {"delay": error.delay, "charge": error.charge}
+    elif isinstance(error, Bury):
+        control = {"reason": error.reason}
+    name = type(error).__name__
+    message = describe(error).removeprefix(f"{name}: ")
+    return Answer(
+        ok=False,
+        error=name,
+        message=message,
+        traceback=traceback_text(error),
+        class_names=tuple(base.__name__ for base in type(error).__mro__),
+        control=control,
+    )
+
+
+def _pack(answer: Answer) -> bytes:
+    try:
+        return _encode(answer)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        return _encode(_failure(TypeError(f"the handler's result can't be encoded: {error}")))
+
+
+if __name__ == "__main__":
+    main()

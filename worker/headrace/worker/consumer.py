@@ -1,0 +1,241 @@
+"""Consumes one queue: two lanes that exchange by turns, so that Python and Redis work at the same time.
+
+A lane settles whatever is finished, asks for as many jobs as there are free slots, starts what it gets. With nothing to
+do it waits for a wake token, a finished job, or the next due time; a poll each second is the backstop, never the plan.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+
+from headrace.contract.keys import key
+from headrace.errors import HeadraceError, QueueUnavailableError
+from headrace.wire.connection import Argument, ServerError
+from headrace.wire.link import Link
+from headrace.worker.executor import Executor
+from headrace.worker.keeper import LONGEST_PAUSE, Keeper
+from headrace.worker.outbox import Batch, Outbox
+from headrace.worker.outcome import Outcome
+from headrace.worker.parts import Parts
+from headrace.worker.plan import Plan
+from headrace.worker.run import Run, Stop
+from headrace.worker.session import Session
+
+POLL = 1.0
+"""Seconds between looks when nothing happens."""
+LANES = 2
+NO_CRASHES = 0
+
+
+@dataclass(eq=False)
+class Lane:
+    """One exchange at a time."""
+
+    name: str
+    link: Link
+    poke: asyncio.Event = field(default_factory=asyncio.Event)
+    idle: bool = False
+    """Its last exchange brought nothing; it asks again when woken."""
+    in_flight: bool = False
+
+
+class Consumer:
+    """One queue of one worker. `join`, `run`, then `quiet`, then `stop`, `leave`, `close`."""
+
+    def __init__(self, queue: str, weight: int, parts: Parts, plans: Mapping[str, Plan]) -> None:
+        self.queue = queue
+        self.last_fetch = monotonic()
+        """When an exchange last succeeded, monotonic seconds."""
+        self.fetched = False
+        """An exchange has succeeded."""
+        self.on_change: Callable[[], None] = lambda: None
+        """Called when slots may have become free for other queues."""
+        self.executor = Executor(queue, parts, plans, self._settle)
+        self._parts = parts
+        self._share = parts.slots.open_share(weight)
+        self._outbox = Outbox()
+        self._lanes = [Lane(str(n), Link(parts.target, name="headrace-lane")) for n in range(LANES)]
+        self._wake_link = Link(parts.target, name="headrace-wake")
+        self.keeper = Keeper(queue, parts, self.executor, self._outbox, self.link)
+        self._someone_idle = asyncio.Event()
+        self._registered_idle = False
+        """Redis counts this session among the idle ones; the next exchange takes it out."""
+        self._next_due: float | None = None
+        self._server_time = 0.0
+        """Redis's clock at `last_fetch`, Unix seconds."""
+        self._quiet = False
+        self._closing = False
+
+    @property
+    def link(self) -> Link:
+        """A connection that no blocking call occupies."""
+        return self._lanes[0].link
+
+    @property
+    def held(self) -> int:
+        """Jobs in hand: running, waiting to be settled, or in an exchange under way."""
+        return len(self.executor.running) + self._outbox.size + sum(lane.in_flight for lane in self._lanes)
+
+    async def run(self) -> None:
+        """Consume until `stop`; returns when everything settled has been told to Redis."""
+        async with asyncio.TaskGroup() as group:
+            helpers = [group.create_task(self._listen()), group.create_task(self.keeper.run())]
+            async with asyncio.TaskGroup() as lanes:
+                for lane in self._lanes:
+                    lanes.create_task(self._run_lane(lane))
+            for helper in helpers:
+                helper.cancel()
+
+    def quiet(self) -> None:
+        """Claim nothing more; running jobs go on."""
+        self._quiet = True
+        self._poke(all_lanes=True)
+
+    def stop(self) -> None:
+        """End once the outbox is empty and nothing runs."""
+        self._quiet = self._closing = True
+        self._poke(all_lanes=True)
+
+    async def leave(self) -> None:
+        """The last word. A failure is left to the lease."""
+        try:
+            await self.keeper.session.leave(self.link)
+        except HeadraceError as error:
+            self._parts.telemetry.log.warning("could not leave the queue; its lease will end", error=str(error))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for link in (self._wake_link, *(lane.link for lane in self._lanes)):
+            await link.close()
+
+    async def _run_lane(self, lane: Lane) -> None:
+        while True:
+            await self.keeper.joined.wait()
+            lane.poke.clear()
+            asleep = self._quiet or (lane.idle and not self._outbox.size)
+            asked = 0 if asleep else self._parts.slots.take(self._share)
+            if asked or self._outbox.size:
+                lane.in_flight = True
+                await self._exchange(lane, self._outbox.take(), asked)
+                lane.in_flight = False
+            elif self._closing and not self.executor.running:
+                return
+            else:
+                await lane.poke.wait()
+
+    async def _exchange(self, lane: Lane, batch: Batch, asked: int) -> None:
+        session = self.keeper.session
+        seq = session.next_seq()
+        flags = ("i" if self._registered_idle else "") + ("q" if self._quiet else "")
+        self._registered_idle = False
+        version = self._parts.pulse.version
+        arguments = (session.sid, lane.name, seq, asked, flags, version, *batch.arguments())
+        reply = await self._call_until_answered(lane, session, arguments)
+        if reply is None or reply[0] == b"LOST":
+            self._parts.slots.give_back(self._share, asked)
+            self._parts.metrics.stale_settlements += len(batch)
+            self.keeper.lose(session)
+            return
+        status, now_ms, next_due, stale, cancelled, *jobs = reply
+        self.last_fetch, self.fetched = monotonic(), True
+        self._server_time = now_ms / 1000
+        if stale:
+            self._parts.metrics.stale_settlements += len(stale)
+            self._parts.telemetry.log.warning("settlements refused: the jobs are no longer ours", jobs=len(stale))
+        got = self._start(session, f"{lane.name}.{seq}", *jobs)
+        self._parts.slots.give_back(self._share, asked - got)
+        for job_id in cancelled:
+            self.executor.stop_one(job_id.decode(), Stop.CANCEL)
+        if asked:
+            self._note_idleness(lane, asked, got, next_due if status == b"OK" else -1)
+
+    async def _call_until_answered(
+        self, lane: Lane, session: Session, arguments: tuple[Argument, ...]
+    ) -> list[Any] | None:
+        """The reply, however often the same words must be said; None when the session was lost meanwhile."""
+        metrics = self._parts.metrics
+        pause = 0.02
+        while not session.lost:
+            try:
+                reply: list[Any] = await lane.link.run("exchange", session.prefix, *arguments)
+            except (QueueUnavailableError, ServerError) as error:
+                metrics.redis_errors += 1
+                if pause >= LONGEST_PAUSE or isinstance(error, ServerError):
+                    self._parts.telemetry.log.warning("Redis does not serve; trying again", error=str(error))
+                await asyncio.sleep(pause * (0.5 + random.random()))
+                pause = min(pause * 2, LONGEST_PAUSE)
+            else:
+                metrics.exchanges += 1
+                return reply
+        return None
+
+    def _start(
+        self,
+        session: Session,
+        claim: str,
+        ids: list[bytes],
+        values: list[bytes],
+        scores: list[bytes],
+        crashes: list[int],
+    ) -> int:
+        got = len(ids)
+        if got:
+            self._parts.metrics.claimed += got
+            self._parts.pulse.running += got
+            start, sid = self.executor.start, session.sid
+            for i, job_id in enumerate(ids):
+                times_crashed = crashes[i] if crashes else NO_CRASHES
+                start(Run(job_id.decode(), values[i], claim, int(float(scores[i])), times_crashed), sid)
+        return got
+
+    def _note_idleness(self, lane: Lane, asked: int, got: int, next_due: int) -> None:
+        was_hungry, self._share.hungry = self._share.hungry, got == asked
+        if was_hungry and not self._share.hungry:
+            self.on_change()
+        lane.idle = got == 0
+        if lane.idle:
+            self._registered_idle = True
+            self._next_due = next_due / 1000 if next_due >= 0 else None
+            self._someone_idle.set()
+
+    def _settle(self, run: Run, outcome: Outcome, service_us: int) -> None:
+        self._outbox.put(run.id, run.claim, outcome, service_us)
+        self._parts.slots.give_back(self._share, 1)
+        self._parts.pulse.running -= 1
+        self._poke()
+        self.on_change()
+
+    def _poke(self, *, all_lanes: bool = False) -> None:
+        for lane in self._lanes:
+            if all_lanes or not lane.in_flight:
+                lane.poke.set()
+
+    def poke(self) -> None:
+        """Look again: a slot may be free."""
+        self._poke()
+
+    async def _listen(self) -> None:
+        """While a lane is idle: wait for a wake token, the next due time or the poll, then let the lanes look."""
+        name = key(self.queue, "wake")
+        while True:
+            await self._someone_idle.wait()
+            self._someone_idle.clear()
+            wait = self._idle_wait()
+            try:
+                await self._wake_link.request("BLPOP", name, f"{wait:.3f}", timeout=wait + 5)
+            except (QueueUnavailableError, ServerError):
+                await asyncio.sleep(0.1 + random.random() * 0.2)
+            for lane in self._lanes:
+                lane.idle = False
+                lane.poke.set()
+
+    def _idle_wait(self) -> float:
+        if self._next_due is None:
+            return POLL
+        server_now = self._server_time + monotonic() - self.last_fetch
+        return min(POLL, max(0.01, self._next_due - server_now))

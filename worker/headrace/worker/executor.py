@@ -1,0 +1,194 @@
+"""Runs claimed jobs: decode → look up → check arguments → hooks and middleware → handler → outcome.
+
+Nothing that a handler, a payload or a hook does leaves this file as an exception: every run ends in an Outcome.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from time import monotonic, perf_counter
+
+from headrace.client.codec import decode_arguments
+from headrace.context import Context, running
+from headrace.contract.envelope import DeathRecord, Stored, UnreadableEnvelope, decode
+from headrace.errors import PayloadError, UnknownTaskError
+from headrace.hooks import HookName
+from headrace.retry import GiveUp, RetryPolicy, after_failure
+from headrace.worker.failures import describe, fingerprint, innermost_place, traceback_text
+from headrace.worker.outcome import ABANDONED, CANCELLED, DONE, Buried, Done, Outcome, Released, Retried
+from headrace.worker.parts import Parts
+from headrace.worker.plan import Plan, encode_result
+from headrace.worker.run import Run, Stop
+
+DEFAULT_RETRY = RetryPolicy()
+UNKNOWN = "unknown"
+
+Settle = Callable[[Run, Outcome, int], None]
+"""Called once per run with its outcome and its service time in µs."""
+
+
+class Executor:
+    """One per queue. `running` holds the runs whose handlers have not ended."""
+
+    def __init__(self, queue: str, parts: Parts, plans: Mapping[str, Plan], settle: Settle) -> None:
+        self.running: dict[str, Run] = {}
+        self._queue = queue
+        self._worker_id = parts.settings.worker_id
+        self._max_retries = parts.settings.max_retries
+        self._plans = plans
+        self._hooks = parts.hooks
+        self._unknown = parts.metrics.of(queue, UNKNOWN)
+        self._telemetry = parts.telemetry
+        self._settle = settle
+        self._loop = asyncio.get_running_loop()
+
+    def start(self, run: Run, sid: str) -> None:
+        """Begin a run; its end is told to `settle`."""
+        self.running[run.id] = run
+        run.task = self._loop.create_task(self._run(run, sid))
+
+    async def _run(self, run: Run, sid: str) -> None:
+        started = run.started = perf_counter()
+        counts = self._unknown
+        try:
+            stored = decode(run.value)
+        except UnreadableEnvelope as error:
+            run.context = Context(job_id=run.id, queue=self._queue, task=UNKNOWN)
+            self._telemetry.started(run, counts)
+            outcome: Outcome = self._bury(run, UNKNOWN, "UnreadableEnvelope", error, 0)
+        else:
+            plan = self._plans.get(stored.task)
+            if plan is not None:
+                counts = plan.counts
+            context = run.context = self._context(run, stored, plan, sid)
+            running.set(context)
+            timeout = stored.envelope.timeout or (plan.timeout if plan else 0.0)
+            run.deadline = monotonic() + timeout
+            self._telemetry.started(run, counts)
+            outcome = await self._attempt(run, stored, plan)
+        seconds = perf_counter() - started
+        self._telemetry.finished(run, counts, outcome, seconds)
+        del self.running[run.id]
+        self._settle(run, outcome, int(seconds * 1e6))
+
+    def _context(self, run: Run, stored: Stored, plan: Plan | None, sid: str) -> Context:
+        envelope = stored.envelope
+        own = plan.max_retries if plan else self._max_retries
+        return Context(
+            job_id=run.id,
+            queue=self._queue,
+            task=stored.task,
+            attempt=stored.attempts + 1,
+            max_retries=own if envelope.max_retries is None else envelope.max_retries,
+            crashes=run.crashes,
+            replays=stored.replays,
+            worker_id=self._worker_id,
+            sid=sid,
+            correlation_id=envelope.correlation_id or run.id,
+            meta=envelope.meta,
+            ready_ms=run.ready_us / 1000,
+        )
+
+    async def _attempt(self, run: Run, stored: Stored, plan: Plan | None) -> Outcome:
+        try:
+            if run.stop is not None:
+                raise asyncio.CancelledError
+            if plan is None:
+                raise UnknownTaskError(f"this worker has no task named {stored.task!r}")
+            args, kwargs = decode_arguments(stored.envelope.codec, stored.envelope.payload)
+            args, kwargs = plan.arguments.check(args, kwargs)
+            for hook in self._hooks.named("on_job_start"):
+                await hook(run.context)
+            result = await plan.call(run.context, args, kwargs)
+            if run.stop is Stop.LOST:
+                return ABANDONED
+            await self._tell("on_job_complete", run.context)
+            if plan.result_ttl_ms:
+                return Done(encode_result(result), plan.result_ttl_ms)
+            return DONE
+        except asyncio.CancelledError as error:
+            return await self._stopped(run, plan, error)
+        except PayloadError as error:
+            return await self._dead(run, stored.task, "InvalidPayload", error)
+        except BaseException as error:
+            return await self._failed(run, plan, error)
+
+    async def _stopped(self, run: Run, plan: Plan | None, error: asyncio.CancelledError) -> Outcome:
+        match run.stop:
+            case Stop.LOST:
+                return ABANDONED
+            case Stop.CANCEL:
+                return CANCELLED
+            case Stop.SHUTDOWN:
+                return Released(run.ready_us)
+            case Stop.TIMEOUT:
+                _uncancel()
+                return await self._failed(run, plan, TimeoutError("the handler ran longer than its timeout"), error)
+            case None:
+                _uncancel()
+                return await self._failed(run, plan, error)
+
+    async def _failed(
+        self, run: Run, plan: Plan | None, error: BaseException, origin: BaseException | None = None
+    ) -> Outcome:
+        if run.stop is Stop.LOST:
+            return ABANDONED
+        context = run.context
+        run.place = innermost_place(origin or error)
+        policy = plan.retry if plan else DEFAULT_RETRY
+        try:
+            verdict = after_failure(
+                policy, error, failures=context.attempt, max_retries=context.max_retries, random=random.random
+            )
+        except Exception as broken:  # the user's own backoff function
+            error, verdict = broken, GiveUp("BackoffFailed")
+        await self._tell("on_job_error", context, error)
+        if isinstance(verdict, GiveUp):
+            return await self._dead(run, context.task, verdict.reason, error)
+        await self._tell("on_retry", context, error, verdict.delay)
+        attempts = context.attempt if verdict.charged else context.attempt - 1
+        return Retried(attempts, round(verdict.delay * 1000), describe(error))
+
+    async def _dead(self, run: Run, task: str, reason: str, error: BaseException) -> Outcome:
+        await self._tell("on_dead", run.context, error, reason)
+        return self._bury(run, task, reason, error, run.context.attempt)
+
+    def _bury(self, run: Run, task: str, reason: str, error: BaseException, attempts: int) -> Outcome:
+        run.place = innermost_place(error)
+        text = traceback_text(error)
+        record = DeathRecord(describe(error), attempts, run.crashes, self._worker_id, perf_counter() - run.started)
+        return Buried(task, reason[:100], record, attempts, fingerprint(text), text)
+
+    async def _tell(self, name: HookName, *args: object) -> None:
+        """Await hooks whose failure is theirs alone: it is logged and changes no outcome."""
+        for hook in self._hooks.named(name):
+            try:
+                await hook(*args)
+            except Exception as error:
+                self._telemetry.log.error("hook failed", hook=name, error=type(error).__name__)
+
+    def stop_overdue(self) -> None:
+        """Cancel the runs whose time is up; called a few times a second."""
+        now = monotonic()
+        for run in list(self.running.values()):
+            if now > run.deadline and run.stop is None:
+                run.cancel(Stop.TIMEOUT)
+
+    def stop_all(self, why: Stop) -> None:
+        """Cancel every run."""
+        for run in list(self.running.values()):
+            run.cancel(why)
+
+    def stop_one(self, job_id: str, why: Stop) -> None:
+        """Cancel one run, if it is here."""
+        if run := self.running.get(job_id):
+            run.cancel(why)
+
+
+def _uncancel() -> None:
+    """The cancellation was ours and has been heard; the hooks that follow may await."""
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()

@@ -1,0 +1,110 @@
+"""Keeps a queue's session: joins, hears of its loss, begins anew, and mends what Redis has forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+from headrace.contract.keys import key
+from headrace.errors import QueueUnavailableError
+from headrace.wire.connection import ServerError
+from headrace.wire.link import Link
+from headrace.worker.executor import Executor
+from headrace.worker.outbox import Outbox
+from headrace.worker.parts import Parts
+from headrace.worker.renewal import Renewed
+from headrace.worker.run import Stop
+from headrace.worker.session import Session
+
+LONGEST_PAUSE = 1.0
+"""Seconds between tries while Redis can't be reached."""
+
+
+class Keeper:
+    """`session` is the present one; `joined` is set while Redis knows it."""
+
+    def __init__(self, queue: str, parts: Parts, executor: Executor, outbox: Outbox, link: Link) -> None:
+        self.session = Session(queue, parts.settings.lease, parts.pulse)
+        self.joined = asyncio.Event()
+        self._queue = queue
+        self._parts = parts
+        self._executor = executor
+        self._outbox = outbox
+        self._link = link
+        self._wanted = asyncio.Event()
+        self._unknown_leases: set[tuple[str, str]] = set()
+
+    async def join(self) -> None:
+        """The first word to Redis. Raises QueueUnavailableError or ProtocolError."""
+        await self.session.join(self._link)
+        self.joined.set()
+
+    def lose(self, session: Session) -> None:
+        """The lease has ended: what runs here was given to others, so nothing of it may be settled."""
+        if session is not self.session or session.lost:
+            return
+        session.lost = True
+        self._parts.metrics.lease_losses += 1
+        dropped = self._outbox.forget()
+        self._parts.telemetry.log.warning(
+            "the lease was lost; starting a new session",
+            queue=self._queue,
+            running=len(self._executor.running),
+            dropped=dropped,
+        )
+        self._executor.stop_all(Stop.LOST)
+        self.session = Session(self._queue, self._parts.settings.lease, self._parts.pulse)
+        self.joined.clear()
+        self._wanted.set()
+
+    def hear(self, renewed: Renewed) -> None:
+        """What the renewal thread was told."""
+        if not renewed.live:
+            self.lose(renewed.session)
+            return
+        for job_id in renewed.cancelled:
+            self._executor.stop_one(job_id, Stop.CANCEL)
+        if renewed.session is self.session and renewed.leases > len(self._executor.running) + self._outbox.size:
+            self._wanted.set()
+
+    async def run(self) -> None:
+        """Do what `lose` and `hear` have found to be needed; for ever."""
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            if self.joined.is_set():
+                await self._reconcile()
+            else:
+                await self._join_again(self.session)
+
+    async def _join_again(self, session: Session) -> None:
+        pause = 0.05
+        while session is self.session:
+            try:
+                await self.join()
+            except (QueueUnavailableError, ServerError):
+                await asyncio.sleep(pause * (0.5 + random.random()))
+                pause = min(pause * 2, LONGEST_PAUSE)
+            else:
+                return
+
+    async def _reconcile(self) -> None:
+        """Leases that Redis counts and nobody here knows: their settlement was lost with Redis's last second, or they
+        were never started. Seen twice under the same claim, they are settled as before, or given back.
+        """
+        session = self.session
+        try:
+            held = await self._link.request("HGETALL", key(self._queue, f"own:{session.sid}"))
+        except (QueueUnavailableError, ServerError):
+            return
+        claims = {held[i].decode(): held[i + 1].decode() for i in range(0, len(held), 2)}
+        unknown = {(job, claim) for job, claim in claims.items() if job not in self._executor.running}
+        orphans, self._unknown_leases = unknown & self._unknown_leases, unknown
+        if session is not self.session:
+            return
+        for job_id, claim in orphans:
+            known = self._outbox.find_sent(job_id, claim)
+            self._outbox.put_again(known or ("release", job_id, claim, "0", 1))
+            self._parts.telemetry.log.warning(
+                "settling again", job_id=job_id, queue=self._queue, found=known is not None
+            )

@@ -1,0 +1,271 @@
+"""A worker's life: start → quiet → stop, for all its queues together.
+
+Stop: claim nothing, wait for running handlers up to the shutdown timeout, give back the rest uncharged, leave, exit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from time import monotonic
+
+from headrace.contract.keys import key
+from headrace.contract.replies import decode_stats
+from headrace.errors import ConfigError, HeadraceError, QueueUnavailableError
+from headrace.wire.target import parse_target
+from headrace.worker.app import App
+from headrace.worker.consumer import Consumer
+from headrace.worker.control import ControlServer
+from headrace.worker.health import HealthServer, Probes, bind
+from headrace.worker.log import Log
+from headrace.worker.metrics import Metrics
+from headrace.worker.parts import Parts
+from headrace.worker.plan import compile_plans
+from headrace.worker.processes import Processes
+from headrace.worker.renewal import Renewal, Renewed
+from headrace.worker.run import Stop
+from headrace.worker.server_check import check_server
+from headrace.worker.session import Pulse, Session
+from headrace.worker.settings import WorkerSettings
+from headrace.worker.slots import Slots
+from headrace.worker.telemetry import Telemetry
+from headrace.worker.threads import Threads
+
+TICK = 0.05
+"""Seconds between looks at the clock: timeouts are this exact."""
+STARTUP_PATIENCE = 30.0
+"""Seconds to wait for Redis at start."""
+STALE_FETCH = 5.0
+"""Seconds without a successful fetch after which the worker is not ready."""
+RELEASE_PATIENCE = 10.0
+"""Seconds that cancelled handlers get to end, and Redis to hear of it."""
+
+
+class Worker:
+    """Made in a running event loop; `run` returns when the worker has stopped."""
+
+    def __init__(self, app: App, settings: WorkerSettings, log: Log) -> None:
+        self.settings = settings
+        self.log = log
+        self.metrics = Metrics()
+        self._app = app
+        self._loop = asyncio.get_running_loop()
+        self._parts = Parts(
+            settings=settings,
+            target=parse_target(settings.redis_url),
+            hooks=app.fleet.hooks,
+            pulse=Pulse(settings.worker_id, settings.version, settings.concurrency),
+            slots=Slots(min(settings.concurrency, settings.queue_size)),
+            metrics=self.metrics,
+            telemetry=Telemetry(log, self.metrics),
+            threads=Threads(),
+            processes=Processes(app.spec),
+        )
+        self.metrics.abandoned_threads = lambda: self._parts.threads.abandoned
+        self.consumers = [self._consumer(name, weight) for name, weight in self._queues().items()]
+        self._renewal = Renewal(
+            self._parts.target, settings.lease, settings.loop_block_limit, self._sessions, self._renewed
+        )
+        self._control = ControlServer(settings.control_socket, self.quiet, self._held)
+        self._stop_asked = asyncio.Event()
+        self._stop_now = asyncio.Event()
+        self._started = False
+
+    def _consumer(self, queue: str, weight: int) -> Consumer:
+        consumer = Consumer(queue, weight, self._parts, compile_plans(self._app.fleet, queue, self._parts))
+        consumer.on_change = self._poke_others
+        return consumer
+
+    def _queues(self) -> dict[str, int]:
+        asked = self.settings.queues or dict.fromkeys(self._app.queues, 1)
+        registered = self._app.fleet.queues
+        for name in asked:
+            if name not in registered or not registered[name].tasks:
+                raise ConfigError(
+                    f"{self._app.spec} has no task on queue {name!r}; it has tasks on {', '.join(self._app.queues)}"
+                )
+        return asked
+
+    def _poke_others(self) -> None:
+        if len(self.consumers) > 1:
+            for consumer in self.consumers:
+                consumer.poke()
+
+    async def run(self) -> None:
+        """Work until `stop`. Raises ConfigError or QueueUnavailableError when it can't start."""
+        listener = bind(self.settings.metrics_host, self.settings.metrics_port)
+        health = HealthServer(listener, self._probes(), self.metrics, self.settings.metrics_token, self._loop)
+        self._app.fleet.connect_to(self.settings.redis_url)
+        await self._join_all()
+        await self._app.fleet.hooks.call("on_start")
+        self._catch_signals()
+        await self._control.start()
+        self._renewal.start()
+        port = listener.getsockname()[1]
+        self.log.info(
+            "worker started",
+            app=self._app.spec,
+            queues=",".join(consumer.queue for consumer in self.consumers),
+            concurrency=self.settings.concurrency,
+            redis=self._parts.target.redacted,
+            metrics_port=port,
+        )
+        try:
+            await self._work(health)
+        finally:
+            await self._close(health)
+
+    async def _work(self, health: HealthServer) -> None:
+        async with asyncio.TaskGroup() as group:
+            ticking = group.create_task(self._tick())
+            consuming = [group.create_task(consumer.run()) for consumer in self.consumers]
+            aside = group.create_task(self._after_start(health))
+            await self._stop_asked.wait()
+            await self._drain()
+            for consumer in self.consumers:
+                consumer.stop()
+            await asyncio.wait(consuming, timeout=RELEASE_PATIENCE)
+            for task in (*consuming, ticking, aside):
+                task.cancel()
+
+    async def _after_start(self, health: HealthServer) -> None:
+        """What may wait until the first look at the queue: the probes' server, schemas, a look at Redis's settings."""
+        while not self._started:
+            self._started = any(consumer.fetched for consumer in self.consumers)
+            await asyncio.sleep(0.01)
+        health.start()
+        link = self.consumers[0].link
+        try:
+            for warning in await check_server(link):
+                self.log.warning(warning)
+            schemas = await asyncio.to_thread(self._schemas)
+            await link.pipeline(schemas)
+        except HeadraceError as error:
+            self.log.warning("could not publish the tasks' schemas", error=str(error))
+
+    def _schemas(self) -> list[tuple[str | bytes, ...]]:
+        import msgspec
+
+        commands: list[tuple[str | bytes, ...]] = []
+        for consumer in self.consumers:
+            tasks = self._app.fleet.queues[consumer.queue].tasks.values()
+            pairs = [part for t in tasks for part in (t.name, msgspec.json.encode(t.arguments.json_schema()))]
+            commands.append(("HSET", key(consumer.queue, "schemas"), *pairs))
+        return commands
+
+    async def _join_all(self) -> None:
+        give_up = self._loop.time() + STARTUP_PATIENCE
+        pause = 0.1
+        for consumer in self.consumers:
+            while True:
+                try:
+                    await consumer.keeper.join()
+                    break
+                except QueueUnavailableError as error:
+                    if self._loop.time() + pause > give_up:
+                        raise ConfigError(f"REDIS_URL: {error} (tried for {STARTUP_PATIENCE:g} s)") from None
+                    self.log.warning("Redis can't be reached; trying again", error=str(error))
+                    self.log.flush()
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 5.0)
+
+    async def _tick(self) -> None:
+        expected = self._loop.time() + TICK
+        while True:
+            await asyncio.sleep(TICK)
+            self._parts.pulse.loop_seen = monotonic()
+            now = self._loop.time()
+            self.metrics.loop_lag, expected = max(0.0, now - expected), now + TICK
+            for consumer in self.consumers:
+                consumer.executor.stop_overdue()
+            self.log.flush()
+
+    def _catch_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self.stop)
+
+    def quiet(self) -> None:
+        """Claim nothing more; idempotent."""
+        if not self._parts.pulse.draining:
+            self._parts.pulse.draining = True
+            self.log.info("draining: claiming nothing more", running=self._held())
+        for consumer in self.consumers:
+            consumer.quiet()
+
+    def stop(self) -> None:
+        """Stop gracefully; called again, stop now."""
+        if self._stop_asked.is_set():
+            self._stop_now.set()
+        self._stop_asked.set()
+
+    async def _drain(self) -> None:
+        self.quiet()
+        give_up = self._loop.time() + self.settings.shutdown_timeout
+        while self._held() and self._loop.time() < give_up and not self._stop_now.is_set():
+            await asyncio.sleep(0.01)
+        running = sum(len(consumer.executor.running) for consumer in self.consumers)
+        if running:
+            self.log.warning("giving back what still runs", jobs=running)
+            for consumer in self.consumers:
+                consumer.executor.stop_all(Stop.SHUTDOWN)
+        give_up = self._loop.time() + (0.5 if self._stop_now.is_set() else RELEASE_PATIENCE)
+        while self._held() and self._loop.time() < give_up:
+            await asyncio.sleep(0.01)
+
+    async def _close(self, health: HealthServer) -> None:
+        for consumer in self.consumers:
+            await consumer.leave()
+        self._renewal.stop()
+        try:
+            await self._app.fleet.hooks.call("on_shutdown")
+        finally:
+            await self._control.stop()
+            await self._parts.processes.stop()
+            self._parts.threads.stop()
+            health.stop()
+            for consumer in self.consumers:
+                await consumer.close()
+            await self._app.fleet.close()
+            self.log.info("worker stopped")
+            self.log.flush()
+
+    def _held(self) -> int:
+        return sum(consumer.held for consumer in self.consumers)
+
+    def _sessions(self) -> Sequence[Session]:
+        return [consumer.keeper.session for consumer in self.consumers]
+
+    def _renewed(self, all_renewed: Sequence[Renewed]) -> None:
+        """In the renewal thread."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._hear, all_renewed)
+
+    def _hear(self, all_renewed: Sequence[Renewed]) -> None:
+        for consumer, renewed in zip(self.consumers, all_renewed, strict=False):
+            consumer.keeper.hear(renewed)
+
+    def _probes(self) -> Probes:
+        return Probes(self._live, self._ready, lambda: (self._started, "started"), self.quiet, self._refresh)
+
+    def _live(self) -> tuple[bool, str]:
+        behind = monotonic() - self._parts.pulse.loop_seen
+        return behind < self.settings.loop_block_limit, f"the event loop turned {behind:.1f} s ago"
+
+    def _ready(self) -> tuple[bool, str]:
+        if self._parts.pulse.draining:
+            return False, "draining"
+        age = monotonic() - min(consumer.last_fetch for consumer in self.consumers)
+        full = self._parts.slots.free == 0 and self._renewal.failures == 0
+        return self._started and (age < STALE_FETCH or full), f"the last successful fetch was {age:.1f} s ago"
+
+    async def _refresh(self) -> None:
+        for consumer in self.consumers:
+            reply = await consumer.link.run("stats", key(consumer.queue, ""))
+            stats = decode_stats(consumer.queue, reply)
+            self.metrics.queue_gauges[consumer.queue] = {
+                "ready": stats.ready + stats.due,
+                "scheduled": stats.scheduled,
+                "leased": stats.leased,
+                "dead": stats.dead,
+            }

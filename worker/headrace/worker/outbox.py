@@ -1,0 +1,95 @@
+"""What a worker has finished and not yet told Redis, and what it told Redis lately."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import msgspec
+
+from headrace.worker.outcome import Abandoned, Done, Outcome, Settlement, settlement
+
+REMEMBERED_BATCHES = 400
+"""With two lanes and an exchange every few ms, this is what an AOF with `everysec` can lose."""
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+@dataclass(slots=True)
+class Batch:
+    """One exchange's settlements. Immutable once taken: a retry sends the very same."""
+
+    done: dict[str, list[str]] = field(default_factory=dict)
+    """claim → ids."""
+    others: list[Settlement] = field(default_factory=list)
+    service_us: int = 0
+
+    def __len__(self) -> int:
+        return sum(map(len, self.done.values())) + len(self.others)
+
+    def arguments(self) -> list[str | int | bytes]:
+        """The tail of exchange.lua's ARGV, from [7] on."""
+        flat: list[str | int | bytes] = [self.service_us, len(self.done)]
+        for claim, ids in self.done.items():
+            flat.append(claim)
+            flat.append(len(ids))
+            flat.extend(ids)
+        flat.append(_encode(self.others) if self.others else b"")
+        return flat
+
+
+class Outbox:
+    """Shared by the lanes of one queue: whichever exchanges next takes all."""
+
+    def __init__(self) -> None:
+        self._open = Batch()
+        self._sent: deque[Batch] = deque(maxlen=REMEMBERED_BATCHES)
+        self.size = 0
+
+    def put(self, job_id: str, claim: str, outcome: Outcome, service_us: int) -> None:
+        """Add one settlement."""
+        batch = self._open
+        entry = settlement(job_id, claim, outcome)
+        if entry is not None:
+            batch.others.append(entry)
+        elif isinstance(outcome, Done):
+            ids = batch.done.get(claim)
+            if ids is None:
+                batch.done[claim] = [job_id]
+            else:
+                ids.append(job_id)
+        elif isinstance(outcome, Abandoned):
+            return
+        batch.service_us += service_us
+        self.size += 1
+
+    def put_again(self, entry: Settlement) -> None:
+        """Add an encoded settlement once more, after Redis turned out to have forgotten it."""
+        self._open.others.append(entry)
+        self.size += 1
+
+    def take(self) -> Batch:
+        """Everything that is in it; remembered until newer batches push it out."""
+        batch = self._open
+        if self.size:
+            self._open = Batch()
+            self._sent.append(batch)
+            self.size = 0
+        return batch
+
+    def find_sent(self, job_id: str, claim: str) -> Settlement | None:
+        """What was lately settled for this job under this claim."""
+        for batch in reversed(self._sent):
+            if job_id in batch.done.get(claim, ()):
+                return ("done", job_id, claim)
+            for entry in batch.others:
+                if entry[1] == job_id and entry[2] == claim:
+                    return entry
+        return None
+
+    def forget(self) -> int:
+        """Drop all, after the session was lost; returns how many settlements were still unsent."""
+        unsent, self.size = self.size, 0
+        self._open = Batch()
+        self._sent.clear()
+        return unsent

@@ -1,0 +1,86 @@
+"""How one run of a job can end: a closed set, and what each tells Redis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import assert_never
+
+import msgspec
+
+from headrace.contract.envelope import DeathRecord, encode_death, lua_string
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The handler returned. `result` is kept for `ttl_ms` when that is more than 0."""
+
+    result: bytes = b""
+    ttl_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """The handler failed and the job will run again in `delay_ms`; `attempts` are charged so far."""
+
+    attempts: int
+    delay_ms: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Buried:
+    """The job is a dead letter, filed under `reason`."""
+
+    task: str
+    reason: str
+    record: DeathRecord
+    attempts: int
+    fingerprint: str = ""
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Given back, nothing charged. `delay_ms` 0 keeps its place in the queue."""
+
+    ready_us: int
+    delay_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """Called off while it ran."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """The session lost its lease: others have the job, nothing may be said about it."""
+
+
+Outcome = Done | Retried | Buried | Released | Cancelled | Abandoned
+
+DONE = Done()
+CANCELLED = Cancelled()
+ABANDONED = Abandoned()
+
+Settlement = tuple[str | int | msgspec.Raw, ...]
+"""One entry of exchange.lua's last argument, as lib/settle.lua reads it."""
+
+
+def settlement(job_id: str, claim: str, outcome: Outcome) -> Settlement | None:
+    """The entry for an outcome; None for those that need none (plain done ids go in bulk, abandoned ones nowhere)."""
+    match outcome:
+        case Done(result, ttl_ms):
+            return ("result", job_id, claim, lua_string(result), ttl_ms) if ttl_ms else None
+        case Retried(attempts, delay_ms):
+            return ("retry", job_id, claim, attempts, delay_ms)
+        case Released(ready_us, delay_ms):
+            return ("release", job_id, claim, str(ready_us), delay_ms)
+        case Buried(task, reason, record, attempts, fingerprint, traceback):
+            packed = lua_string(encode_death(record))
+            return ("bury", job_id, claim, task, reason, packed, fingerprint, traceback, attempts)
+        case Cancelled():
+            return ("cancel", job_id, claim)
+        case Abandoned():
+            return None
+    assert_never(outcome)

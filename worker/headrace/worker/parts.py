@@ -1,0 +1,30 @@
+"""What all queues of one worker share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from headrace.hooks import Hooks
+from headrace.wire.target import Target
+from headrace.worker.metrics import Metrics
+from headrace.worker.processes import Processes
+from headrace.worker.session import Pulse
+from headrace.worker.settings import WorkerSettings
+from headrace.worker.slots import Slots
+from headrace.worker.telemetry import Telemetry
+from headrace.worker.threads import Threads
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Made once by the launcher."""
+
+    settings: WorkerSettings
+    target: Target
+    hooks: Hooks
+    pulse: Pulse
+    slots: Slots
+    metrics: Metrics
+    telemetry: Telemetry
+    threads: Threads
+    processes: Processes

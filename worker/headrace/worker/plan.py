@@ -1,0 +1,82 @@
+"""Compiles each task, once, into the one coroutine function that runs it: middleware around the handler."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from headrace.client.arguments import Arguments
+from headrace.client.fleet import Fleet
+from headrace.client.task import Middleware, Task
+from headrace.context import Context
+from headrace.retry import RetryPolicy
+from headrace.worker.metrics import TaskMetrics
+from headrace.worker.parts import Parts
+from headrace.worker.processes import Processes
+from headrace.worker.threads import Threads
+
+Call = Callable[[Context, Sequence[Any], Mapping[str, Any]], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to run the jobs of one task."""
+
+    name: str
+    call: Call
+    arguments: Arguments
+    retry: RetryPolicy
+    max_retries: int
+    timeout: float
+    result_ttl_ms: int
+    counts: TaskMetrics
+
+
+def compile_plans(fleet: Fleet, queue: str, parts: Parts) -> dict[str, Plan]:
+    """The plans of one queue, by task name. Order of middleware: fleet's, queue's, task's, handler."""
+    plans = {}
+    for task in fleet.queues[queue].tasks.values():
+        own = task.settings.retry.max_retries
+        layers = (*fleet.middlewares, *fleet.queues[queue].middlewares, *task.middleware)
+        plans[task.name] = Plan(
+            name=task.name,
+            call=_wrap(layers, _base(task, parts.threads, parts.processes)),
+            arguments=task.arguments,
+            retry=task.settings.retry,
+            max_retries=parts.settings.max_retries if own is None else own,
+            timeout=task.settings.timeout,
+            result_ttl_ms=round(task.settings.result_ttl * 1000),
+            counts=parts.metrics.of(queue, task.name),
+        )
+    return plans
+
+
+def _base(task: Task[Any, Any], threads: Threads, processes: Processes) -> Call:
+    handler = task.handler
+    if task.settings.process:
+        return lambda _, args, kwargs: processes.run(task.queue.name, task.name, args, kwargs)
+    if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None)):  # noqa: B004
+        return lambda _, args, kwargs: handler(*args, **kwargs)
+    return lambda _, args, kwargs: threads.run(handler, args, kwargs)
+
+
+def _wrap(layers: Sequence[Middleware], base: Call) -> Call:
+    call = base
+    for middleware in reversed(layers):
+        call = _layer(middleware, call)
+    return call
+
+
+def _layer(middleware: Middleware, inner: Call) -> Call:
+    def call(context: Context, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Awaitable[Any]:
+        return middleware(context, lambda: inner(context, args, kwargs))
+
+    return call
+
+
+encode_result = msgspec.msgpack.Encoder().encode
+"""How a kept result is stored."""

@@ -1,0 +1,151 @@
+"""Child processes for `process=True` handlers: spawned, never forked; killed when their time is up.
+
+One job at a time per child; an idle child is used again. Parent and child talk over a socket pair, in msgpack with a
+length in front. A child whose parent is gone, even by kill -9, reads the end of the stream and exits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from headrace.client.codec import codec_named
+from headrace.errors import HeadraceError
+
+START_TIMEOUT = 30.0
+"""Seconds for a child to import the application."""
+
+
+class ChildDiedError(HeadraceError):
+    """The child process ended while it ran the handler (killed, out of memory, a crash in C)."""
+
+
+class RemoteError(Exception):
+    """An error raised in a child. Its class carries the original's name, so that dead letters are filed under it."""
+
+    remote_traceback: str = ""
+    class_names: tuple[str, ...] = ()
+    """The original's class and its bases, so that retry_on and never_retry can match them by name."""
+
+
+class Answer(msgspec.Struct, array_like=True):
+    """What a child says of one run."""
+
+    ok: bool
+    result: Any = None
+    error: str = ""
+    message: str = ""
+    traceback: str = ""
+    class_names: tuple[str, ...] = ()
+    control: dict[str, Any] | None = None
+    """For RetryLater and Bury: their arguments."""
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Answer).decode
+
+
+class Child:
+    """One process and its stream."""
+
+    def __init__(self, process: asyncio.subprocess.Process, reader: asyncio.StreamReader, writer: Any) -> None:
+        self.process = process
+        self._reader = reader
+        self._writer = writer
+
+    async def ask(self, message: bytes) -> Answer:
+        """Send one job, wait for its answer. Raises ChildDiedError."""
+        try:
+            self._writer.write(len(message).to_bytes(4, "big") + message)
+            await self._writer.drain()
+            size = int.from_bytes(await self._reader.readexactly(4), "big")
+            return _decode(await self._reader.readexactly(size))
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            code = await self.process.wait()
+            raise ChildDiedError(f"the process running the handler ended with {_how(code)}") from error
+
+    def kill(self) -> None:
+        """End it now."""
+        self._writer.close()
+        if self.process.returncode is None:
+            self.process.kill()
+
+
+def _how(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+class Processes:
+    """All children of one worker."""
+
+    def __init__(self, app: str) -> None:
+        self._app = app
+        self._idle: list[Child] = []
+        self._all: set[Child] = set()
+
+    async def run(self, queue: str, task: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Run a task's handler in a child. When cancelled, the child is killed.
+
+        Raises what the handler raised (as a RemoteError of the same name), RetryLater, Bury, or ChildDiedError.
+        """
+        message = _encode((queue, task, codec_named("msgpack").encode((args, kwargs))))
+        child = self._idle.pop() if self._idle else await self._spawn()
+        try:
+            answer = await child.ask(message)
+        except BaseException:
+            child.kill()
+            await asyncio.shield(child.process.wait())
+            self._all.discard(child)
+            raise
+        self._idle.append(child)
+        if answer.ok:
+            return answer.result
+        raise _error_of(answer)
+
+    async def _spawn(self) -> Child:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "headrace.worker.child",
+                self._app,
+                str(theirs.fileno()),
+                pass_fds=(theirs.fileno(),),
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            )
+        ours.setblocking(False)
+        reader, writer = await asyncio.open_connection(sock=ours)
+        child = Child(process, reader, writer)
+        self._all.add(child)
+        return child
+
+    async def stop(self) -> None:
+        """Kill all children."""
+        children, self._all = self._all, set()
+        self._idle.clear()
+        for child in children:
+            child.kill()
+        for child in children:
+            await child.process.wait()
+
+
+def _error_of(answer: Answer) -> BaseException:
+    from headrace.retry import Bury, RetryLater
+
+    control = answer.control or {}
+    if answer.error == "RetryLater" and control:
+        return RetryLater(control["delay"], charge=control["charge"], why=answer.message)
+    if answer.error == "Bury" and control:
+        return Bury(control["reason"])
+    kind = type(answer.error, (RemoteError,), {})
+    error: RemoteError = kind(answer.message)
+    error.remote_traceback = answer.traceback
+    error.class_names = answer.class_names
+    return error

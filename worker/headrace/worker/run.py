@@ -1,0 +1,57 @@
+"""One claimed job on its way through the worker."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum, auto
+
+from headrace.context import Context
+
+
+class Stop(Enum):
+    """Why a running handler is being cancelled."""
+
+    TIMEOUT = auto()
+    CANCEL = auto()
+    LOST = auto()
+    SHUTDOWN = auto()
+
+
+class Run:
+    """Made when a job is claimed, dropped when it is settled."""
+
+    __slots__ = (
+        "claim",
+        "context",
+        "crashes",
+        "deadline",
+        "id",
+        "place",
+        "ready_us",
+        "started",
+        "stop",
+        "task",
+        "value",
+    )
+
+    def __init__(self, job_id: str, value: bytes, claim: str, ready_us: int, crashes: int) -> None:
+        self.id = job_id
+        self.value = value
+        self.claim = claim
+        self.ready_us = ready_us
+        self.crashes = crashes
+        self.context: Context
+        self.started = 0.0
+        self.deadline = float("inf")
+        """Monotonic seconds."""
+        self.stop: Stop | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.place = ""
+        """file:line where the handler failed."""
+
+    def cancel(self, why: Stop) -> None:
+        """Ask the handler to end. A later, weaker reason does not replace an earlier one, but LOST replaces all."""
+        if self.stop is None or why is Stop.LOST:
+            self.stop = why
+            if self.task is not None:
+                self.task.cancel()

@@ -1,0 +1,77 @@
+"""A worker's session on one queue: the identity that leases belong to.
+
+A sid is random per process and session. When the session is lost its sid is never used again.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, field
+
+from headrace.contract.keys import prefix
+from headrace.contract.protocol import PROTOCOL
+from headrace.contract.replies import Presence, encode_presence
+from headrace.errors import ProtocolError
+from headrace.wire.link import Link
+
+
+@dataclass
+class Pulse:
+    """What the renewal thread may read of the worker at any moment; plain attributes, written by the loop."""
+
+    worker: str
+    version: str
+    slots: int
+    running: int = 0
+    draining: bool = False
+    started_ms: int = field(default_factory=lambda: int(time.time() * 1000))
+    loop_seen: float = field(default_factory=time.monotonic)
+    """When the event loop last turned, monotonic seconds."""
+
+    def presence(self) -> bytes:
+        """What join and renew carry."""
+        return encode_presence(
+            Presence(
+                worker=self.worker,
+                version=self.version,
+                slots=self.slots,
+                running=self.running,
+                draining=self.draining,
+                protocol=PROTOCOL,
+                started_ms=self.started_ms,
+            )
+        )
+
+
+class Session:
+    """One sid. `lost` is set once, by whoever hears it first."""
+
+    def __init__(self, queue: str, lease: float, pulse: Pulse) -> None:
+        self.queue = queue
+        self.prefix = prefix(queue)
+        self.lease_ms = round(lease * 1000)
+        self.pulse = pulse
+        self.sid = secrets.token_hex(8)
+        self.lost = False
+        self.leases_seen = 0
+        self._seq = 0
+
+    def next_seq(self) -> int:
+        """Unique in this session, over both lanes."""
+        self._seq += 1
+        return self._seq
+
+    async def join(self, link: Link) -> None:
+        """Make the session known. Raises QueueUnavailableError or ProtocolError."""
+        answer = await link.run("join", self.prefix, self.sid, self.lease_ms, self.pulse.presence(), PROTOCOL)
+        if answer[0] == b"UPGRADE":
+            raise ProtocolError(
+                f"queue {self.queue} takes protocol {answer[1]} or newer, this worker speaks {PROTOCOL}; "
+                "upgrade headrace in the worker's image"
+            )
+
+    async def leave(self, link: Link) -> int:
+        """End it in peace; returns how many jobs were given back."""
+        given_back: int = await link.run("leave", self.prefix, self.sid)
+        return given_back
