@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from support.control_plane import ControlPlane
+from support.control_plane import ControlPlane, KubectlFailed
+from support.helm import ROOT, find_helm, render
 from support.kubernetes_programs import CONTROL_PLANE, ProgramsUnavailable, kubernetes_programs
+from support.live_fleet import StartFleet, live_fleet
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -28,7 +33,19 @@ def programs() -> Path:
     try:
         return kubernetes_programs(*CONTROL_PLANE)
     except ProgramsUnavailable as exc:
-        said = f"no control plane on this machine: {exc}"
+        _leave_out(f"no control plane on this machine: {exc}")
+
+
+@pytest.fixture(scope="session")
+def helm_program() -> Path:
+    """helm itself."""
+    try:
+        return find_helm()
+    except ProgramsUnavailable as exc:
+        _leave_out(f"no helm on this machine: {exc}")
+
+
+def _leave_out(said: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(said, pytrace=False)
     pytest.skip(said)
@@ -49,3 +66,38 @@ def namespace(control_plane: ControlPlane) -> Iterator[str]:
     control_plane.kubectl("wait", "--for=create", "serviceaccount/default", f"--namespace={name}", "--timeout=20s")
     yield name
     control_plane.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def crds(control_plane: ControlPlane) -> None:
+    """Our CRDs, applied from crds/ and served."""
+    control_plane.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
+    control_plane.kubectl("wait", "--for=condition=Established", "crd", "workerqueues.headrace.dev", "--timeout=20s")
+
+
+@pytest.fixture
+def account(control_plane: ControlPlane, namespace: str, crds: None, helm_program: Path) -> Path:
+    """A kubeconfig that speaks as the operator's ServiceAccount, with the rights that the chart gives it."""
+    granted = ("ServiceAccount", "Role", "RoleBinding")
+    control_plane.apply(*(one for one in render(helm_program, namespace) if one["kind"] in granted))
+    kubeconfig = control_plane.service_account_kubeconfig(namespace, "headrace")
+    # The API server's authorizer learns of a role by a watch, so a moment later.
+    deadline = time.monotonic() + 10
+    for question in (("list", "workerqueues"), ("list", "pods"), ("create", "leases")):
+        while not _may(control_plane, kubeconfig, *question):
+            assert time.monotonic() < deadline, question
+            time.sleep(0.05)
+    return kubeconfig
+
+
+def _may(plane: ControlPlane, kubeconfig: Path, verb: str, kind: str) -> bool:
+    try:
+        return plane.kubectl("auth", "can-i", verb, kind, kubeconfig=kubeconfig).strip() == "yes"
+    except KubectlFailed:
+        return False
+
+
+@pytest.fixture
+def start_fleet(control_plane: ControlPlane, namespace: str, account: Path, tmp_path: Path) -> StartFleet:
+    """`async with start_fleet() as fleet:` see live_fleet, which says what options there are."""
+    return partial(live_fleet, control_plane, namespace, account, tmp_path)

@@ -110,6 +110,11 @@ DAMAGES: dict[str, tuple[Damage, list[Finding], dict[State, int]]] = {
         [Misfiled("ready1", "dead:t|ValueError"), FacetMismatch("t|ValueError", 2, 3)],
         SOUND,
     ),
+    "a facet forgotten": (
+        lambda s: s.raw("HDEL", "facets", "other|ValueError"),
+        [Misfiled("dead3", "dead")],
+        SOUND,
+    ),
     "a facet's count": (
         lambda s: s.raw("HINCRBY", "facets", "t|ValueError", 5),
         [FacetMismatch("t|ValueError", 7, 2)],

@@ -145,6 +145,16 @@ async def test_letters_that_died_after_acceptance_stay(seeder: Seeder, admin: Qu
     assert [letter.id for letter in (await admin.dead_letters.page()).letters] == ["late"]
 
 
+async def test_a_named_letter_that_died_again_is_not_replayed_twice(seeder: Seeder, admin: QueueAdmin) -> None:
+    chosen = ReplaySelection(ids=("a",))
+    await seeder.bury("a")
+    await admin.replays.replay(chosen, request="r1")
+    assert await seeder.exchange(1) == ["a"]
+    await seeder.exchange(0, ["bury", "a", seeder.claim, "t", "ValueError", "", "", "", 3])
+    assert (await admin.replays.replay(chosen, request="r1")).moved == 0
+    assert (await admin.stats()).dead == 1
+
+
 async def test_a_finished_request_never_runs_again(seeder: Seeder, admin: QueueAdmin) -> None:
     await seeder.bury("a")
     await admin.replays.replay(ALL, request="r1")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from headrace.contract.envelope import DeathRecord
 from headrace.worker.outcome import Buried, Cancelled, Outcome, Released, Retried, settlement
-
 from support.queue_driver import QueueDriver, Special
 
 DEATH = Buried("t", "E", DeathRecord("E", attempts=1, crashes=0), 1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from headrace.worker.outcome import Released, settlement
 
+from headrace.worker.outcome import Released, settlement
 from support.queue_driver import QueueDriver, Special
 
 
@@ -35,7 +35,11 @@ async def test_priorities_share_six_three_one(queue: QueueDriver, n: int) -> Non
 
 @pytest.mark.parametrize(
     ("counts", "window"),
-    [({"high": 100, "default": 100, "low": 100}, 11), ({"high": 100, "low": 100}, 8), ({"default": 100, "low": 100}, 5)],
+    [
+        ({"high": 100, "default": 100, "low": 100}, 11),
+        ({"high": 100, "low": 100}, 8),
+        ({"default": 100, "low": 100}, 5),
+    ],
     ids=["all", "high and low", "default and low"],
 )
 async def test_nobody_starves_when_jobs_are_claimed_one_by_one(

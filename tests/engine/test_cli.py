@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import signal
@@ -89,10 +90,12 @@ def test_version(cli: Cli) -> None:
     assert cli("--version").out.startswith("headrace 0.")
 
 
-def test_no_arguments_show_the_help(cli: Cli) -> None:
-    ran = cli()
+@pytest.mark.parametrize(("argv", "verb"), [((), "enqueue"), (("dlq",), "replay")])
+def test_no_verb_shows_the_help_once(cli: Cli, argv: tuple[str, ...], verb: str) -> None:
+    ran = cli(*argv)
     assert ran.code == 2
-    assert "enqueue" in ran.out
+    assert verb in ran.out
+    assert ran.out.count("Usage:") == 1
 
 
 def test_enqueue_then_show(cli: Cli) -> None:
@@ -247,7 +250,7 @@ def test_an_interrupted_replay_says_how_to_go_on(cli: Cli, seed: Seed, monkeypat
 
 def test_dlq_delete_asks_first(cli: Cli, seed: Seed, monkeypatch: pytest.MonkeyPatch) -> None:
     seed(_three_dead)
-    monkeypatch.setattr("sys.stdin", open(os.devnull))
+    monkeypatch.setattr("sys.stdin", io.StringIO())
     refused = cli("dlq", "delete", "q", "--all")
     assert (refused.code, refused.err) == (
         2,
@@ -324,6 +327,7 @@ def test_an_unreachable_server_is_one_line_and_exit_code_1(cli: Cli) -> None:
     assert ran.code == 1
     (line,) = ran.err.splitlines()
     assert line.startswith("headrace: can't connect to redis://")
+    assert line.endswith(": Connection refused")
     assert "hunter2" not in ran.err
 
 
@@ -349,7 +353,7 @@ def test_an_added_verb_is_loaded_only_when_used(cli: Cli, monkeypatch: pytest.Mo
 
         def load(self) -> Callable[[list[str]], int]:
             Entry.loads += 1
-            return lambda argv: len(argv)
+            return len
 
     def entries(*, group: str, name: str | None = None) -> list[Entry]:
         assert group == "headrace.commands"

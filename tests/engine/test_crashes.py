@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+
 from headrace.contract.envelope import decode, decode_dead_entry
 from headrace.contract.protocol import CRASH_LIMIT, SUSPECT_AFTER
+from headrace.wire.link import Link
 from headrace.worker.outcome import Released, Retried, settlement
-
-from support.queue_driver import QueueDriver
+from support.queue_driver import LEASE_MS, QueueDriver
 
 
 async def crash(queue: QueueDriver, times: int, *ids: str) -> None:
@@ -100,6 +101,22 @@ async def test_a_dead_suspects_session_makes_room(queue: QueueDriver) -> None:
     assert len((await queue.exchange("other", 10)).ids) == 1
 
 
+async def test_a_session_set_apart_that_is_being_reaped_keeps_no_suspect_waiting(link: Link) -> None:
+    queue = QueueDriver(link, constants={"CHUNK": 1})
+    await queue.hold_clock()
+    await queue.enqueue(["x", "y", "z"])
+    await queue.join("apart")
+    await queue.exchange("apart", 3)
+    await make_suspects(queue, "bad")
+    assert (await queue.exchange("apart", 1)).ids == ()
+    await queue.join("live", lease_ms=4 * LEASE_MS)
+    for _ in range(4):
+        await queue.advance(LEASE_MS // 3)
+        await queue.renew("live", lease_ms=4 * LEASE_MS)
+    assert (await queue.exchange("live", 1)).ids == ("bad",)
+    assert (await queue.look()).zsets["reaping"], "two jobs of the dead session are still to be moved"
+
+
 @pytest.mark.parametrize("how", ["pause", "cordon"])
 async def test_a_running_suspect_stays_alone_over_a_pause(queue: QueueDriver, how: str) -> None:
     await make_suspects(queue, "bad")
@@ -134,6 +151,17 @@ async def test_release_and_retry_keep_a_suspect_a_suspect(queue: QueueDriver) ->
         got = await queue.exchange("s", 1)
         await queue.exchange("s", others=[settlement("bad", got.claim, outcome)])
         assert await queue.place("bad") == "suspects"
+
+
+async def test_a_buried_job_leaves_its_crashes_behind(queue: QueueDriver) -> None:
+    await queue.enqueue(["a"])
+    await crash(queue, 1, "a")
+    await queue.join("s")
+    got = await queue.exchange("s", 1)
+    await queue.exchange("s", others=[("bury", "a", got.claim, "t", "E", "", "", "", 1)])
+    snapshot = await queue.look()
+    assert snapshot.places == {"a": {"dead"}}
+    assert not snapshot.hashes["crash"]
 
 
 async def test_replay_forgives(queue: QueueDriver) -> None:

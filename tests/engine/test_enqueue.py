@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+
 from headrace.contract.protocol import CHUNK, PROTOCOL
 from headrace.contract.scripts import NAMES
 from headrace.wire.link import Link
-
 from support.queue_driver import QueueDriver, Special, value
 
 
@@ -50,7 +50,8 @@ async def test_a_batch_of_a_thousand_of_each_kind(queue: QueueDriver) -> None:
     await queue.enqueue(specials=[Special(f"s{i}", given=True) for i in range(CHUNK)])
     await queue.enqueue(specials=[Special(f"d{i}", delay_ms=10, priority="low") for i in range(CHUNK)])
     await queue.advance(20)
-    done, ids = None, set()
+    done: dict[str, tuple[str, ...]] = {}
+    ids: set[str] = set()
     for _ in range(3):
         got = await queue.exchange("s", CHUNK, done=done)
         assert len(got.ids) == CHUNK

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+
 from headrace.errors import QueueFullError
 from headrace.wire.link import Link
 from headrace.worker.outcome import Done, Retried, settlement
-
 from support.queue_driver import QueueDriver, Special
 
 

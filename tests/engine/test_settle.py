@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+
 from headrace.contract.envelope import DeathRecord, decode, decode_dead_entry
 from headrace.worker.outcome import Buried, Cancelled, Done, Outcome, Released, Retried, settlement
-
 from support.queue_driver import LEASE_MS, Exchanged, QueueDriver
 
 RECORD = DeathRecord("ValueError: no", attempts=4, crashes=0, worker="w", seconds=0.5)
@@ -136,6 +136,14 @@ async def test_a_settlement_under_another_claim_changes_nothing(
     assert after.counter("stale") == 1
     assert (after.places, after.hashes["jobs"]) == (before.places, before.hashes["jobs"])
     assert await queue.link.request("EXISTS", queue.key("r:j0")) == 0
+
+
+async def test_done_under_an_older_claim_of_the_same_session_is_refused(queue: QueueDriver) -> None:
+    first = await claimed(queue)
+    await queue.exchange("s", others=[entry("j0", first.claim, Retried(1, 0, "boom"))])
+    await queue.exchange("s", 1)
+    assert (await queue.exchange("s", done=first.done)).stale == ("j0",)
+    assert await queue.place("j0") == "leased:s"
 
 
 async def test_stale_done_ids_are_told_apart_from_held_ones(queue: QueueDriver) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from headrace.wire.link import Link
 from headrace.worker.outcome import Retried, settlement
-
 from support.queue_driver import LEASE_MS, QueueDriver, Special
 
 THIRD = LEASE_MS // 3
@@ -141,7 +141,7 @@ async def test_the_clock_never_goes_back(queue: QueueDriver) -> None:
 
 
 async def test_reaping_goes_in_chunks_and_loses_none(link: Link) -> None:
-    queue = QueueDriver(link, constants={"REAP_CHUNK": 3})
+    queue = QueueDriver(link, constants={"CHUNK": 3})
     await queue.hold_clock()
     await queue.join("dead")
     await queue.join("live")
@@ -158,7 +158,7 @@ async def test_reaping_goes_in_chunks_and_loses_none(link: Link) -> None:
 
 
 async def test_a_sid_that_is_being_reaped_cannot_join_again(link: Link) -> None:
-    queue = QueueDriver(link, constants={"REAP_CHUNK": 1})
+    queue = QueueDriver(link, constants={"CHUNK": 1})
     await queue.hold_clock()
     await queue.join("dead")
     await queue.join("live")

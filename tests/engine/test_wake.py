@@ -6,11 +6,20 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+
+from headrace.contract.protocol import SUSPECT_AFTER
 from headrace.wire.link import Link
 from headrace.wire.target import parse_target
 from headrace.worker.outcome import Released, Retried, settlement
-
 from support.queue_driver import QueueDriver, Special
+
+
+async def make_suspects(queue: QueueDriver, *ids: str) -> None:
+    await queue.enqueue(ids)
+    for turn in range(SUSPECT_AFTER):
+        await queue.join(f"dead{turn}")
+        await queue.exchange(f"dead{turn}", len(ids))
+        await queue.run("reap_session", f"dead{turn}")
 
 
 async def idle(queue: QueueDriver, *sids: str) -> None:
@@ -36,7 +45,9 @@ async def test_asking_in_vain_registers_and_a_woken_lane_is_idle_no_more(queue: 
     assert not (await queue.look()).sets["idle"]
 
 
-@pytest.mark.parametrize(("new", "sleepers", "lying", "expected"), [(1, 3, 0, 1), (9, 3, 0, 3), (9, 3, 2, 3), (9, 0, 0, 0)])
+@pytest.mark.parametrize(
+    ("new", "sleepers", "lying", "expected"), [(1, 3, 0, 1), (9, 3, 0, 3), (9, 3, 2, 3), (9, 0, 0, 0)]
+)
 async def test_one_token_per_job_or_idle_worker(
     queue: QueueDriver, new: int, sleepers: int, lying: int, expected: int
 ) -> None:
@@ -114,9 +125,10 @@ async def test_a_cordoned_session_takes_no_token_from_the_others(queue: QueueDri
 async def test_a_lost_session_passes_its_token_on(queue: QueueDriver) -> None:
     await idle(queue, "lost", "free")
     await queue.enqueue(["a"])
-    assert await woken(queue)
     await queue.run("reap_session", "lost")
-    await queue.exchange("lost", 5, flags="i")
+    assert await woken(queue)
+    assert not await woken(queue)
+    assert (await queue.exchange("lost", 5, flags="i")).status == "LOST"
     assert await woken(queue)
 
 
@@ -133,11 +145,7 @@ async def test_resume_wakes_all(queue: QueueDriver) -> None:
 
 
 async def test_a_suspects_session_wakes_the_others_for_the_rest_and_not_for_suspects(queue: QueueDriver) -> None:
-    await queue.enqueue(["bad"])
-    for turn in range(2):
-        await queue.join(f"dead{turn}")
-        await queue.exchange(f"dead{turn}", 1)
-        await queue.run("reap_session", f"dead{turn}")
+    await make_suspects(queue, "bad")
     await queue.join("apart")
     suspect = await queue.exchange("apart", 5)
     await idle(queue, "free")
@@ -152,20 +160,30 @@ async def test_a_suspects_session_wakes_the_others_for_the_rest_and_not_for_susp
     assert await queue.place("bad") == "suspects"
 
 
+async def test_a_suspects_session_that_leaves_wakes_another_for_the_next_suspect(queue: QueueDriver) -> None:
+    await make_suspects(queue, "bad1", "bad2")
+    await queue.join("apart")
+    (running,) = (await queue.exchange("apart", 5)).ids
+    await idle(queue, "free")
+    await queue.cancel(running)
+    assert await queue.leave("apart") == 0
+    assert await woken(queue)
+    assert len((await queue.exchange("free", 5, flags="i")).ids) == 1
+
+
 @pytest.fixture
-async def signals(link: Link, queue: QueueDriver) -> AsyncIterator[asyncio.Queue[None]]:
+async def signals(link: Link, queue: QueueDriver) -> AsyncIterator[asyncio.Queue[bytes]]:
     """Each signal that the queue publishes. RESP2 pushes are replies to nobody, so they come over a raw socket."""
     target = parse_target(link.target.redacted)
     reader, writer = await asyncio.open_connection(target.host, target.port)
     writer.write(f"SUBSCRIBE {queue.key('signal')}\r\n".encode())
     await reader.readuntil(b":1\r\n")
-    heard: asyncio.Queue[None] = asyncio.Queue()
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def listen() -> None:
         while await reader.readline():
-            for _ in range(6):
-                await reader.readline()
-            heard.put_nowait(None)
+            lines = [await reader.readline() for _ in range(6)]
+            heard.put_nowait(lines[-1].strip())
 
     task = asyncio.create_task(listen())
     yield heard
@@ -173,18 +191,16 @@ async def signals(link: Link, queue: QueueDriver) -> AsyncIterator[asyncio.Queue
     writer.close()
 
 
-async def published(queue: QueueDriver, signals: asyncio.Queue[None]) -> int:
+async def published(queue: QueueDriver, signals: asyncio.Queue[bytes]) -> int:
     """How many signals so far; one of our own marks the end of those that were sent before."""
     await queue.link.request("PUBLISH", queue.key("signal"), "end")
-    count = -1
-    while True:
-        await asyncio.wait_for(signals.get(), 5)
+    count = 0
+    while await asyncio.wait_for(signals.get(), 5) != b"end":
         count += 1
-        if signals.empty():
-            return count
+    return count
 
 
-async def test_a_sleeping_queue_signals_once(queue: QueueDriver, signals: asyncio.Queue[None]) -> None:
+async def test_a_sleeping_queue_signals_once(queue: QueueDriver, signals: asyncio.Queue[bytes]) -> None:
     assert await queue.run("sleep") == 1
     assert (await queue.stats()).asleep
     await queue.enqueue(["a"])
@@ -203,7 +219,7 @@ async def test_a_queue_with_work_does_not_fall_asleep(queue: QueueDriver) -> Non
 
 
 @pytest.mark.parametrize("what", ["earlier", "leave", "retry", "reap", "replay"])
-async def test_whatever_makes_work_signals(queue: QueueDriver, signals: asyncio.Queue[None], what: str) -> None:
+async def test_whatever_makes_work_signals(queue: QueueDriver, signals: asyncio.Queue[bytes], what: str) -> None:
     await queue.join("s")
     await queue.enqueue(["a"])
     got = await queue.exchange("s", 1)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+
 from headrace.contract.envelope import Envelope, encode, header, lua_string
 from headrace.contract.keys import prefix
 from headrace.contract.protocol import PROTOCOL
@@ -21,7 +22,6 @@ from headrace.contract.scripts import script
 from headrace.contract.stats import QueueStats
 from headrace.wire.connection import Argument, NoScriptError
 from headrace.wire.link import Link
-
 from support.queue_state import Snapshot, read_snapshot
 
 LEASE_MS = 30_000
@@ -81,7 +81,8 @@ class QueueDriver:
     """One queue's scripts over a link. Sequence numbers grow by themselves unless given."""
 
     def __init__(self, link: Link, queue: str = "q", *, constants: Mapping[str, int] | None = None) -> None:
-        """`constants`: other values for Lua constants, such as REAP_CHUNK, so that small tests reach their edges."""
+        """`constants`: other values for Lua constants, such as CHUNK, so that small tests reach their edges; then what
+        Redis would choose at random is the first instead, so that a history can be told again."""
         self.link = link
         self.queue = queue
         self.prefix = prefix(queue)
@@ -117,6 +118,7 @@ class QueueDriver:
         source = script(name).source
         for constant, number in self._constants.items():
             source = _replace_constant(source, constant, number)
+            source = source.replace("call('HRANDFIELD', own, CHUNK)", "{unpack(call('HKEYS', own), 1, CHUNK)}")
         if self.now_us is not None:
             source = source.replace("call('TIME')", "call('HMGET', KEYS[1] .. 'test:clock', 's', 'us')")
         return source

@@ -43,7 +43,6 @@ class QueueModel:
     """State and transitions. `begin` stands for read_clock, `save` for save_clock."""
 
     lease_ms: int
-    reap_chunk: int
     now_ms: int
     tick_ms: int | None = None
     reap_after: int = 0
@@ -212,6 +211,54 @@ class QueueModel:
         for job_id in ids:
             self.jobs[job_id].place = f"leased:{sid}"
             self.jobs[job_id].claim = token
+
+    def after_claim(self, sid: str, n: int, *, claims: bool, quiet: bool, got: int) -> None:
+        """The mark of the session set apart, and who is idle."""
+        if self.alone == sid and (quiet or (not claims and not self.held(sid))):
+            self.alone = None
+        if self.standing(sid) == "CORDONED" or self.alone == sid:
+            self.idle.discard(sid)
+        elif not got and n > 0:
+            self.idle.add(sid)
+
+    # -- whole transitions
+
+    def leave(self, sid: str) -> int:
+        """How many jobs are given back."""
+        given_back = 0
+        for job_id in self.held(sid):
+            if not self.cancel_pending(job_id):
+                self.make_ready(job_id)
+                given_back += 1
+        self.counts["released"] += given_back
+        self.sessions.pop(sid, None)
+        self.cordons.pop(sid, None)
+        self.idle.discard(sid)
+        self.forget_lanes(sid)
+        if self.alone == sid:
+            self.alone = None
+        return given_back
+
+    def cancel(self, job_id: str) -> str:
+        """The verdict."""
+        job = self.jobs.get(job_id)
+        if job is None:
+            return "unknown"
+        if job.place == "dead":
+            return "dead"
+        if job.place.startswith("leased:"):
+            job.cancel = True
+            return "cancelling"
+        self.drop(job_id, "cancelled")
+        return "cancelled"
+
+    def cordon(self, sid: str, ttl_ms: int) -> None:
+        live = {key: at for key, at in self.cordons.items() if at > self.now_ms}
+        if ttl_ms:
+            live[sid] = self.now_ms + ttl_ms
+        elif live.pop(sid, None) and sid in self.sessions:
+            self.idle.add(sid)
+        self.cordons = live
 
     # -- what must hold
 

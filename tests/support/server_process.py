@@ -46,6 +46,11 @@ class ServerProcess:
             raise ServerFailed(self.report("is not running"))
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        """Whether the process was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Start it, appending to the log."""
         launch = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), *self._argv]

@@ -27,8 +27,8 @@ def context(job_id: str) -> Any:
     return Run(job_id)
 
 
-async def handler(ctx: Any) -> str:
-    match ctx.job_id:
+async def handler(job_id: str) -> str:
+    match job_id:
         case "fails":
             raise LookupError("no")
         case "is cancelled":
@@ -44,11 +44,11 @@ def url() -> Iterator[str]:
 
 async def test_the_ledger_writes_every_run_down(url: str) -> None:
     ledger = Ledger(url)
-    assert await ledger.record(context("works"), handler) == "result"
+    assert await ledger.record(context("works"), lambda: handler("works")) == "result"
     with pytest.raises(LookupError):
-        await ledger.record(context("fails"), handler)
+        await ledger.record(context("fails"), lambda: handler("fails"))
     with pytest.raises(asyncio.CancelledError):
-        await ledger.record(context("is cancelled"), handler)
+        await ledger.record(context("is cancelled"), lambda: handler("is cancelled"))
     await ledger.close()
 
     summary = Ledger.read(url)

@@ -46,7 +46,7 @@ CASES = {
     "no worker": (READY, _stats(), "ready for 5 s, but no worker of this queue is running"),
     "asleep": (READY, _stats(asleep=True), "sleeps and no worker has been started yet"),
     "silent worker": (READY, _stats(_worker(expires_ms=NOW - 1)), "no worker of this queue is running"),
-    "draining": (READY, _stats(_worker(draining=True)), "all of its 1 worker are draining"),
+    "draining": (READY, _stats(_worker(draining=True)), "its only worker is draining"),
     "cordoned": (
         READY,
         _stats(_worker(draining=True), _worker(cordoned=True)),
@@ -57,7 +57,7 @@ CASES = {
         _stats(_worker()),
         "its worker died 2 times while running it, so it runs alone",
     ),
-    "busy": (READY, _stats(_worker(running=10), ready=7), "all 10 slots of 1 worker are busy, 7 jobs are ready"),
+    "busy": (READY, _stats(_worker(running=10), ready=7), "all 10 slots of 1 worker are busy, 7 jobs ready"),
     "next": (READY, _stats(_worker(running=4), ready=7), "claimed next: 6 of 10 slots are free"),
     "leased": (_view(State.LEASED, holder_sid="s1", holder="pod-1"), _stats(_worker()), "claimed by worker pod-1"),
     "cancelling": (

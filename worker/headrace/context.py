@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import ContextVar
+from typing import Any
 
 
 class Context:
@@ -55,6 +56,10 @@ class Context:
         self.meta: Mapping[str, str] = meta or {}
         self.ready_ms = ready_ms
         """Since when the job could have run, Unix ms on the Redis server's clock."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Its fields by name, for `Context(**fields)` in another process."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
     def __repr__(self) -> str:
         return f"<Context {self.queue}/{self.task} {self.job_id} attempt {self.attempt}>"

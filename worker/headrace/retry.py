@@ -83,7 +83,7 @@ class GiveUp:
 def delay_for(policy: RetryPolicy, failures: int, random: Callable[[], float]) -> float:
     """Seconds to wait after the `failures`-th failed attempt (1 for the first); `random` gives [0, 1)."""
     if callable(policy.backoff):
-        return min(max(policy.backoff(failures), 0.0), MAX_DELAY)
+        return _bounded(policy.backoff(failures))
     match policy.backoff:
         case Backoff.EXPONENTIAL:
             delay = policy.base * 2.0 ** min(failures - 1, 60)
@@ -105,11 +105,16 @@ def after_failure(
     if isinstance(error, RetryLater):
         if error.charge and failures > max_retries:
             return GiveUp(name)
-        return Again(min(max(error.delay, 0.0), MAX_DELAY), charged=error.charge, reason=str(error))
+        return Again(_bounded(error.delay), charged=error.charge, reason=str(error))
     retriable = _is_a(error, policy.retry_on) and not _is_a(error, policy.never_retry)
     if not retriable or failures > max_retries:
         return GiveUp(name)
     return Again(delay_for(policy, failures, random), charged=True, reason=name)
+
+
+def _bounded(delay: float) -> float:
+    """0 to MAX_DELAY; what is not a number of seconds is 0."""
+    return min(delay, MAX_DELAY) if delay > 0 else 0.0
 
 
 def _is_a(error: BaseException, classes: tuple[type[BaseException], ...]) -> bool:

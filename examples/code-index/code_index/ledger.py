@@ -52,7 +52,7 @@ class Ledger:
     def __init__(self, url: str) -> None:
         self._client = redis.asyncio.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=5)
 
-    async def record(self, ctx: Context, call_next: Callable[[Context], Awaitable[object]]) -> object:
+    async def record(self, ctx: Context, call_next: Callable[[], Awaitable[object]]) -> object:
         """Run a handler between its two entries."""
         run: Fields = {
             "job": ctx.job_id,
@@ -64,7 +64,7 @@ class Ledger:
         await self._write("start", run)
         outcome = "failed"
         try:
-            result = await call_next(ctx)
+            result = await call_next()
             outcome = "ok"
         except asyncio.CancelledError:
             outcome = "cancelled"

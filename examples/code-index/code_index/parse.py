@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Literal
 
 Kind = Literal["class", "function", "async function", "method", "async method", "property"]
@@ -17,6 +18,9 @@ FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 UNPARSABLE = (SyntaxError, ValueError, RecursionError)
 """What `parse_file` raises for a file that is no Python of this version (or text: UnicodeDecodeError)."""
+
+_one_at_a_time = Lock()
+"""Before Python 3.13 all threads share the depth that `ast.parse` counts, so that two at once raise SystemError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,9 @@ def parse_file(path: str) -> list[Definition]:
 
 def parse(source: bytes, path: str) -> list[Definition]:
     """The definitions in `source`, which declares its own encoding; `path` only names it in errors."""
-    return list(definitions_in(ast.parse(source, path).body, "", in_class=False))
+    with _one_at_a_time:
+        tree = ast.parse(source, path)
+    return list(definitions_in(tree.body, "", in_class=False))
 
 
 def by_name(definitions: list[Definition], module: str) -> dict[str, Definition]:

@@ -19,6 +19,10 @@ REPLAY_ANNOTATION: Final = f"{GROUP}/replay"
 """Written by people: which dead letters to run again."""
 REPLAY_ID_ANNOTATION: Final = f"{GROUP}/replay-id"
 """Written by the operator: the request that it has accepted."""
+PAUSED_ANNOTATION: Final = f"{GROUP}/paused"
+"""Written by people: "true" does what spec.paused does."""
+APP_ANNOTATION: Final = f"{GROUP}/app"
+"""On a version's Deployment: the module it runs."""
 
 NAME_LENGTH: Final = 52
 """Longest name of a WorkerQueue: `<name>-<hash>` must fit a label's 63 characters."""

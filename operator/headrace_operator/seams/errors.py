@@ -23,3 +23,7 @@ class ObjectChangedError(HeadraceError):
 
 class ObjectGoneError(HeadraceError):
     """The WorkerQueue was deleted; its deletion is on the way."""
+
+
+class SecretUnusableError(HeadraceError):
+    """The Secret that a WorkerQueue names is missing, can't be read, or lacks the key; look again later."""

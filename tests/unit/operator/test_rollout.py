@@ -58,6 +58,13 @@ PLANS: list[tuple[str, list[VersionState], int, list[Step], Phase]] = [
         [Scale("a", 0), Scale("n", 0)],
         Phase.FAILING,
     ),
+    (
+        "they make up for what is missing only",
+        [version("a", 2), version("n", 2, why="x")],
+        6,
+        [Scale("a", 4)],
+        Phase.FAILING,
+    ),
     ("half of the new ones fail", [version("a", 2), version("n", 2, 1, why="x")], 3, [], Phase.FAILING),
     ("a lone version fails", [version("n", 2, 0, why="x")], 5, [], Phase.FAILING),
     ("a lone version fails in part", [version("n", 2, 1, why="x")], 5, [Scale("n", 5)], Phase.FAILING),

@@ -48,7 +48,7 @@ class Audit:
         self._handle = handle
 
     async def run(self, *, repair: bool = False) -> AuditReport:
-        """Look at everything once; with `repair`, mend what is found. Takes some seconds per million jobs."""
+        """Look at everything once; with `repair`, mend what is found. Takes ten to thirty seconds per million jobs."""
         return await _Run(self._handle, repair).run()
 
 
@@ -105,9 +105,10 @@ class _Run:
                 return
 
     async def _check_session(self, sid: str) -> None:
-        live, reaping, leases = await self._handle.pipeline(
-            [("ZSCORE", "sess", sid), ("ZSCORE", "reaping", sid), ("HLEN", f"own:{sid}")]
-        )
+        key = self._handle.key
+        looks = (("ZSCORE", key("sess"), sid), ("ZSCORE", key("reaping"), sid), ("HLEN", key(f"own:{sid}")))
+        # One step: a session that is being reaped or comes back must not look like none.
+        *_, (live, reaping, leases) = await self._handle.link.pipeline([("MULTI",), *looks, ("EXEC",)])
         if live is None and reaping is None and leases:
             self._note(StrayLeases(sid, leases))
             if self._repair:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import assert_never
 
 from headrace.admin.job_view import JobView
 from headrace.contract.protocol import State
-from headrace.contract.stats import QueueStats
+from headrace.contract.stats import QueueStats, WorkerPresence
 
 
 def explain(view: JobView, stats: QueueStats) -> str:
@@ -50,8 +51,9 @@ def _ready(view: JobView, stats: QueueStats) -> str:
     slots, running = sum(w.slots for w in stats.workers), sum(w.running for w in stats.workers)
     if running >= slots:
         workers = _times(len(stats.workers), "worker")
-        return f"{waited}: all {slots} slots of {workers} are busy, {stats.ready} jobs are ready."
-    return f"{waited} and is claimed next: {slots - running} of {slots} slots are free, {stats.ready} jobs are ready."
+        return f"{waited}: all {slots} slots of {workers} are busy, {_times(stats.ready, 'job')} ready."
+    free, ready = slots - running, _times(stats.ready, "job")
+    return f"{waited} and is claimed next: {free} of {slots} slots are free, {ready} ready."
 
 
 def _leased(view: JobView, stats: QueueStats) -> str:
@@ -79,10 +81,14 @@ def _blocked(stats: QueueStats) -> str | None:
             else "no worker of this queue is running"
         )
     if all(worker.draining for worker in alive):
-        return f"all of its {_times(len(alive), 'worker')} are draining"
+        return _all(alive, "draining")
     if all(worker.draining or worker.cordoned for worker in alive):
-        return f"all of its {_times(len(alive), 'worker')} are cordoned or draining"
+        return _all(alive, "cordoned or draining")
     return None
+
+
+def _all(workers: Sequence[WorkerPresence], what: str) -> str:
+    return f"its only worker is {what}" if len(workers) == 1 else f"all of its {len(workers)} workers are {what}"
 
 
 def _times(count: int, what: str) -> str:

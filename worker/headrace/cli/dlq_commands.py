@@ -23,7 +23,11 @@ _COLUMNS = ("ID", "TASK", "REASON", "DIED", "ATTEMPTS", "CRASHES", "ERROR")
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    dlq = typer.Typer(no_args_is_help=True, help="Dead letters: jobs that really failed.")
+    dlq = typer.Typer(
+        invoke_without_command=True,
+        callback=options.show_help_without_verb,
+        help="Dead letters: jobs that really failed.",
+    )
     dlq.command("list")(list_letters)
     dlq.command("show")(show)
     dlq.command("delete")(delete)
@@ -188,12 +192,14 @@ def replay(
     except (QueueUnavailableError, KeyboardInterrupt):
         note(f"interrupted: go on with --request {name}")
         raise
+    if done.moved and sys.stderr.isatty():
+        typer.echo(err=True)  # ends the line of progress
     return Printer(output).say(f"{done.moved} replayed", done)
 
 
 async def _tell(progress: ReplayProgress) -> None:
     if sys.stderr.isatty():
-        typer.echo(f"\r{progress.total} replayed", err=True, nl=False)
+        typer.echo(f"\r{progress.total} moved so far", err=True, nl=False)
 
 
 def _show_preview(printer: Printer, preview: ReplayPreview, verb: str, most: int | None = None) -> None:

@@ -56,11 +56,15 @@ def drain(path: str, grace: float) -> None:
         with socket.socket(socket.AF_UNIX) as wire:
             wire.settimeout(grace + MARGIN)
             wire.connect(path)
-            wire.sendall(f"drain {grace:g}\n".encode())
+            wire.sendall(f"drain {grace:.3f}\n".encode())
+            words = [""]
             for line in wire.makefile():
-                print(_say(line.split(), grace), flush=True)  # noqa: T201
+                words = line.split()
+                print(_say(words, grace), flush=True)  # noqa: T201
     except OSError as error:
         raise QueueUnavailableError(f"no answer from the worker at {path}: {error.strerror or error}") from None
+    if words[0] not in ("drained", "gave-up"):
+        raise QueueUnavailableError(f"the worker at {path} ended before it had drained")
 
 
 def _say(words: list[str], grace: float) -> str:

@@ -40,6 +40,10 @@ def _find_verb(arguments: Sequence[str]) -> Callable[[Sequence[str]], int]:
             from headrace.cli.drain_command import main as run_drain
 
             return run_drain
+        case "profile":
+            from headrace.cli.profile_command import main as run_profile
+
+            return run_profile
         case verb:
             return _find_other(verb, arguments)
 

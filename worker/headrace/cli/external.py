@@ -11,6 +11,7 @@ GROUP = "headrace.commands"
 _HELP = {
     "worker": "Run the tasks of an application.",
     "drain": "Let a worker finish its jobs and claim no more (the preStop hook).",
+    "profile": "Sample the stacks of a running worker, for a flame graph.",
     "dev": "Run a whole fleet on this machine from its YAML, without Kubernetes.",
 }
 

@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
 
 def enqueue(
     queue: options.Queue,
-    task: Annotated[str, typer.Argument(help="Name of the task.", show_default=False)],
+    task: Annotated[str, typer.Argument(metavar="TASK", help="Name of the task.", show_default=False)],
     *,
     args: Annotated[str, typer.Option("--args", metavar="JSON", help="Positional arguments, a list.")] = "[]",
     kwargs: Annotated[str, typer.Option("--kwargs", metavar="JSON", help="Named arguments, an object.")] = "{}",

@@ -8,7 +8,7 @@ import typer
 
 from headrace.cli.output import Format
 
-Queue = Annotated[str, typer.Argument(help="Name of the queue.", show_default=False)]
+Queue = Annotated[str, typer.Argument(metavar="QUEUE", help="Name of the queue.", show_default=False)]
 JobId = Annotated[str, typer.Argument(metavar="ID", help="Id of the job.", show_default=False)]
 RedisUrl = Annotated[
     str,
@@ -28,3 +28,10 @@ Everything = Annotated[bool, typer.Option("--all", help="All letters of the queu
 Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="Most lines to show.")]
 
 DEFAULT_URL = "redis://localhost:6379/0"
+
+
+def show_help_without_verb(context: typer.Context) -> None:
+    """For a group's callback: the group alone shows its help and exits with 2."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)

@@ -85,10 +85,10 @@ def printable_lines(text: str) -> str:
 
 
 def time_of(ms: int | None) -> str | None:
-    """Unix ms as UTC."""
+    """Unix ms as UTC, to the second."""
     if ms is None:
         return None
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(sep=" ", timespec="milliseconds").replace("+00:00", "Z")
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(sep=" ", timespec="seconds").replace("+00:00", "Z")
 
 
 def _text(cell: Cell) -> str:

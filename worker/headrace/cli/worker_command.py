@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from typing import Any
 
 from headrace.errors import HeadraceError, UsageError
@@ -52,37 +54,64 @@ def main(argv: Sequence[str]) -> int:
             from headrace.cli.reload import run_with_reload
 
             return run_with_reload([a for a in argv if a != "--reload"])
-        _run(_work(arguments.app, settings))
+        told = any(line.name == "REDIS_URL" and line.source != "default" for line in sources)
+        _run(_work(arguments.app, settings, told))
     except UsageError as error:
         return _complain(error, 2)
     except HeadraceError as error:
         return _complain(error, 1)
+    except BaseExceptionGroup as group:
+        expected = group.subgroup(HeadraceError)
+        if expected is None:
+            raise
+        return _complain(_first(expected), 1)
     return 0
 
 
+def _first(group: BaseExceptionGroup[HeadraceError]) -> BaseException:
+    """What went wrong inside the worker's task groups."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
 def _complain(error: BaseException, code: int) -> int:
-    print(f"headrace worker: {error}", file=sys.stderr)  # noqa: T201
+    print(f"headrace worker: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201
     return code
 
 
-async def _work(spec: str, settings: WorkerSettings) -> None:
+async def _work(spec: str, settings: WorkerSettings, told: bool) -> None:
+    """told: the address comes from REDIS_URL or --redis-url; it wins over the one the fleet was made with."""
     from headrace.worker.app import load_app
     from headrace.worker.launcher import Worker
     from headrace.worker.log import Log
 
     log = Log(settings.log_level, settings.log_format, settings.log_jobs)
     log.set_fields(worker_id=settings.worker_id)
-    await Worker(load_app(spec), settings, log).run()
+    app = load_app(spec)
+    if not told:
+        settings = replace(settings, redis_url=app.fleet.redis_url)
+    await Worker(app, settings, log).run()
 
 
 def _run(main: Coroutine[Any, Any, None]) -> None:
-    try:
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    with contextlib.suppress(ImportError):
         from uvloop import new_event_loop
-    except ImportError:
-        asyncio.run(main)
-        return
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(main)
+
+        loop_factory = new_event_loop
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        loop = runner.get_loop()
+        worker = loop.create_task(main)
+        while not worker.done():
+            try:
+                loop.run_until_complete(worker)
+            except (SystemExit, KeyboardInterrupt):
+                # asyncio lets these two through from any task, also one that a handler has started: that is no reason
+                # for the worker to end. A signal reaches it by its own handler.
+                if worker.done():
+                    raise
 
 
 def _print_config(sources: list[Sourced]) -> None:

@@ -43,12 +43,11 @@ class Arguments:
     def json_schema(self) -> dict[str, Any]:
         """JSON Schema of the arguments; `{}` where an annotation has none."""
         from pydantic import TypeAdapter
-        from pydantic.errors import PydanticUserError
 
         try:
             adapter: TypeAdapter[Any] = TypeAdapter(cast("Any", self._handler))
             return adapter.json_schema()
-        except PydanticUserError:
+        except Exception:  # annotations run code of others; a schema is help, not a condition
             return {}
 
     def _compile(self) -> Callable[..., Checked]:

@@ -22,6 +22,27 @@ def _plain(value: Any) -> Any:
     raise NotImplementedError(f"objects of type {type(value).__name__} can't be encoded")
 
 
+def _encode_json(value: Any) -> bytes:
+    """Refuses bytes: as base64 they would come back as another value than was sent."""
+    plain = msgspec.to_builtins(value, builtin_types=(bytes, bytearray, memoryview), enc_hook=_plain)
+    _refuse_bytes(plain)
+    return _write_json(plain)
+
+
+def _refuse_bytes(value: Any) -> None:
+    match value:
+        case bytes() | bytearray() | memoryview():
+            raise TypeError("bytes have no form in JSON; use msgpack, or encode them yourself")
+        case dict():
+            for item in value.values():
+                _refuse_bytes(item)
+        case list() | tuple():
+            for item in value:
+                _refuse_bytes(item)
+        case _:
+            return
+
+
 @dataclass(frozen=True)
 class Codec:
     """A named pair of functions."""
@@ -31,9 +52,10 @@ class Codec:
     decode: Callable[[bytes], Any]
 
 
+_write_json = msgspec.json.Encoder().encode
 _CODECS = {
     "msgpack": Codec("msgpack", msgspec.msgpack.Encoder(enc_hook=_plain).encode, msgspec.msgpack.Decoder().decode),
-    "json": Codec("json", msgspec.json.Encoder(enc_hook=_plain).encode, msgspec.json.Decoder().decode),
+    "json": Codec("json", _encode_json, msgspec.json.Decoder().decode),
 }
 
 
@@ -63,6 +85,8 @@ def decode_arguments(name: str, payload: bytes) -> tuple[Sequence[Any], Mapping[
     """The reverse. Raises PayloadError."""
     try:
         args, kwargs = codec_named(name).decode(payload)
-    except (msgspec.MsgspecError, ValueError, TypeError, ConfigError) as error:
+    except (msgspec.MsgspecError, ValueError, TypeError, RecursionError, ConfigError) as error:
         raise PayloadError(f"the payload can't be decoded as {name}: {error}") from error
+    if not isinstance(args, list) or not isinstance(kwargs, dict) or not all(isinstance(key, str) for key in kwargs):
+        raise PayloadError("the payload is not a list of arguments and a map of named ones")
     return args, kwargs

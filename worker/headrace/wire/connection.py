@@ -7,6 +7,7 @@ reach the next caller. After a deadline the connection is closed: a server that 
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections import deque
 from collections.abc import Sequence
@@ -150,6 +151,13 @@ class Connection(asyncio.Protocol):
             self._transport.write(packed)
 
 
+def plain_reason(error: OSError) -> str:
+    """The system's own words; asyncio's ("Connect call failed") don't say why."""
+    if isinstance(error, ConnectionError) and error.errno:
+        return os.strerror(error.errno)
+    return error.strerror or str(error)
+
+
 async def connect(target: Target, *, name: str = "headrace", timeout: float = CONNECT_TIMEOUT) -> Connection:
     """Open a connection and log in. Raises QueueUnavailableError within `timeout` seconds."""
     try:
@@ -158,8 +166,7 @@ async def connect(target: Target, *, name: str = "headrace", timeout: float = CO
     except TimeoutError:
         raise QueueUnavailableError(f"no connection to {target.redacted} within {timeout:g} s") from None
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise QueueUnavailableError(f"can't connect to {target.redacted}: {reason}") from error
+        raise QueueUnavailableError(f"can't connect to {target.redacted}: {plain_reason(error)}") from error
     try:
         await _log_in(connection, target, name, timeout)
     except BaseException:

@@ -17,11 +17,13 @@ from typing import Any
 import hiredis
 
 from headrace.errors import HeadraceError, QueueUnavailableError
-from headrace.wire.connection import CONNECT_TIMEOUT, Argument, login_commands, map_error, pack
+from headrace.wire.connection import CONNECT_TIMEOUT, Argument, login_commands, map_error, pack, plain_reason
 from headrace.wire.target import Target
 
 PING_EVERY = 10.0
-"""Seconds of silence after which the server is asked whether it is still there; as long again, and it is not."""
+"""Seconds of silence after which the server is asked whether it is still there."""
+ANSWER_WITHIN = 10.0
+"""Seconds it has for the answer."""
 BACKOFF_BASE = 0.1
 BACKOFF_CAP = 5.0
 """Seconds between attempts, doubled from base to cap, with full jitter."""
@@ -104,13 +106,13 @@ class _Wire:
         except TimeoutError:
             raise QueueUnavailableError(f"no connection to {target.redacted} within {CONNECT_TIMEOUT:g} s") from None
         except OSError as error:
-            raise QueueUnavailableError(f"can't connect to {target.redacted}: {error.strerror or error}") from error
+            raise QueueUnavailableError(f"can't connect to {target.redacted}: {plain_reason(error)}") from error
 
     def write(self, *command: Argument) -> None:
         self._writer.write(pack(*command))
 
     async def read(self, timeout: float) -> Any:
-        """The next reply. Raises QueueUnavailableError, or TimeoutError's meaning in it."""
+        """The next reply. Raises QueueUnavailableError."""
         try:
             async with asyncio.timeout(timeout):
                 return await self._next()
@@ -124,7 +126,7 @@ class _Wire:
                 return await self._next()
         except TimeoutError:
             self.write("PING")
-            return await self.read(PING_EVERY)
+            return await self.read(ANSWER_WITHIN)
 
     async def _next(self) -> Any:
         try:

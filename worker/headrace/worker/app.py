@@ -51,7 +51,7 @@ def _import(name: str) -> object:
         raise ConfigError(f"{name} can't be imported: {error}{_place(error)}") from error
     except ConfigError as error:
         raise ConfigError(f"{name}: {error}{_place(error)}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(f"{name} can't be imported: {type(error).__name__}: {error}{_place(error)}") from error
 
 

@@ -19,14 +19,15 @@ import msgspec
 
 from headrace.client.codec import decode_arguments
 from headrace.client.fleet import Fleet
+from headrace.context import Context, running
 from headrace.errors import HeadraceError
 from headrace.retry import Bury, RetryLater
 from headrace.worker.app import load_app
-from headrace.worker.failures import describe, traceback_text
+from headrace.worker.failures import describe, tidy_reason, traceback_text
 from headrace.worker.processes import Answer
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(tuple[str, str, bytes]).decode
+_decode = msgspec.msgpack.Decoder(tuple[dict[str, Any], bytes]).decode
 
 
 def main() -> None:
@@ -39,6 +40,7 @@ def main() -> None:
     fleet: Fleet | HeadraceError
     try:
         fleet = load_app(spec).fleet
+        fleet.connect_to(os.environ["REDIS_URL"])
     except HeadraceError as error:
         fleet = error
     while True:
@@ -61,8 +63,10 @@ def _answer(fleet: Fleet | HeadraceError, message: bytes) -> Answer:
     try:
         if isinstance(fleet, HeadraceError):
             raise fleet
-        queue_name, task_name, payload = _decode(message)
-        task = fleet.queues[queue_name].tasks[task_name]
+        fields, payload = _decode(message)
+        context = Context(**fields)
+        running.set(context)
+        task = fleet.queues[context.queue].tasks[context.task]
         args, kwargs = task.arguments.check(*decode_arguments("msgpack", payload))
         return Answer(ok=True, result=_call(task.handler, args, kwargs))
     except BaseException as error:
@@ -79,7 +83,7 @@ def _failure(error: BaseException) -> Answer:
     if isinstance(error, RetryLater):
         control = {"delay": error.delay, "charge": error.charge}
     elif isinstance(error, Bury):
-        control = {"reason": error.reason}
+        control = {"reason": tidy_reason(error.reason)}
     name = type(error).__name__
     message = describe(error).removeprefix(f"{name}: ")
     return Answer(

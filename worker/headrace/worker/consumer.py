@@ -28,6 +28,9 @@ from headrace.worker.session import Session
 
 POLL = 1.0
 """Seconds between looks when nothing happens."""
+ANSWER_TIMEOUT = 2.5
+"""Seconds to wait for an answer, more than POLL. Calls are replayable, so giving up early costs little, and a worker
+behind a dead connection is back within five seconds: this, and the longest pause between tries."""
 LANES = 2
 NO_CRASHES = 0
 
@@ -42,6 +45,10 @@ class Lane:
     idle: bool = False
     """Its last exchange brought nothing; it asks again when woken."""
     in_flight: bool = False
+    claim: str = ""
+    """Of the exchange in flight: what it may be claiming …"""
+    batch: Batch = field(default_factory=Batch)
+    """… and what it settles."""
 
 
 class Consumer:
@@ -59,15 +66,15 @@ class Consumer:
         self._parts = parts
         self._share = parts.slots.open_share(weight)
         self._outbox = Outbox()
-        self._lanes = [Lane(str(n), Link(parts.target, name="headrace-lane")) for n in range(LANES)]
-        self._wake_link = Link(parts.target, name="headrace-wake")
-        self.keeper = Keeper(queue, parts, self.executor, self._outbox, self.link)
+        self._lanes = [
+            Lane(str(n), Link(parts.target, name="headrace-lane", timeout=ANSWER_TIMEOUT)) for n in range(LANES)
+        ]
+        self._wake_link = Link(parts.target, name="headrace-wake", timeout=ANSWER_TIMEOUT)
+        self.keeper = Keeper(queue, parts, self.executor, self._outbox, self.link, self._under_way)
         self._someone_idle = asyncio.Event()
         self._registered_idle = False
         """Redis counts this session among the idle ones; the next exchange takes it out."""
-        self._next_due: float | None = None
-        self._server_time = 0.0
-        """Redis's clock at `last_fetch`, Unix seconds."""
+        self._due_timer: asyncio.TimerHandle | None = None
         self._quiet = False
         self._closing = False
 
@@ -102,7 +109,9 @@ class Consumer:
         self._poke(all_lanes=True)
 
     async def leave(self) -> None:
-        """The last word. A failure is left to the lease."""
+        """The last word; said once. A failure is left to the lease."""
+        if not self.keeper.session.joined:
+            return
         try:
             await self.keeper.session.leave(self.link)
         except HeadraceError as error:
@@ -110,6 +119,8 @@ class Consumer:
 
     async def close(self) -> None:
         """Close the connections."""
+        if self._due_timer is not None:
+            self._due_timer.cancel()
         for link in (self._wake_link, *(lane.link for lane in self._lanes)):
             await link.close()
 
@@ -131,28 +142,39 @@ class Consumer:
     async def _exchange(self, lane: Lane, batch: Batch, asked: int) -> None:
         session = self.keeper.session
         seq = session.next_seq()
+        lane.claim, lane.batch = f"{lane.name}.{seq}", batch
         flags = ("i" if self._registered_idle else "") + ("q" if self._quiet else "")
         self._registered_idle = False
         version = self._parts.pulse.version
         arguments = (session.sid, lane.name, seq, asked, flags, version, *batch.arguments())
         reply = await self._call_until_answered(lane, session, arguments)
         if reply is None or reply[0] == b"LOST":
-            self._parts.slots.give_back(self._share, asked)
+            self._give_back_unused(asked)
             self._parts.metrics.stale_settlements += len(batch)
             self.keeper.lose(session)
             return
         status, now_ms, next_due, stale, cancelled, *jobs = reply
         self.last_fetch, self.fetched = monotonic(), True
-        self._server_time = now_ms / 1000
         if stale:
             self._parts.metrics.stale_settlements += len(stale)
             self._parts.telemetry.log.warning("settlements refused: the jobs are no longer ours", jobs=len(stale))
-        got = self._start(session, f"{lane.name}.{seq}", *jobs)
-        self._parts.slots.give_back(self._share, asked - got)
+        got = self._start(session, lane.claim, *jobs)
+        self._give_back_unused(asked - got)
         for job_id in cancelled:
             self.executor.stop_one(job_id.decode(), Stop.CANCEL)
         if asked:
-            self._note_idleness(lane, asked, got, next_due if status == b"OK" else -1)
+            self._note_idleness(lane, asked, got)
+            if lane.idle and status == b"OK" and next_due >= 0:
+                self._look_again_in((next_due - now_ms) / 1000)
+
+    def _give_back_unused(self, count: int) -> None:
+        if count:
+            self._parts.slots.give_back_unused(self._share, count)
+            self.on_change()
+
+    def _under_way(self, job_id: str, claim: str) -> bool:
+        lanes = [lane for lane in self._lanes if lane.in_flight]
+        return any(lane.claim == claim or lane.batch.find(job_id, claim) for lane in lanes)
 
     async def _call_until_answered(
         self, lane: Lane, session: Session, arguments: tuple[Argument, ...]
@@ -193,15 +215,23 @@ class Consumer:
                 start(Run(job_id.decode(), values[i], claim, int(float(scores[i])), times_crashed), sid)
         return got
 
-    def _note_idleness(self, lane: Lane, asked: int, got: int, next_due: int) -> None:
-        was_hungry, self._share.hungry = self._share.hungry, got == asked
-        if was_hungry and not self._share.hungry:
-            self.on_change()
+    def _note_idleness(self, lane: Lane, asked: int, got: int) -> None:
+        self._parts.slots.note_hunger(self._share, got == asked)
         lane.idle = got == 0
         if lane.idle:
             self._registered_idle = True
-            self._next_due = next_due / 1000 if next_due >= 0 else None
             self._someone_idle.set()
+
+    def _look_again_in(self, seconds: float) -> None:
+        """When the next job falls due. The poll may come first; it sets the timer anew."""
+        if self._due_timer is not None:
+            self._due_timer.cancel()
+        self._due_timer = asyncio.get_running_loop().call_later(max(0.001, min(seconds, POLL)), self._look_again)
+
+    def _look_again(self) -> None:
+        for lane in self._lanes:
+            lane.idle = False
+            lane.poke.set()
 
     def _settle(self, run: Run, outcome: Outcome, service_us: int) -> None:
         self._outbox.put(run.id, run.claim, outcome, service_us)
@@ -220,22 +250,13 @@ class Consumer:
         self._poke()
 
     async def _listen(self) -> None:
-        """While a lane is idle: wait for a wake token, the next due time or the poll, then let the lanes look."""
+        """While a lane is idle: wait for a wake token or the poll, then let the lanes look."""
         name = key(self.queue, "wake")
         while True:
             await self._someone_idle.wait()
             self._someone_idle.clear()
-            wait = self._idle_wait()
             try:
-                await self._wake_link.request("BLPOP", name, f"{wait:.3f}", timeout=wait + 5)
+                await self._wake_link.request("BLPOP", name, POLL, timeout=ANSWER_TIMEOUT)
             except (QueueUnavailableError, ServerError):
                 await asyncio.sleep(0.1 + random.random() * 0.2)
-            for lane in self._lanes:
-                lane.idle = False
-                lane.poke.set()
-
-    def _idle_wait(self) -> float:
-        if self._next_due is None:
-            return POLL
-        server_now = self._server_time + monotonic() - self.last_fetch
-        return min(POLL, max(0.01, self._next_due - server_now))
+            self._look_again()

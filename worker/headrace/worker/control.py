@@ -8,12 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from headrace.errors import ConfigError
+from headrace.worker.profiler import sample
 
 REPORT_EVERY = 1.0
 
 
 class ControlServer:
-    """Speaks lines: `drain <seconds>` → `running <n>` … then `drained` or `gave-up <n>`; `status` → `running <n>`."""
+    """Speaks lines: `drain <seconds>` → `running <n>` … then `drained` or `gave-up <n>`; `status` → `running <n>`;
+    `profile <seconds>` → folded stacks."""
 
     def __init__(self, path: str, quiet: Callable[[], None], held: Callable[[], int]) -> None:
         """held: how many jobs the worker still holds."""
@@ -29,7 +31,9 @@ class ControlServer:
             self._server = await asyncio.start_unix_server(self._serve, self._path)
             self._path.chmod(0o600)
         except OSError as error:
-            raise ConfigError(f"HEADRACE_CONTROL_SOCKET: can't listen on {self._path}: {error.strerror}") from None
+            raise ConfigError(
+                f"HEADRACE_CONTROL_SOCKET: can't listen on {self._path}: {error.strerror or error}"
+            ) from None
 
     async def stop(self) -> None:
         """Stop listening and remove the socket."""
@@ -44,10 +48,13 @@ class ControlServer:
                 case ["drain", seconds] if seconds.replace(".", "", 1).isdigit():
                     self._quiet()
                     await self._wait_until_drained(writer, float(seconds))
+                case ["profile", seconds] if seconds.replace(".", "", 1).isdigit():
+                    stacks = await asyncio.to_thread(sample, float(seconds))
+                    writer.write("".join(f"{stack}\n" for stack in stacks).encode())
                 case ["status"]:
                     writer.write(f"running {self._held()}\n".encode())
                 case _:
-                    writer.write(b"error: say `drain <seconds>` or `status`\n")
+                    writer.write(b"error: say `drain <seconds>`, `profile <seconds>` or `status`\n")
             await writer.drain()
         writer.close()
 

@@ -16,13 +16,15 @@ from headrace.contract.envelope import DeathRecord, Stored, UnreadableEnvelope, 
 from headrace.errors import PayloadError, UnknownTaskError
 from headrace.hooks import HookName
 from headrace.retry import GiveUp, RetryPolicy, after_failure
-from headrace.worker.failures import describe, fingerprint, innermost_place, traceback_text
+from headrace.worker.failures import describe, fingerprint, innermost_place, tidy_reason, traceback_text
 from headrace.worker.outcome import ABANDONED, CANCELLED, DONE, Buried, Done, Outcome, Released, Retried
 from headrace.worker.parts import Parts
 from headrace.worker.plan import Plan, encode_result
 from headrace.worker.run import Run, Stop
 
 DEFAULT_RETRY = RetryPolicy()
+HOOK_TIMEOUT = 10.0
+"""Seconds for all the hooks that follow one run."""
 UNKNOWN = "unknown"
 
 Settle = Callable[[Run, Outcome, int], None]
@@ -67,10 +69,16 @@ class Executor:
             timeout = stored.envelope.timeout or (plan.timeout if plan else 0.0)
             run.deadline = monotonic() + timeout
             self._telemetry.started(run, counts)
-            outcome = await self._attempt(run, stored, plan)
+            try:
+                outcome = await self._attempt(run, stored, plan)
+            except BaseException as error:  # ours: it costs this job, never the slot it holds
+                outcome = self._bury(run, stored.task, "InternalError", error, context.attempt)
+        if run.stop is Stop.LOST:
+            outcome = ABANDONED
         seconds = perf_counter() - started
         self._telemetry.finished(run, counts, outcome, seconds)
-        del self.running[run.id]
+        if self.running.get(run.id) is run:  # not when it was lost and is here again under a new claim
+            del self.running[run.id]
         self._settle(run, outcome, int(seconds * 1e6))
 
     def _context(self, run: Run, stored: Stored, plan: Plan | None, sid: str) -> Context:
@@ -97,25 +105,24 @@ class Executor:
                 raise asyncio.CancelledError
             if plan is None:
                 raise UnknownTaskError(f"this worker has no task named {stored.task!r}")
-            args, kwargs = decode_arguments(stored.envelope.codec, stored.envelope.payload)
-            args, kwargs = plan.arguments.check(args, kwargs)
+            try:
+                args, kwargs = decode_arguments(stored.envelope.codec, stored.envelope.payload)
+                args, kwargs = plan.arguments.check(args, kwargs)
+            except PayloadError as error:
+                return await self._dead(run, stored.task, "InvalidPayload", error)
             for hook in self._hooks.named("on_job_start"):
                 await hook(run.context)
             result = await plan.call(run.context, args, kwargs)
-            if run.stop is Stop.LOST:
-                return ABANDONED
-            await self._tell("on_job_complete", run.context)
-            if plan.result_ttl_ms:
-                return Done(encode_result(result), plan.result_ttl_ms)
-            return DONE
-        except asyncio.CancelledError as error:
-            return await self._stopped(run, plan, error)
-        except PayloadError as error:
-            return await self._dead(run, stored.task, "InvalidPayload", error)
+            outcome = Done(encode_result(result), plan.result_ttl_ms) if plan.result_ttl_ms else DONE
+            await self._tell("on_job_complete", run)
+            return outcome
         except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) or run.stop not in (None, Stop.TIMEOUT):
+                return await self._stopped(run, plan, error)
             return await self._failed(run, plan, error)
 
-    async def _stopped(self, run: Run, plan: Plan | None, error: asyncio.CancelledError) -> Outcome:
+    async def _stopped(self, run: Run, plan: Plan | None, error: BaseException) -> Outcome:
+        """The run was cancelled: by us, for `run.stop`, or by the handler itself."""
         match run.stop:
             case Stop.LOST:
                 return ABANDONED
@@ -124,17 +131,13 @@ class Executor:
             case Stop.SHUTDOWN:
                 return Released(run.ready_us)
             case Stop.TIMEOUT:
-                _uncancel()
                 return await self._failed(run, plan, TimeoutError("the handler ran longer than its timeout"), error)
             case None:
-                _uncancel()
                 return await self._failed(run, plan, error)
 
     async def _failed(
         self, run: Run, plan: Plan | None, error: BaseException, origin: BaseException | None = None
     ) -> Outcome:
-        if run.stop is Stop.LOST:
-            return ABANDONED
         context = run.context
         run.place = innermost_place(origin or error)
         policy = plan.retry if plan else DEFAULT_RETRY
@@ -142,32 +145,38 @@ class Executor:
             verdict = after_failure(
                 policy, error, failures=context.attempt, max_retries=context.max_retries, random=random.random
             )
-        except Exception as broken:  # the user's own backoff function
+        except BaseException as broken:  # the user's own backoff function
             error, verdict = broken, GiveUp("BackoffFailed")
-        await self._tell("on_job_error", context, error)
+        await self._tell("on_job_error", run, error)
         if isinstance(verdict, GiveUp):
             return await self._dead(run, context.task, verdict.reason, error)
-        await self._tell("on_retry", context, error, verdict.delay)
+        await self._tell("on_retry", run, error, verdict.delay)
         attempts = context.attempt if verdict.charged else context.attempt - 1
         return Retried(attempts, round(verdict.delay * 1000), describe(error))
 
     async def _dead(self, run: Run, task: str, reason: str, error: BaseException) -> Outcome:
-        await self._tell("on_dead", run.context, error, reason)
+        reason = tidy_reason(reason)
+        await self._tell("on_dead", run, error, reason)
         return self._bury(run, task, reason, error, run.context.attempt)
 
     def _bury(self, run: Run, task: str, reason: str, error: BaseException, attempts: int) -> Outcome:
         run.place = innermost_place(error)
         text = traceback_text(error)
         record = DeathRecord(describe(error), attempts, run.crashes, self._worker_id, perf_counter() - run.started)
-        return Buried(task, reason[:100], record, attempts, fingerprint(text), text)
+        return Buried(task, reason, record, attempts, fingerprint(text), text)
 
-    async def _tell(self, name: HookName, *args: object) -> None:
-        """Await hooks whose failure is theirs alone: it is logged and changes no outcome."""
+    async def _tell(self, name: HookName, run: Run, *args: object) -> None:
+        """Await hooks whose failure is theirs alone: it is logged and changes no outcome.
+
+        Even a cancellation changes none any more: the handler has ended, and LOST is looked at once more at the end.
+        """
         for hook in self._hooks.named(name):
+            _uncancel()
+            run.extend(HOOK_TIMEOUT)
             try:
-                await hook(*args)
-            except Exception as error:
-                self._telemetry.log.error("hook failed", hook=name, error=type(error).__name__)
+                await hook(run.context, *args)
+            except BaseException as error:
+                self._telemetry.hook_failed(run, name, error)
 
     def stop_overdue(self) -> None:
         """Cancel the runs whose time is up; called a few times a second."""
@@ -188,7 +197,7 @@ class Executor:
 
 
 def _uncancel() -> None:
-    """The cancellation was ours and has been heard; the hooks that follow may await."""
+    """The cancellations were ours and have been heard; the hooks that follow may await."""
     task = asyncio.current_task()
-    if task is not None:
+    while task is not None and task.cancelling():
         task.uncancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry
@@ -49,13 +50,10 @@ def families(metrics: Metrics) -> Iterator[Metric]:
         for task in tasks:
             counter.add_metric([task.queue, task.task], read(task))
         yield counter
-    processed = CounterMetricFamily("worker_jobs_processed", "Runs by how they ended.", labels=["job_type", "status"])
     running = GaugeMetricFamily("tasks_running", "Handlers running now.", labels=["queue", "task"])
     for task in tasks:
         running.add_metric([task.queue, task.task], task.running)
-        for status, read in STATUSES:
-            processed.add_metric([task.task, status], read(task))
-    yield processed
+    yield _processed(tasks)
     yield running
     yield _histogram("worker_job_duration_seconds", "Run time of handlers.", tasks, lambda t: t.duration)
     yield _histogram("task_latency_seconds", "From runnable to started.", tasks, lambda t: t.latency)
@@ -63,6 +61,18 @@ def families(metrics: Metrics) -> Iterator[Metric]:
         yield CounterMetricFamily(name, text, value=count(metrics))
     yield GaugeMetricFamily("worker_loop_lag_seconds", "How late the event loop's last tick was.", metrics.loop_lag)
     yield from _queue_gauges(metrics)
+
+
+def _processed(tasks: list[TaskMetrics]) -> Metric:
+    """By task alone: tasks of one name on several queues share a series."""
+    sums: Counter[tuple[str, str]] = Counter()
+    for task in tasks:
+        for status, read in STATUSES:
+            sums[task.task, status] += read(task)
+    family = CounterMetricFamily("worker_jobs_processed", "Runs by how they ended.", labels=["job_type", "status"])
+    for labels, count in sums.items():
+        family.add_metric(labels, count)
+    return family
 
 
 def _queue_gauges(metrics: Metrics) -> Iterator[Metric]:

@@ -12,6 +12,8 @@ MAX_MESSAGE: Final = 500
 MAX_TRACEBACK: Final = 8_000
 """Characters; the end is kept, where the error is."""
 MAX_FRAMES: Final = 25
+MAX_REASON: Final = 100
+"""Characters."""
 
 _OURS = str(Path(__file__).parent.parent)
 
@@ -23,7 +25,17 @@ def describe(error: BaseException) -> str:
         message = str(error)
     except Exception:
         message = "(its message can't be shown)"
-    return f"{name}: {message}"[:MAX_MESSAGE] if message else name
+    return writable(f"{name}: {message}")[:MAX_MESSAGE] if message else name
+
+
+def writable(text: str) -> str:
+    """Lone surrogates, as undecodable file names have them, can't be written as UTF-8; they become question marks."""
+    return text.encode(errors="replace").decode()
+
+
+def tidy_reason(reason: object) -> str:
+    """A handler may bury with any object; a reason is a part of key names, where NUL and '|' are separators."""
+    return writable(str(reason)).replace("\0", " ").replace("|", "/")[:MAX_REASON]
 
 
 def innermost_place(error: BaseException) -> str:
@@ -33,7 +45,7 @@ def innermost_place(error: BaseException) -> str:
     while trace is not None:
         path = trace.tb_frame.f_code.co_filename
         if not path.startswith(_OURS) or not place:
-            place = f"{'/'.join(Path(path).parts[-2:])}:{trace.tb_lineno}"
+            place = writable(f"{'/'.join(Path(path).parts[-2:])}:{trace.tb_lineno}")
         trace = trace.tb_next
     return place
 
@@ -41,13 +53,13 @@ def innermost_place(error: BaseException) -> str:
 def traceback_text(error: BaseException) -> str:
     """The traceback without the error's message, so that runs failing alike share one text."""
     if remote := getattr(error, "remote_traceback", None):
-        return str(remote)[-MAX_TRACEBACK:]
+        return writable(str(remote))[-MAX_TRACEBACK:]
     try:
         frames = traceback.extract_tb(error.__traceback__, limit=-MAX_FRAMES)
         lines = [*traceback.format_list(frames), type(error).__name__]
     except Exception:
         return type(error).__name__
-    return "".join(lines)[-MAX_TRACEBACK:]
+    return writable("".join(lines))[-MAX_TRACEBACK:]
 
 
 def fingerprint(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 
 from headrace.contract.keys import key
 from headrace.errors import QueueUnavailableError
@@ -23,7 +24,16 @@ LONGEST_PAUSE = 1.0
 class Keeper:
     """`session` is the present one; `joined` is set while Redis knows it."""
 
-    def __init__(self, queue: str, parts: Parts, executor: Executor, outbox: Outbox, link: Link) -> None:
+    def __init__(
+        self,
+        queue: str,
+        parts: Parts,
+        executor: Executor,
+        outbox: Outbox,
+        link: Link,
+        under_way: Callable[[str, str], bool],
+    ) -> None:
+        """under_way: whether an unanswered exchange claims or settles this job under this claim."""
         self.session = Session(queue, parts.settings.lease, parts.pulse)
         self.joined = asyncio.Event()
         self._queue = queue
@@ -31,13 +41,16 @@ class Keeper:
         self._executor = executor
         self._outbox = outbox
         self._link = link
+        self._under_way = under_way
         self._wanted = asyncio.Event()
         self._unknown_leases: set[tuple[str, str]] = set()
 
     async def join(self) -> None:
         """The first word to Redis. Raises QueueUnavailableError or ProtocolError."""
-        await self.session.join(self._link)
-        self.joined.set()
+        session = self.session
+        await session.join(self._link)
+        if session is self.session:
+            self.joined.set()
 
     def lose(self, session: Session) -> None:
         """The lease has ended: what runs here was given to others, so nothing of it may be settled."""
@@ -90,7 +103,8 @@ class Keeper:
 
     async def _reconcile(self) -> None:
         """Leases that Redis counts and nobody here knows: their settlement was lost with Redis's last second, or they
-        were never started. Seen twice under the same claim, they are settled as before, or given back.
+        were never started. Seen twice under the same claim, they are settled as before, or given back. What an
+        exchange may be about to tell is not unknown, however long its reply takes.
         """
         session = self.session
         try:
@@ -98,13 +112,20 @@ class Keeper:
         except (QueueUnavailableError, ServerError):
             return
         claims = {held[i].decode(): held[i + 1].decode() for i in range(0, len(held), 2)}
-        unknown = {(job, claim) for job, claim in claims.items() if job not in self._executor.running}
-        orphans, self._unknown_leases = unknown & self._unknown_leases, unknown
         if session is not self.session:
             return
+        unknown = {(job, claim) for job, claim in claims.items() if not self._knows(job, claim)}
+        orphans, self._unknown_leases = unknown & self._unknown_leases, unknown
         for job_id, claim in orphans:
             known = self._outbox.find_sent(job_id, claim)
             self._outbox.put_again(known or ("release", job_id, claim, "0", 1))
-            self._parts.telemetry.log.warning(
-                "settling again", job_id=job_id, queue=self._queue, found=known is not None
-            )
+        if orphans:
+            self._parts.telemetry.log.warning("settling again what Redis forgot", queue=self._queue, jobs=len(orphans))
+
+    def _knows(self, job_id: str, claim: str) -> bool:
+        run = self._executor.running.get(job_id)
+        return (
+            (run is not None and run.claim == claim)
+            or self._outbox.holds(job_id, claim)
+            or self._under_way(job_id, claim)
+        )

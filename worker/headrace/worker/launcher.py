@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic
 
 from headrace.contract.keys import key
@@ -17,6 +17,7 @@ from headrace.wire.target import parse_target
 from headrace.worker.app import App
 from headrace.worker.consumer import Consumer
 from headrace.worker.control import ControlServer
+from headrace.worker.failures import describe, innermost_place
 from headrace.worker.health import HealthServer, Probes, bind
 from headrace.worker.log import Log
 from headrace.worker.metrics import Metrics
@@ -34,12 +35,12 @@ from headrace.worker.threads import Threads
 
 TICK = 0.05
 """Seconds between looks at the clock: timeouts are this exact."""
-STARTUP_PATIENCE = 30.0
-"""Seconds to wait for Redis at start."""
 STALE_FETCH = 5.0
 """Seconds without a successful fetch after which the worker is not ready."""
 RELEASE_PATIENCE = 10.0
-"""Seconds that cancelled handlers get to end, and Redis to hear of it."""
+"""Seconds that cancelled handlers get to end, and Redis to hear of it …"""
+IMPATIENCE = 0.5
+"""… and after a second signal."""
 
 
 class Worker:
@@ -60,7 +61,7 @@ class Worker:
             metrics=self.metrics,
             telemetry=Telemetry(log, self.metrics),
             threads=Threads(),
-            processes=Processes(app.spec),
+            processes=Processes(app.spec, settings.redis_url),
         )
         self.metrics.abandoned_threads = lambda: self._parts.threads.abandoned
         self.consumers = [self._consumer(name, weight) for name, weight in self._queues().items()]
@@ -97,24 +98,33 @@ class Worker:
         listener = bind(self.settings.metrics_host, self.settings.metrics_port)
         health = HealthServer(listener, self._probes(), self.metrics, self.settings.metrics_token, self._loop)
         self._app.fleet.connect_to(self.settings.redis_url)
-        await self._join_all()
-        await self._app.fleet.hooks.call("on_start")
         self._catch_signals()
-        await self._control.start()
-        self._renewal.start()
-        port = listener.getsockname()[1]
-        self.log.info(
-            "worker started",
-            app=self._app.spec,
-            queues=",".join(consumer.queue for consumer in self.consumers),
-            concurrency=self.settings.concurrency,
-            redis=self._parts.target.redacted,
-            metrics_port=port,
-        )
         try:
+            if not await self._join_all():
+                return
+            await self._start()
+            self.log.info(
+                "worker started",
+                app=self._app.spec,
+                queues=",".join(consumer.queue for consumer in self.consumers),
+                concurrency=self.settings.concurrency,
+                redis=self._parts.target.redacted,
+                metrics_port=listener.getsockname()[1],
+            )
             await self._work(health)
+            await self._leave()
+            await self._say_goodbye()
         finally:
             await self._close(health)
+
+    async def _start(self) -> None:
+        self._renewal.start()
+        await self._control.start()
+        try:
+            await self._app.fleet.hooks.call("on_start")
+        except Exception as error:
+            place = innermost_place(error)
+            raise ConfigError(f"the on_start hook failed: {describe(error)} ({place})") from error
 
     async def _work(self, health: HealthServer) -> None:
         async with asyncio.TaskGroup() as group:
@@ -125,7 +135,7 @@ class Worker:
             await self._drain()
             for consumer in self.consumers:
                 consumer.stop()
-            await asyncio.wait(consuming, timeout=RELEASE_PATIENCE)
+            await self._wait_until(lambda: all(task.done() for task in consuming), RELEASE_PATIENCE, IMPATIENCE)
             for task in (*consuming, ticking, aside):
                 task.cancel()
 
@@ -154,8 +164,10 @@ class Worker:
             commands.append(("HSET", key(consumer.queue, "schemas"), *pairs))
         return commands
 
-    async def _join_all(self) -> None:
-        give_up = self._loop.time() + STARTUP_PATIENCE
+    async def _join_all(self) -> bool:
+        """False when told to stop before Redis could be reached."""
+        patience = self.settings.startup_timeout
+        give_up = self._loop.time() + patience
         pause = 0.1
         for consumer in self.consumers:
             while True:
@@ -164,11 +176,14 @@ class Worker:
                     break
                 except QueueUnavailableError as error:
                     if self._loop.time() + pause > give_up:
-                        raise ConfigError(f"REDIS_URL: {error} (tried for {STARTUP_PATIENCE:g} s)") from None
+                        raise ConfigError(f"REDIS_URL: {error} (tried for {patience:g} s)") from None
                     self.log.warning("Redis can't be reached; trying again", error=str(error))
                     self.log.flush()
-                await asyncio.sleep(pause)
+                await self._wait_until(self._stop_asked.is_set, pause, 0)
+                if self._stop_asked.is_set():
+                    return False
                 pause = min(pause * 2, 5.0)
+        return True
 
     async def _tick(self) -> None:
         expected = self._loop.time() + TICK
@@ -201,34 +216,49 @@ class Worker:
 
     async def _drain(self) -> None:
         self.quiet()
-        give_up = self._loop.time() + self.settings.shutdown_timeout
-        while self._held() and self._loop.time() < give_up and not self._stop_now.is_set():
-            await asyncio.sleep(0.01)
-        running = sum(len(consumer.executor.running) for consumer in self.consumers)
-        if running:
+        await self._wait_until(lambda: not self._awaited(), self.settings.shutdown_timeout, 0)
+        if running := self._running():
             self.log.warning("giving back what still runs", jobs=running)
             for consumer in self.consumers:
                 consumer.executor.stop_all(Stop.SHUTDOWN)
-        give_up = self._loop.time() + (0.5 if self._stop_now.is_set() else RELEASE_PATIENCE)
-        while self._held() and self._loop.time() < give_up:
+        await self._wait_until(lambda: not self._held(), RELEASE_PATIENCE, IMPATIENCE)
+
+    async def _wait_until(self, done: Callable[[], bool], patience: float, impatience: float) -> None:
+        """At most `patience` seconds; `impatience` once told to stop now."""
+        begun = self._loop.time()
+        while not done() and self._loop.time() - begun < (impatience if self._stop_now.is_set() else patience):
             await asyncio.sleep(0.01)
 
-    async def _close(self, health: HealthServer) -> None:
+    async def _leave(self) -> None:
         for consumer in self.consumers:
             await consumer.leave()
-        self._renewal.stop()
+
+    async def _say_goodbye(self) -> None:
         try:
             await self._app.fleet.hooks.call("on_shutdown")
-        finally:
-            await self._control.stop()
-            await self._parts.processes.stop()
-            self._parts.threads.stop()
-            health.stop()
-            for consumer in self.consumers:
-                await consumer.close()
-            await self._app.fleet.close()
-            self.log.info("worker stopped")
-            self.log.flush()
+        except Exception as error:
+            self.log.error("on_shutdown failed", error=type(error).__name__, place=innermost_place(error))
+
+    async def _close(self, health: HealthServer) -> None:
+        await self._leave()
+        self._renewal.stop()
+        await self._control.stop()
+        await self._parts.processes.stop()
+        self._parts.threads.stop()
+        health.stop()
+        for consumer in self.consumers:
+            await consumer.close()
+        await self._app.fleet.close()
+        self.log.info("worker stopped")
+        self.log.flush()
+
+    def _running(self) -> int:
+        return sum(len(consumer.executor.running) for consumer in self.consumers)
+
+    def _awaited(self) -> bool:
+        """Handlers, or calls to a Redis that serves: they may bring jobs that were claimed before all went quiet."""
+        serving = monotonic() - max(consumer.last_fetch for consumer in self.consumers) < STALE_FETCH
+        return self._running() > 0 or (serving and self._held() > 0)
 
     def _held(self) -> int:
         return sum(consumer.held for consumer in self.consumers)
@@ -242,8 +272,9 @@ class Worker:
             self._loop.call_soon_threadsafe(self._hear, all_renewed)
 
     def _hear(self, all_renewed: Sequence[Renewed]) -> None:
-        for consumer, renewed in zip(self.consumers, all_renewed, strict=False):
-            consumer.keeper.hear(renewed)
+        by_queue = {consumer.queue: consumer for consumer in self.consumers}
+        for renewed in all_renewed:
+            by_queue[renewed.session.queue].keeper.hear(renewed)
 
     def _probes(self) -> Probes:
         return Probes(self._live, self._ready, lambda: (self._started, "started"), self.quiet, self._refresh)

@@ -48,7 +48,7 @@ class TaskMetrics:
     latency: Histogram = field(default_factory=Histogram)
 
 
-@dataclass
+@dataclass(eq=False)
 class Metrics:
     """All of a worker's counts."""
 

@@ -27,6 +27,12 @@ class Batch:
     def __len__(self) -> int:
         return sum(map(len, self.done.values())) + len(self.others)
 
+    def find(self, job_id: str, claim: str) -> Settlement | None:
+        """What it says of this job under this claim."""
+        if job_id in self.done.get(claim, ()):
+            return ("done", job_id, claim)
+        return next((entry for entry in self.others if entry[1] == job_id and entry[2] == claim), None)
+
     def arguments(self) -> list[str | int | bytes]:
         """The tail of exchange.lua's ARGV, from [7] on."""
         flat: list[str | int | bytes] = [self.service_us, len(self.done)]
@@ -79,13 +85,11 @@ class Outbox:
 
     def find_sent(self, job_id: str, claim: str) -> Settlement | None:
         """What was lately settled for this job under this claim."""
-        for batch in reversed(self._sent):
-            if job_id in batch.done.get(claim, ()):
-                return ("done", job_id, claim)
-            for entry in batch.others:
-                if entry[1] == job_id and entry[2] == claim:
-                    return entry
-        return None
+        return next((entry for batch in reversed(self._sent) if (entry := batch.find(job_id, claim))), None)
+
+    def holds(self, job_id: str, claim: str) -> bool:
+        """Whether its settlement is still to be sent."""
+        return self._open.find(job_id, claim) is not None
 
     def forget(self) -> int:
         """Drop all, after the session was lost; returns how many settlements were still unsent."""

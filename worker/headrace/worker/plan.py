@@ -58,7 +58,7 @@ def compile_plans(fleet: Fleet, queue: str, parts: Parts) -> dict[str, Plan]:
 def _base(task: Task[Any, Any], threads: Threads, processes: Processes) -> Call:
     handler = task.handler
     if task.settings.process:
-        return lambda _, args, kwargs: processes.run(task.queue.name, task.name, args, kwargs)
+        return processes.run
     if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None)):  # noqa: B004
         return lambda _, args, kwargs: handler(*args, **kwargs)
     return lambda _, args, kwargs: threads.run(handler, args, kwargs)

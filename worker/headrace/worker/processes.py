@@ -16,10 +16,8 @@ from typing import Any
 import msgspec
 
 from headrace.client.codec import codec_named
+from headrace.context import Context
 from headrace.errors import HeadraceError
-
-START_TIMEOUT = 30.0
-"""Seconds for a child to import the application."""
 
 
 class ChildDiedError(HeadraceError):
@@ -84,18 +82,20 @@ def _how(code: int) -> str:
 class Processes:
     """All children of one worker."""
 
-    def __init__(self, app: str) -> None:
+    def __init__(self, app: str, redis_url: str) -> None:
+        """redis_url: where handlers enqueue; the worker's own, however it was told."""
         self._app = app
+        self._redis_url = redis_url
         self._idle: list[Child] = []
         self._all: set[Child] = set()
 
-    async def run(self, queue: str, task: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    async def run(self, context: Context, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Run a task's handler in a child. When cancelled, the child is killed.
 
         Raises what the handler raised (as a RemoteError of the same name), RetryLater, Bury, or ChildDiedError.
         """
-        message = _encode((queue, task, codec_named("msgpack").encode((args, kwargs))))
-        child = self._idle.pop() if self._idle else await self._spawn()
+        message = _encode((context.as_dict(), codec_named("msgpack").encode((args, kwargs))))
+        child = self._idle_child() or await self._spawn()
         try:
             answer = await child.ask(message)
         except BaseException:
@@ -108,6 +108,15 @@ class Processes:
             return answer.result
         raise _error_of(answer)
 
+    def _idle_child(self) -> Child | None:
+        while self._idle:
+            child = self._idle.pop()
+            if child.process.returncode is None:
+                return child
+            child.kill()
+            self._all.discard(child)
+        return None
+
     async def _spawn(self) -> Child:
         ours, theirs = socket.socketpair()
         with theirs:
@@ -118,7 +127,7 @@ class Processes:
                 self._app,
                 str(theirs.fileno()),
                 pass_fds=(theirs.fileno(),),
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "REDIS_URL": self._redis_url},
             )
         ours.setblocking(False)
         reader, writer = await asyncio.open_connection(sock=ours)

@@ -63,7 +63,8 @@ class Renewal:
     def stop(self) -> None:
         """End within one network timeout."""
         self._stopping.set()
-        self._thread.join(self._timeout + 1)
+        if self._thread.is_alive():
+            self._thread.join(self._timeout + 1)
 
     def _run(self) -> None:
         while not self._stopping.wait(self._interval if self.failures == 0 else self._interval / 4):
@@ -73,7 +74,7 @@ class Renewal:
 
     def renew_once(self) -> None:
         """One round for all sessions; failures are counted and tried again sooner."""
-        sessions = [session for session in self._sessions() if not session.lost]
+        sessions = [session for session in self._sessions() if session.joined and not session.lost]
         if not sessions or self._loop_is_stuck(sessions[0]):
             return
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from enum import Enum, auto
+from time import monotonic
 
 from headrace.context import Context
 
@@ -49,9 +50,18 @@ class Run:
         self.place = ""
         """file:line where the handler failed."""
 
+    def extend(self, seconds: float) -> None:
+        """The handler has ended; what follows it has its own time."""
+        self.deadline = monotonic() + seconds
+        if self.stop is Stop.TIMEOUT:
+            self.stop = None
+
     def cancel(self, why: Stop) -> None:
-        """Ask the handler to end. A later, weaker reason does not replace an earlier one, but LOST replaces all."""
+        """Ask the handler to end. A later, weaker reason does not replace an earlier one, but LOST replaces all.
+
+        A task cancelled before its first step would never run the code that settles it; that step looks at `stop`.
+        """
         if self.stop is None or why is Stop.LOST:
             self.stop = why
-            if self.task is not None:
+            if self.task is not None and self.started:
                 self.task.cancel()

@@ -45,7 +45,7 @@ class Pulse:
 
 
 class Session:
-    """One sid. `lost` is set once, by whoever hears it first."""
+    """One sid. `lost` is set once, by whoever hears it first; `joined` once Redis knows it."""
 
     def __init__(self, queue: str, lease: float, pulse: Pulse) -> None:
         self.queue = queue
@@ -53,6 +53,7 @@ class Session:
         self.lease_ms = round(lease * 1000)
         self.pulse = pulse
         self.sid = secrets.token_hex(8)
+        self.joined = False
         self.lost = False
         self.leases_seen = 0
         self._seq = 0
@@ -70,8 +71,10 @@ class Session:
                 f"queue {self.queue} takes protocol {answer[1]} or newer, this worker speaks {PROTOCOL}; "
                 "upgrade headrace in the worker's image"
             )
+        self.joined = True
 
     async def leave(self, link: Link) -> int:
         """End it in peace; returns how many jobs were given back."""
+        self.joined = False
         given_back: int = await link.run("leave", self.prefix, self.sid)
         return given_back

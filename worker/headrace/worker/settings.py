@@ -32,6 +32,7 @@ class WorkerSettings:
     queue_size: int
     max_retries: int
     shutdown_timeout: float
+    startup_timeout: float
     metrics_host: str
     metrics_port: int
     metrics_token: str
@@ -117,7 +118,10 @@ def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
 
 
 def _redis_url(text: str) -> str:
-    parse_target(text, "it")
+    try:
+        parse_target(text, "")
+    except ConfigError as error:
+        raise ConfigError(str(error).removeprefix(": ")) from None
     return text
 
 
@@ -145,6 +149,7 @@ VARIABLES: Final[dict[str, Variable]] = {
     "queue_size": Variable("QUEUE_SIZE", "1000", _whole(1, 100_000), "most jobs held: running or being settled"),
     "max_retries": Variable("MAX_RETRIES", "3", _whole(0, 200), "for tasks that don't say"),
     "shutdown_timeout": Variable("SHUTDOWN_TIMEOUT", "30s", parse_duration, "time for running jobs after SIGTERM"),
+    "startup_timeout": Variable("STARTUP_TIMEOUT", "30s", parse_duration, "how long to wait for Redis at start"),
     "metrics_host": Variable("METRICS_HOST", "127.0.0.1", str, "address that health and metrics listen on"),
     "metrics_port": Variable("METRICS_PORT", "9090", _whole(0, 65_535), "health and metrics; 0 takes any free port"),
     "metrics_token": Variable("METRICS_TOKEN", "", str, "bearer token that /metrics asks for", secret=True),

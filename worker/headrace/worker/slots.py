@@ -1,8 +1,13 @@
-"""Shares a worker's slots between its queues by weight, without leaving a slot empty while another queue has work."""
+"""Shares a worker's slots between its queues by weight, without leaving a slot empty while another queue has work.
+
+Each hungry queue has its whole fair share for certain. What is over, because shares are fractions or queues are not
+hungry, goes to whoever has had the least for its weight, so that no queue starves even where slots are fewer than queues.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -13,6 +18,8 @@ class Share:
     weight: int
     held: int = 0
     hungry: bool = True
+    had: float = 0.0
+    """Slots it has had so far, by weight."""
 
 
 class Slots:
@@ -34,17 +41,38 @@ class Slots:
         grant = min(self.free, max(1, math.ceil(self.total / 2)))
         rivals = [other for other in self._shares if other.hungry and other is not share]
         if rivals:
-            weights = share.weight + sum(other.weight for other in rivals)
-            fair = max(1, math.floor(self.total * share.weight / weights))
-            grant = min(grant, max(0, fair - share.held))
+            grant = min(grant, self._allowed(share, rivals))
         self.free -= grant
         share.held += grant
+        share.had += grant / share.weight
         return grant
 
+    def _allowed(self, share: Share, rivals: Sequence[Share]) -> int:
+        weights = share.weight + sum(other.weight for other in rivals)
+
+        def certain(one: Share) -> int:
+            return max(0, self.total * one.weight // weights - one.held)
+
+        over = self.free - sum(certain(other) for other in (share, *rivals))
+        first = all(share.had <= other.had for other in rivals)
+        return certain(share) + (max(0, over) if first else 0)
+
+    def give_back_unused(self, share: Share, count: int) -> None:
+        """Slots that brought no job."""
+        share.had -= count / share.weight
+        self.give_back(share, count)
+
     def give_back(self, share: Share, count: int) -> None:
-        """Slots that brought no job, or whose job has ended."""
+        """Slots whose job has ended."""
         self.free += count
         share.held -= count
+
+    def note_hunger(self, share: Share, hungry: bool) -> None:
+        """Whether an exchange brought all that was asked for. Who was not hungry has saved nothing up."""
+        if hungry and not share.hungry:
+            others = [other.had for other in self._shares if other.hungry]
+            share.had = max(share.had, min(others, default=0.0))
+        share.hungry = hungry
 
     @property
     def busy(self) -> int:

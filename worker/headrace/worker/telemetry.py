@@ -40,6 +40,10 @@ class Telemetry:
             return
         self._finished_otherwise(run, counts, outcome, seconds)
 
+    def hook_failed(self, run: Run, hook: str, error: BaseException) -> None:
+        """A hook of the application raised; the run's outcome stands."""
+        self.log.error("hook failed", **_about(run), hook=hook, error=type(error).__name__)
+
     def _finished_otherwise(self, run: Run, counts: TaskMetrics, outcome: Outcome, seconds: float) -> None:
         about = {**_about(run), "seconds": round(seconds, 6)}
         match outcome:

@@ -33,8 +33,8 @@ class Threads:
         def work() -> None:
             try:
                 result = context.run(function, *args, **kwargs)
-            except StopIteration as error:  # a future can't carry it
-                settle(_fail, RuntimeError(f"the handler raised StopIteration: {error}"))
+            except (StopIteration, GeneratorExit) as error:  # a future can't carry them into a coroutine
+                settle(_fail, RuntimeError(f"the handler raised {type(error).__name__}: {error}"))
             except BaseException as error:
                 settle(_fail, error)
             else:

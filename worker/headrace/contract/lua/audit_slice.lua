@@ -16,29 +16,56 @@ local function fault(id, kind, places)
   faults[#faults + 1] = named
 end
 
-local function filed(id)
-  local entry = call('HGET', K.dj, id)
-  local facet = entry and string.match(entry, '^(%Z*)%z')
-  return facet and call('ZSCORE', K['dead:' .. facet], id) and call('HEXISTS', K.facets, facet) == 1
+local known_facets = {}
+local function known_facet(facet)
+  if known_facets[facet] == nil then known_facets[facet] = call('HEXISTS', K.facets, facet) == 1 end
+  return known_facets[facet]
 end
 
-local function check_envelope(id)
-  local places = places_of(id)
-  if #places == 0 then return fault(id, 'orphan', places) end
-  if #places > 2 then return fault(id, 'doubled', places) end
-  sound[places[1]] = (sound[places[1]] or 0) + 1
-end
-
-local function check_member(id, value)
-  if call('HEXISTS', K.jobs, id) == 0 then return fault(id, 'ghost', {structure, ''}) end
-  if structure == 'dead' and not filed(id) then return fault(id, 'misfiled', {structure, ''}) end
-  if (structure == 'dj' or string.sub(structure, 1, 5) == 'dead:') and not call('ZSCORE', K.dead, id) then
-    return fault(id, 'misfiled', {structure, ''})
+local function check_envelopes(ids)
+  for i, places in ipairs(places_of_all(ids)) do
+    if #places == 0 then fault(ids[i], 'orphan', places)
+    elseif #places > 2 then fault(ids[i], 'doubled', places)
+    else sound[places[1]] = (sound[places[1]] or 0) + 1 end
   end
-  if structure == 'dj' then
-    local fingerprint = string.match(value, '^%Z*%z(%Z*)%z')
+end
+
+-- Those of ids that have an envelope; the others are ghosts.
+local function without_ghosts(ids)
+  local real = {}
+  for _, id in ipairs(ids) do
+    if call('HEXISTS', K.jobs, id) == 1 then real[#real + 1] = id else fault(id, 'ghost', {structure, ''}) end
+  end
+  return real
+end
+
+local function check_dead(ids)
+  local entries = call('HMGET', K.dj, unpack(ids))
+  for i, id in ipairs(ids) do
+    local facet = entries[i] and string.match(entries[i], '^(%Z*)%z')
+    if not (facet and known_facet(facet) and call('ZSCORE', K['dead:' .. facet], id)) then
+      fault(id, 'misfiled', {structure, ''})
+    end
+  end
+end
+
+local function check_is_dead(ids)
+  local scores = call('ZMSCORE', K.dead, unpack(ids))
+  for i, id in ipairs(ids) do if not scores[i] then fault(id, 'misfiled', {structure, ''}) end end
+end
+
+local function count_fingerprints(members)
+  for i = 2, #members, 2 do
+    local fingerprint = string.match(members[i], '^%Z*%z(%Z*)%z')
     if fingerprint and fingerprint ~= '' then fingerprints[fingerprint] = (fingerprints[fingerprint] or 0) + 1 end
   end
+end
+
+local function check_members(ids)
+  local real = without_ghosts(ids)
+  if #real == 0 then return end
+  if structure == 'dead' then check_dead(real)
+  elseif structure == 'dj' or string.sub(structure, 1, 5) == 'dead:' then check_is_dead(real) end
 end
 
 local function flat(counts)
@@ -54,7 +81,8 @@ local kind = call('TYPE', K[structure]).ok
 if not SCAN[kind] then return {'0', 0, {}, {}, {}} end
 local slice = call(SCAN[kind], K[structure], ARGV[2], 'COUNT', ARGV[3])
 local members, step = slice[2], kind == 'set' and 1 or 2
-for i = 1, #members, step do
-  if structure == 'jobs' then check_envelope(members[i]) else check_member(members[i], members[i + 1]) end
-end
-return {slice[1], #members / step, flat(sound), flat(fingerprints), faults}
+if structure == 'dj' then count_fingerprints(members) end
+local ids = {}
+for i = 1, #members, step do ids[#ids + 1] = members[i] end
+if #ids > 0 and structure == 'jobs' then check_envelopes(ids) elseif #ids > 0 then check_members(ids) end
+return {slice[1], #ids, flat(sound), flat(fingerprints), faults}

@@ -1,4 +1,5 @@
--- Cordons sessions for ttl_ms (0 lifts it and wakes them): a lease of the operator's, so that a dead leader's cordon lapses by itself.
+-- Cordons sessions for ttl_ms (0 lifts it and wakes them): a lease of the operator's, so that a dead leader's cordon
+-- lapses by itself.
 --@include keys, clock, ready
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] ttl_ms, then sids

@@ -14,7 +14,9 @@ local last = call('GET', K['p:' .. producer])
 if last then
   local reply = cmsgpack.unpack(last)
   if reply[1] == seq then return reply[2] end
-  if tonumber(reply[1]) > tonumber(seq) then return redis.error_reply('OVERTAKEN a later call of this producer was answered') end
+  if tonumber(reply[1]) > tonumber(seq) then
+    return redis.error_reply('OVERTAKEN a later call of this producer was answered')
+  end
 end
 
 local existing, added = {}, 0

@@ -1,4 +1,5 @@
--- (new session) → live. A worker's first word; may be repeated. A sid serves one session: whoever has lost it takes another.
+-- (new session) → live. A worker's first word; may be repeated. A sid serves one session: whoever has lost it takes
+-- another.
 --@include keys, clock
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] sid, [2] lease_ms, [3] presence (msgpack), [4] protocol

@@ -1,5 +1,5 @@
 -- live → gone, in peace: what it still holds goes back to ready, nothing charged; what is to be cancelled is done.
---@include keys, clock, ready, forget
+--@include keys, clock, ready, forget, take
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] sid
 -- RETURNS: how many jobs were given back
@@ -14,11 +14,10 @@ if clock.alone == sid then call('HDEL', K.meta, 'alone') end
 
 local given_back = 0
 repeat
-  local ids = call('HRANDFIELD', own, 500)
+  local ids = take_some(own)
   if #ids > 0 then
     local known, scores = {}, {}
     local values = call('HMGET', K.jobs, unpack(ids))
-    call('HDEL', own, unpack(ids))
     for i, id in ipairs(ids) do
       if values[i] and not cancel_pending(id) then
         clock.us = clock.us + 1

@@ -83,7 +83,7 @@ end
 
 local mended = 0
 for _, id in ipairs(ARGV) do
-  local places = places_of(id)
+  local places = places_of_all({id})[1]
   local changed
   if call('HEXISTS', K.jobs, id) == 0 then
     changed = drop(id, places)

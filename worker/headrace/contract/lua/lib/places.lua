@@ -1,22 +1,32 @@
--- Where an id stands, in all structures: a flat list place, detail, …. A place is a state's name, 'suspects' or
+-- Where ids stand, in all structures: per id a flat list place, detail, …. A place is a state's name, 'suspects' or
 -- 'reaping'; detail is its score there, or the sid that holds it. A sound job has exactly one.
-local sessions = call('ZRANGE', K.sess, 0, -1)
-local reaping = call('ZRANGE', K.reaping, 0, -1)
+-- A command per structure, not per id: with many sessions that is most of the cost.
 
-local function places_of(id)
+-- {place, command, key, detail (false: what the command answers)}, the most advanced place first
+local function all_structures()
+  local list = {{'dead', 'ZMSCORE', K.dead, false}}
+  for _, sid in ipairs(call('ZRANGE', K.sess, 0, -1)) do list[#list + 1] = {'leased', 'HMGET', K['own:' .. sid], sid} end
+  for _, sid in ipairs(call('ZRANGE', K.reaping, 0, -1)) do list[#list + 1] = {'reaping', 'HMGET', K['own:' .. sid], sid} end
+  list[#list + 1] = {'suspects', 'ZMSCORE', K.suspects, false}
+  for _, p in ipairs(PRIORITIES) do list[#list + 1] = {'ready', 'ZMSCORE', K['ready:' .. p], false} end
+  list[#list + 1] = {'scheduled', 'ZMSCORE', K.sched, false}
+  list[#list + 1] = {'parked', 'SMISMEMBER', K.parked, '0'}
+  return list
+end
+
+-- ids: 1..1000 of them
+local function places_of_all(ids)
   local places = {}
-  local function note(place, detail)
-    if detail then
-      places[#places + 1] = place
-      places[#places + 1] = detail
+  for i = 1, #ids do places[i] = {} end
+  for _, structure in ipairs(all_structures()) do
+    local found = call(structure[2], structure[3], unpack(ids))
+    for i = 1, #ids do
+      if found[i] and found[i] ~= 0 then
+        local list = places[i]
+        list[#list + 1] = structure[1]
+        list[#list + 1] = structure[4] or found[i]
+      end
     end
   end
-  note('dead', call('ZSCORE', K.dead, id))
-  for _, sid in ipairs(sessions) do if call('HEXISTS', K['own:' .. sid], id) == 1 then note('leased', sid) end end
-  for _, sid in ipairs(reaping) do if call('HEXISTS', K['own:' .. sid], id) == 1 then note('reaping', sid) end end
-  note('suspects', call('ZSCORE', K.suspects, id))
-  for _, p in ipairs(PRIORITIES) do note('ready', call('ZSCORE', K['ready:' .. p], id)) end
-  note('scheduled', call('ZSCORE', K.sched, id))
-  if call('SISMEMBER', K.parked, id) == 1 then note('parked', '0') end
   return places
 end

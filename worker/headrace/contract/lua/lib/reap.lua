@@ -1,17 +1,11 @@
 -- leased → ready | suspects | dead: the jobs of sessions whose lease has ended. A crash is counted apart from attempts.
--- A session is fenced first (out of `sess`, into `reaping`); its ids follow, at most REAP_CHUNK a call.
-local REAP_CHUNK = 500
+-- A session is fenced first (out of `sess`, into `reaping`); its ids follow, a chunk a call.
 
 local function fence(sid)
   call('ZREM', K.sess, sid)
   call('ZADD', K.reaping, clock.ms, sid)
   call('SREM', K.idle, sid)
   call('HDEL', K.workers, sid)
-end
-
-local function take_some(key)
-  if call('HLEN', key) <= REAP_CHUNK then return call('HKEYS', key) end
-  return call('HRANDFIELD', key, REAP_CHUNK)
 end
 
 local function bury_crashed(id, crashes)
@@ -46,10 +40,7 @@ end
 local function reap_one(sid)
   local own = K['own:' .. sid]
   local ids = take_some(own)
-  if #ids > 0 then
-    call('HDEL', own, unpack(ids))
-    abandon(ids)
-  end
+  if #ids > 0 then abandon(ids) end
   if call('EXISTS', own) == 0 then
     call('ZREM', K.reaping, sid)
     call('UNLINK', K['lane:' .. sid])

@@ -1,0 +1,7 @@
+"""The one error of the benchmark."""
+
+from __future__ import annotations
+
+
+class BenchFailed(Exception):
+    """Something can't be measured; the message is one line for the person who ran it."""

@@ -1,0 +1,91 @@
+"""What there is to show of a running dev: each WorkerQueue's last status, and the last lines. Shows nothing itself."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from headrace_operator.api.names import QueueKey
+from headrace_operator.api.status import WorkerQueueStatus
+from headrace_operator.core.conditions import ConditionType, condition
+from headrace_operator.reconcile.replay_run import FINAL
+from headrace_operator.seams.objects import EventKind
+
+LINES_KEPT = 40
+
+
+@dataclass(frozen=True)
+class Line:
+    """Something that happened."""
+
+    at: float
+    """Unix time in seconds."""
+    source: str
+    """A WorkerQueue, a worker, or dev itself."""
+    text: str
+    warning: bool = False
+
+
+@dataclass
+class Board:
+    """Filled by callbacks in the loop's thread."""
+
+    redis: str = ""
+    """Where the jobs are, without password."""
+    statuses: dict[QueueKey, WorkerQueueStatus] = field(default_factory=dict)
+    events: deque[Line] = field(default_factory=lambda: deque(maxlen=LINES_KEPT))
+    output: deque[Line] = field(default_factory=lambda: deque(maxlen=LINES_KEPT))
+    """What workers print."""
+    on_event: Callable[[Line], None] = lambda _line: None
+    on_output: Callable[[Line], None] = lambda _line: None
+    on_status: Callable[[], None] = lambda: None
+    stopping: bool = False
+    worked: bool = False
+    """There was work since the start."""
+
+    def status(self, key: QueueKey, status: WorkerQueueStatus) -> None:
+        """A status, written or not."""
+        self.statuses[key] = status
+        self.worked |= status.replicas > 0
+        self.on_status()
+
+    def event(self, key: QueueKey, kind: EventKind, reason: str, message: str) -> None:
+        """A transition."""
+        self._happened(Line(time.time(), key.name, f"{reason}: {message}", kind is EventKind.WARNING))
+
+    def say(self, text: str, *, warning: bool = False) -> None:
+        """Something about dev itself."""
+        self._happened(Line(time.time(), "dev", text, warning))
+
+    def printed(self, key: QueueKey, worker: str, text: str) -> None:
+        """A worker's line."""
+        line = Line(time.time(), f"{key.name}#{worker.rpartition('-')[2]}", text)
+        self.output.append(line)
+        self.on_output(line)
+
+    def forget(self, keys: set[QueueKey]) -> None:
+        """Keep only these."""
+        for key in set(self.statuses) - keys:
+            del self.statuses[key]
+
+    @property
+    def idle(self) -> bool:
+        """There was work, and now there is none, nor any worker."""
+        return self.worked and bool(self.statuses) and all(is_idle(status) for status in self.statuses.values())
+
+    def _happened(self, line: Line) -> None:
+        self.events.append(line)
+        self.on_event(line)
+
+
+def is_idle(status: WorkerQueueStatus) -> bool:
+    """No job to run now or later, no worker, no replay; known, not assumed."""
+    redis = condition(status, ConditionType.REDIS_AVAILABLE)
+    if status.queue is None or redis is None or redis.status != "True":
+        return False
+    jobs = status.queue.ready + status.queue.leased + status.queue.scheduled
+    workers = sum(version.desired + version.terminating for version in status.versions)
+    replaying = status.replay is not None and status.replay.phase not in FINAL
+    return jobs == 0 and workers == 0 and not replaying

@@ -1,0 +1,184 @@
+"""WorkerQueues on the API server: tells of their changes, writes their status, emits events, accepts requests.
+
+Every write names the resource version that it rests on, so an operator that slept through its own end changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from headrace.errors import ConfigError
+from headrace_operator.api.names import (
+    API_VERSION,
+    KIND,
+    PLURAL,
+    REPLAY_ANNOTATION,
+    REPLAY_ID_ANNOTATION,
+    QueueKey,
+)
+from headrace_operator.api.status import WorkerQueueStatus
+from headrace_operator.api.worker_queue import read_worker_queue
+from headrace_operator.cluster.api import Api
+from headrace_operator.cluster.errors import ApiConflictError, ApiError, ApiNotFoundError
+from headrace_operator.objects.kopf_watch import KopfWatch
+from headrace_operator.objects.kubernetes_event import event
+from headrace_operator.seams.errors import ObjectChangedError, ObjectGoneError, ObjectsUnavailableError
+from headrace_operator.seams.objects import Applied, Change, Deleted, EventKind, Refused
+
+log = logging.getLogger(__name__)
+
+Json = dict[str, Any]
+SWEEP_SECONDS: Final = 60.0
+"""Between two looks for WorkerQueues that went while the watch was cut: kopf does not tell of those."""
+ATTEMPTS: Final = 5
+"""How often a change of annotations is tried anew because somebody else was faster."""
+
+
+class KubernetesObjects:
+    """See Objects. `run` watches; without it, only writes work."""
+
+    def __init__(self, api: Api, namespaces: Sequence[str], *, instance: str) -> None:
+        """`namespaces` without any stands for the whole cluster; `instance` is this pod's name."""
+        self.heard = 0.0
+        """When the API server last listed the WorkerQueues, on the monotonic clock; 0 if it never did."""
+        self._api, self._namespaces, self._instance = api, namespaces, instance
+        self._subscribers: list[Callable[[Change], None]] = []
+        self._last: dict[QueueKey, Change] = {}
+        self._uids: dict[QueueKey, str] = {}
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(KopfWatch(self._namespaces, self._hear).run())
+            group.create_task(self._sweep())
+
+    def subscribe(self, on_change: Callable[[Change], None]) -> None:
+        """See Objects."""
+        self._subscribers.append(on_change)
+        for change in list(self._last.values()):
+            on_change(change)
+
+    async def write_status(self, key: QueueKey, resource_version: str, status: WorkerQueueStatus) -> str:
+        """See Objects."""
+        body = {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "metadata": {"name": key.name, "namespace": key.namespace, "resourceVersion": resource_version},
+            "status": status.document(),
+        }
+        try:
+            written = await self._api.replace(f"{_path(key)}/status", body)
+        except ApiConflictError as exc:
+            raise ObjectChangedError(f"{key} is not at {resource_version} any more") from exc
+        except ApiNotFoundError as exc:
+            self._forget(key)
+            raise ObjectGoneError(f"{key} was deleted") from exc
+        except ApiError as exc:
+            raise ObjectsUnavailableError(str(exc)) from exc
+        version: str = written["metadata"]["resourceVersion"]
+        return version
+
+    async def emit(self, key: QueueKey, kind: EventKind, reason: str, message: str) -> None:
+        """See Objects."""
+        body = event(key, self._uids.get(key, ""), kind, reason, message, instance=self._instance, now=time.time())
+        try:
+            await self._api.create(f"/api/v1/namespaces/{key.namespace}/events", body)
+        except ApiError as exc:
+            log.warning("an event of %s was lost: %s", key, exc)
+
+    async def accept(self, key: QueueKey, value: str, request_id: str) -> bool:
+        """See ReplayRequests."""
+
+        def noted(annotations: Json) -> Json | bool:
+            if annotations.get(REPLAY_ANNOTATION) != value:
+                return False
+            accepted = annotations.get(REPLAY_ID_ANNOTATION)
+            return {REPLAY_ID_ANNOTATION: request_id} if accepted is None else accepted == request_id
+
+        return await self._annotate(key, noted)
+
+    async def finish(self, key: QueueKey, request_id: str) -> None:
+        """See ReplayRequests."""
+
+        def removed(annotations: Json) -> Json | bool:
+            if annotations.get(REPLAY_ID_ANNOTATION) != request_id:
+                return False
+            return {REPLAY_ANNOTATION: None, REPLAY_ID_ANNOTATION: None}
+
+        await self._annotate(key, removed)
+
+    async def _annotate(self, key: QueueKey, change: Callable[[Json], Json | bool]) -> bool:
+        """Write the annotations that `change` makes of the present ones; what it answers instead of some."""
+        try:
+            for _ in range(ATTEMPTS):
+                metadata = (await self._api.get(_path(key)))["metadata"]
+                wanted = change(metadata.get("annotations") or {})
+                if isinstance(wanted, bool):
+                    return wanted
+                body: Json = {"metadata": {"resourceVersion": metadata["resourceVersion"], "annotations": wanted}}
+                try:
+                    await self._api.patch(_path(key), body)
+                except ApiConflictError:
+                    continue
+                return True
+        except ApiNotFoundError as exc:
+            self._forget(key)
+            raise ObjectGoneError(f"{key} was deleted") from exc
+        except ApiError as exc:
+            raise ObjectsUnavailableError(str(exc)) from exc
+        raise ObjectsUnavailableError(f"{key} changes too often to be annotated")
+
+    def _hear(self, kind: str | None, body: Json) -> None:
+        """What the watch tells; a type of None is an entry of a list."""
+        metadata = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
+        key = QueueKey(metadata["namespace"], metadata["name"])
+        if kind == "DELETED" or "deletionTimestamp" in metadata:
+            self._forget(key)
+            return
+        self._uids[key] = metadata["uid"]
+        try:
+            change: Change = Applied(read_worker_queue({**body, "metadata": metadata}))
+        except ConfigError as exc:
+            change = Refused(key, str(exc), metadata["generation"], metadata["resourceVersion"])
+        self._last[key] = change
+        self._tell(change)
+
+    def _forget(self, key: QueueKey) -> None:
+        self._uids.pop(key, None)
+        if self._last.pop(key, None) is not None:
+            self._tell(Deleted(key))
+
+    def _tell(self, change: Change) -> None:
+        for subscriber in self._subscribers:
+            subscriber(change)
+
+    async def _sweep(self) -> None:
+        while True:
+            try:
+                await self._look_for_the_missing()
+            except ApiError as exc:
+                log.warning("the WorkerQueues can't be listed: %s", exc)
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    async def _look_for_the_missing(self) -> None:
+        known = dict(self._uids)
+        there: set[str] = set()
+        for namespace in self._namespaces or ("",):
+            there |= await self._uids_in(namespace)
+        self.heard = time.monotonic()
+        for key, uid in known.items():
+            if uid not in there and self._uids.get(key) == uid:
+                self._forget(key)
+
+    async def _uids_in(self, namespace: str) -> set[str]:
+        scope = f"/namespaces/{namespace}" if namespace else ""
+        found = await self._api.list_metadata(f"/apis/{API_VERSION}{scope}/{PLURAL}")
+        return {metadata["uid"] for metadata in found}
+
+
+def _path(key: QueueKey) -> str:
+    return f"/apis/{API_VERSION}/namespaces/{key.namespace}/{PLURAL}/{key.name}"

@@ -1,0 +1,1 @@
+"""The Kubernetes operator as a process: its settings, its health, leading and standing by."""

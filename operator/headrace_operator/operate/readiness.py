@@ -1,0 +1,60 @@
+"""Whether this process does what it should, told by the age of what it last heard and did. Asks nobody."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from headrace_operator.cluster.leadership import Leadership
+from headrace_operator.objects.kubernetes import KubernetesObjects
+from headrace_operator.reconcile.controller import Controller
+from headrace_operator.runtimes.kubernetes.view import View
+
+LEASE_SILENCE: Final = 30.0
+WATCH_SILENCE: Final = 150.0
+"""The API server sends a bookmark every minute."""
+LIST_SILENCE: Final = 200.0
+RECONCILE_SILENCE: Final = 60.0
+"""A WorkerQueue at rest is looked at every ten seconds."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """The parts of a leader."""
+
+    view: View
+    objects: KubernetesObjects
+    controller: Controller
+
+
+class Readiness:
+    """A standby is ready while it hears of the Lease; a leader has to hear of everything and to act."""
+
+    def __init__(self, leadership: Leadership) -> None:
+        self.work: Work | None = None
+        """Set while leading."""
+        self._leadership = leadership
+        self._reconciled = time.monotonic()
+
+    def reconciled(self) -> None:
+        """A WorkerQueue was looked at just now."""
+        self._reconciled = time.monotonic()
+
+    def problem(self) -> str | None:
+        """What is wrong, in one line, or None."""
+        problem = _silent("Lease", self._leadership.heard, LEASE_SILENCE)
+        if problem is not None or self.work is None:
+            return problem
+        return (
+            _silent("pods and Deployments", self.work.view.heard, WATCH_SILENCE)
+            or _silent("WorkerQueues", self.work.objects.heard, LIST_SILENCE)
+            or (_silent("reconciles", self._reconciled, RECONCILE_SILENCE) if self.work.controller.records else None)
+        )
+
+
+def _silent(what: str, last: float, most: float) -> str | None:
+    if not last:
+        return f"nothing was heard of {what} yet"
+    age = time.monotonic() - last
+    return f"nothing was heard of {what} for {age:.0f} s" if age > most else None

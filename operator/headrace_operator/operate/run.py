@@ -1,0 +1,101 @@
+"""Wires the loop to the cluster, and leads or stands by. The only place that knows all parts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import signal
+from collections.abc import Coroutine
+from typing import Any, Final
+
+from headrace.errors import ConfigError
+from headrace_operator.api.names import API_VERSION, GROUP, PLURAL, QueueKey
+from headrace_operator.api.status import WorkerQueueStatus
+from headrace_operator.cluster.api import Api, connect
+from headrace_operator.cluster.errors import ApiDeniedError, ApiNotFoundError
+from headrace_operator.cluster.health import serve_health
+from headrace_operator.cluster.leadership import Leadership
+from headrace_operator.objects.kubernetes import KubernetesObjects
+from headrace_operator.objects.secrets import KubernetesSecrets
+from headrace_operator.operate.readiness import Readiness, Work
+from headrace_operator.operate.settings import OperatorSettings
+from headrace_operator.reconcile.addresses import SpecAddresses
+from headrace_operator.reconcile.controller import Controller
+from headrace_operator.reconcile.settings import ReconcileSettings
+from headrace_operator.runtimes.kubernetes.runtime import KubernetesRuntime
+from headrace_operator.runtimes.kubernetes.view import EVERYWHERE, View
+
+log = logging.getLogger(__name__)
+
+SYNC_SECONDS: Final = 60.0
+"""For the first list of pods and Deployments; then leading is given up, so that another may try."""
+
+
+async def operate(settings: OperatorSettings) -> None:
+    """Run until SIGTERM or SIGINT. Raises ConfigError, and NotLeadingError once leadership is lost."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with connect() as api:
+        await _check_access(api, settings)
+        # A container that starts again has the name of the one before, and must not take its Lease for its own.
+        identity = f"{settings.pod_name}_{secrets.token_hex(4)}"
+        leadership = Leadership(api, settings.pod_namespace, settings.lease_name, identity)
+        readiness = Readiness(leadership)
+        async with serve_health(settings.metrics_host, settings.metrics_port, readiness.problem):
+            await _until(stop, _lead(api, leadership, readiness, settings))
+            await leadership.release()
+
+
+async def _lead(api: Api, leadership: Leadership, readiness: Readiness, settings: OperatorSettings) -> None:
+    log.info("standing by for the Lease %s/%s", settings.pod_namespace, settings.lease_name)
+    await leadership.acquire()
+    log.info("leading; watching %s", ", ".join(settings.namespaces) or "the whole cluster")
+    fenced = api.fenced(leadership.check)
+    objects = KubernetesObjects(fenced, settings.namespaces, instance=settings.pod_name)
+
+    def moved(key: QueueKey) -> None:
+        controller.wake(key)
+
+    def looked_at(_key: QueueKey, _status: WorkerQueueStatus) -> None:
+        readiness.reconciled()
+
+    view = View(fenced, settings.namespaces or EVERYWHERE, moved)
+    controller = Controller(
+        KubernetesRuntime(fenced, view, default_image=settings.worker_image),
+        objects,
+        SpecAddresses(KubernetesSecrets(fenced)),
+        ReconcileSettings(cluster=settings.cluster),
+        on_status=looked_at,
+    )
+    async with asyncio.TaskGroup() as group:
+        group.create_task(leadership.keep())
+        group.create_task(view.run())
+        async with asyncio.timeout(SYNC_SECONDS):
+            await view.wait_until_synced()
+        readiness.work = Work(view, objects, controller)
+        group.create_task(objects.run())
+        group.create_task(controller.run())
+
+
+async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Run `work` until `stop` is set; raises what it fails with."""
+    async with asyncio.TaskGroup() as group:
+        working = group.create_task(work)
+        stopping = group.create_task(stop.wait())
+        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        working.cancel()
+        stopping.cancel()
+
+
+async def _check_access(api: Api, settings: OperatorSettings) -> None:
+    """Raise ConfigError if the CRD or a right is missing, which no waiting would mend."""
+    for namespace in settings.namespaces or ("",):
+        scope = f"/namespaces/{namespace}" if namespace else ""
+        try:
+            await api.get(f"/apis/{API_VERSION}{scope}/{PLURAL}", {"limit": "1"})
+        except ApiNotFoundError as exc:
+            raise ConfigError(f"the cluster has no {PLURAL}.{GROUP}: apply crds/ first") from exc
+        except ApiDeniedError as exc:
+            raise ConfigError(f"WATCH_NAMESPACES: {exc}") from exc

@@ -1,0 +1,47 @@
+"""Which Redis a WorkerQueue means. Opens no connection."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from headrace.wire.target import Target, parse_target
+from headrace_operator.api.worker_queue import WorkerQueue
+from headrace_operator.seams.errors import SecretUnusableError
+from headrace_operator.seams.secrets import Secrets
+
+
+class Addresses(Protocol):
+    """Answers which Redis a WorkerQueue means."""
+
+    async def find(self, queue: WorkerQueue) -> Target:
+        """Where its queues are. Raises SecretUnusableError, or ConfigError for a URL that makes no sense."""
+        ...
+
+
+class SpecAddresses:
+    """As the spec says: its URL, or the Secret that holds one."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+
+    async def find(self, queue: WorkerQueue) -> Target:
+        """See Addresses."""
+        redis = queue.spec.redis
+        if redis.url is not None:
+            return parse_target(redis.url, "spec.redis.url")
+        if redis.url_secret_ref is None:
+            raise SecretUnusableError("spec.redis names neither a url nor a secret")
+        url = await self._secrets.read(queue.key, redis.url_secret_ref)
+        secret = redis.url_secret_ref
+        return parse_target(url.strip(), f"key {secret.key} of Secret {secret.name}")
+
+
+class OneAddress:
+    """The same Redis for all, whatever their specs say."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+
+    async def find(self, queue: WorkerQueue) -> Target:
+        """See Addresses."""
+        return self._target

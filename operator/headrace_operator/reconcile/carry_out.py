@@ -1,0 +1,93 @@
+"""Does what was decided: moves workers between versions, pauses queues, takes jobs back from workers that are gone."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from headrace.contract.stats import QueueStats
+from headrace_operator.core.observation import Observation
+from headrace_operator.core.rollout import Create, Plan, Remove, Scale
+from headrace_operator.reconcile.observe import known
+from headrace_operator.reconcile.record import Record
+from headrace_operator.reconcile.world import World
+from headrace_operator.seams.runtime import VersionSpec
+
+
+async def carry_out(plan: Plan, seen: Observation, record: Record, world: World) -> None:
+    """Raises HeadraceErrors; then something was not done, and the next reconcile sees what."""
+    await _move(plan, record, world)
+    if seen.owned_by is not None or record.watch is None:
+        return
+    await _pause(record)
+    await _reap(seen, record, world)
+    fleet = sum(version.desired + version.terminating for version in seen.versions)
+    for name in record.followed:
+        record.watch.let_rest(name, fleet == 0 and not plan.steps)
+
+
+async def _move(plan: Plan, record: Record, world: World) -> None:
+    for step in plan.steps:
+        match step:
+            case Create(version):
+                await world.runtime.ensure(record.key, VersionSpec(version, record.spec))
+            case Scale(version, replicas):
+                await world.runtime.scale(record.key, version, replicas, idle_workers(record))
+            case Remove(version):
+                await world.runtime.remove(record.key, version)
+            case _:
+                assert_never(step)
+
+
+def idle_workers(record: Record) -> frozenset[str]:
+    """Workers that hold no job on any of the queues: the first to go."""
+    present = [worker for stats in known(record).values() for worker in stats.workers]
+    busy = {worker.worker for worker in present if worker.leases}
+    return frozenset({worker.worker for worker in present} - busy)
+
+
+async def _pause(record: Record) -> None:
+    """A pause by command stays until a command ends it; ours ends with the spec that asked for it."""
+    assert record.watch is not None
+    record.paused_by_spec |= record.spec.paused
+    if not record.paused_by_spec:
+        return
+    found = known(record)
+    for name, stats in found.items():
+        if record.spec.paused and not stats.paused:
+            await record.watch.admin(name).control.pause()
+        elif not record.spec.paused and stats.paused:
+            await record.watch.admin(name).control.resume()
+    if len(found) == len(record.followed):
+        record.paused_by_spec = record.spec.paused
+
+
+async def _reap(seen: Observation, record: Record, world: World) -> None:
+    """Give the jobs of vanished workers to others at once, without waiting for their leases to end."""
+    assert record.watch is not None
+    exist = {worker.id for worker in seen.workers}
+    record.workers_seen |= exist
+    if world.settings.exact_runtime:
+        record.workers_seen |= {worker.worker for stats in known(record).values() for worker in stats.workers}
+    for name, stats in known(record).items():
+        for sid in gone_sessions(stats, record.workers_seen, exist):
+            await record.watch.admin(name).control.reap_session(sid)
+    present = {worker.worker for stats in known(record).values() for worker in stats.workers}
+    record.workers_seen &= exist | present
+
+
+def gone_sessions(stats: QueueStats, seen: set[str], exist: set[str]) -> list[str]:
+    """Sessions whose process is known to be gone.
+
+    Only a worker that the runtime has shown before and shows no longer is: a runtime's view may lag behind a worker
+    that has just begun. A session of the same worker from an earlier start is gone too, since its container was
+    started anew.
+    """
+    latest: dict[str, int] = {}
+    for worker in stats.workers:
+        latest[worker.worker] = max(worker.started_ms, latest.get(worker.worker, 0))
+    return [
+        worker.sid
+        for worker in stats.workers
+        if worker.version
+        and ((worker.worker in seen and worker.worker not in exist) or worker.started_ms < latest[worker.worker])
+    ]

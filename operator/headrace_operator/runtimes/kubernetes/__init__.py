@@ -1,0 +1,1 @@
+"""Workers as pods: one Deployment per version of a WorkerQueue."""

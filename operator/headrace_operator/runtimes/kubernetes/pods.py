@@ -1,0 +1,137 @@
+"""Reads a pod: which worker it is, in which phase, and why it can't run. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final
+
+from headrace_operator.api.names import QUEUE_LABEL, VERSION_LABEL
+from headrace_operator.seams.runtime import WorkerPhase, WorkerState
+
+Json = dict[str, Any]
+COST_ANNOTATION: Final = "controller.kubernetes.io/pod-deletion-cost"
+_STUCK: Final = frozenset(
+    {
+        "CrashLoopBackOff",
+        "ImagePullBackOff",
+        "ErrImagePull",
+        "ErrImageNeverPull",
+        "InvalidImageName",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "RunContainerError",
+    }
+)
+_MESSAGE_LENGTH: Final = 300
+
+
+def trimmed_pod(pod: Json) -> Json:
+    """What the functions here read of `pod`, a small part of it."""
+    metadata, status = pod["metadata"], pod.get("status", {})
+    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")
+    labels = metadata.get("labels", {})
+    cost = (metadata.get("annotations") or {}).get(COST_ANNOTATION)
+    return {
+        "metadata": {
+            **{field: metadata[field] for field in kept if field in metadata},
+            "labels": {label: labels[label] for label in (QUEUE_LABEL, VERSION_LABEL) if label in labels},
+            "annotations": {} if cost is None else {COST_ANNOTATION: cost},
+        },
+        "status": {
+            "phase": status.get("phase", "Pending"),
+            "conditions": [
+                {"type": one["type"], "status": one["status"], "message": one.get("message", "")}
+                | {"reason": one.get("reason", "")}
+                for one in status.get("conditions", ())
+                if one["type"] in ("Ready", "PodScheduled")
+            ],
+            "containerStatuses": [
+                {field: one[field] for field in ("name", "state", "lastState", "restartCount") if field in one}
+                for one in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ()))
+            ],
+        },
+    }
+
+
+def is_over(pod: Json) -> bool:
+    """Whether its containers have ended for good, so that only its record is left."""
+    return pod["status"]["phase"] in ("Succeeded", "Failed")
+
+
+def is_deleted(pod: Json) -> bool:
+    """Whether it is on its way out."""
+    return "deletionTimestamp" in pod["metadata"]
+
+
+def is_ready(pod: Json) -> bool:
+    """Whether its readiness probe has succeeded."""
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"]["conditions"])
+
+
+def worker_state(pod: Json, *, retired: bool) -> WorkerState:
+    """The worker that `pod` is; `retired` if its version was removed, so that it will be deleted soon."""
+    message = trouble(pod)
+    if is_deleted(pod) or retired:
+        phase, message = WorkerPhase.TERMINATING, ""
+    elif is_ready(pod):
+        phase, message = WorkerPhase.READY, ""
+    elif message:
+        phase = WorkerPhase.FAILED
+    else:
+        phase = WorkerPhase.STARTING
+    metadata = pod["metadata"]
+    return WorkerState(
+        id=metadata["name"],
+        version=metadata["labels"].get(VERSION_LABEL, ""),
+        phase=phase,
+        started=seconds(metadata["creationTimestamp"]),
+        message=message,
+    )
+
+
+def trouble(pod: Json) -> str:
+    """Why it can't run, in one line; empty if nothing is known against it."""
+    for condition in pod["status"]["conditions"]:
+        if condition["type"] == "PodScheduled" and condition["reason"] == "Unschedulable":
+            return _line("Unschedulable", condition["message"])
+    return next(filter(None, map(_container_trouble, pod["status"]["containerStatuses"])), "")
+
+
+def common_trouble(pods: Iterable[Json]) -> str | None:
+    """Why none of `pods` can run; None as soon as one of them is ready, or none has a problem."""
+    found: str | None = None
+    for pod in pods:
+        if is_ready(pod):
+            return None
+        found = found or trouble(pod) or None
+    return found
+
+
+def seconds(timestamp: str) -> float:
+    """Unix time from a Kubernetes timestamp."""
+    return datetime.fromisoformat(timestamp).timestamp()
+
+
+def _container_trouble(status: Json) -> str:
+    state = status.get("state", {})
+    waiting, ended = state.get("waiting", {}), state.get("terminated", {})
+    if ended and ended.get("exitCode"):
+        return _line(_exit(ended), ended.get("message", ""))
+    if waiting.get("reason") not in _STUCK:
+        return ""
+    last = status.get("lastState", {}).get("terminated")
+    detail = waiting.get("message", "")
+    if waiting["reason"] == "CrashLoopBackOff" and last:
+        detail = f"{_exit(last)} {last.get('message', '')}"
+    return _line(waiting["reason"], detail)
+
+
+def _exit(ended: Json) -> str:
+    reason = ended.get("reason", "Error")
+    return f"exit code {ended.get('exitCode')}" + (f" ({reason})" if reason != "Error" else "")
+
+
+def _line(word: str, detail: str) -> str:
+    text = " ".join(detail.split())
+    return (f"{word}: {text}" if text else word)[:_MESSAGE_LENGTH]

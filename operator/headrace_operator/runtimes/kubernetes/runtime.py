@@ -1,0 +1,188 @@
+"""The Runtime on Kubernetes: moves the counts of Deployments, one per version. Creates pods never, deletes them never.
+
+Reads come from a live copy (view.py), which our own writes are entered into at once, so a plan never rests on a count
+older than the last one that we wrote.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+from headrace_operator.api.names import API_VERSION, PLURAL, QueueKey
+from headrace_operator.cluster.api import Api
+from headrace_operator.cluster.errors import ApiConflictError, ApiError, ApiNotFoundError
+from headrace_operator.runtimes.kubernetes.deployment import deployment, deployment_name
+from headrace_operator.runtimes.kubernetes.pods import (
+    COST_ANNOTATION,
+    common_trouble,
+    is_deleted,
+    is_ready,
+    seconds,
+    worker_state,
+)
+from headrace_operator.runtimes.kubernetes.view import View, version_of
+from headrace_operator.seams.errors import RuntimeUnavailableError, VersionNotFoundError
+from headrace_operator.seams.runtime import VersionSpec, VersionState, WorkerState
+
+Json = dict[str, Any]
+FIRST_TO_GO: Final = "-1000"
+AIM_SECONDS: Final = 1.0
+"""How long to wait until the chosen pods are known to be marked."""
+ATTEMPTS: Final = 5
+"""How often a write is repeated whose object was changed by somebody else in a part that doesn't matter."""
+
+
+class KubernetesRuntime:
+    """See Runtime. The one who runs `view.run()` decides how long it lives."""
+
+    def __init__(self, api: Api, view: View, *, default_image: str | None = None) -> None:
+        """`default_image` is for a WorkerQueue that names none."""
+        self._api, self._view = api, view
+        self._default_image = default_image
+
+    async def versions(self, key: QueueKey) -> list[VersionState]:
+        """See Runtime."""
+        pods = self._view.workers(key)
+        return [
+            _state(found, [pod for pod in pods if version_of(pod) == version_of(found)])
+            for found in self._view.versions(key)
+        ]
+
+    async def workers(self, key: QueueKey) -> list[WorkerState]:
+        """See Runtime."""
+        alive = {version_of(found) for found in self._view.versions(key)}
+        return [worker_state(pod, retired=version_of(pod) not in alive) for pod in self._view.workers(key)]
+
+    async def ensure(self, key: QueueKey, version: VersionSpec) -> None:
+        """See Runtime."""
+        known = self._view.deployments(key.namespace)
+        if known.get(key.namespace, deployment_name(key, version.hash)) is not None:
+            return
+        image = version.spec.worker.image or self._default_image
+        if image is None:
+            raise RuntimeUnavailableError(f"{key}: name spec.worker.image; this operator has no default image")
+        with _mapped():
+            owner = await self._api.get(f"/apis/{API_VERSION}/namespaces/{key.namespace}/{PLURAL}/{key.name}")
+            body = deployment(key, owner["metadata"]["uid"], version, image)
+            with suppress(ApiConflictError):  # there already; the watch has yet to tell
+                # Strict, so that a misspelled field of the podTemplate is an error and not dropped in silence.
+                known.note(await self._api.create(_path(key.namespace), body, {"fieldValidation": "Strict"}))
+
+    async def scale(self, key: QueueKey, version: str, replicas: int, victims: Collection[str] = ()) -> None:
+        """See Runtime."""
+        known = self._view.deployments(key.namespace)
+        found = known.get(key.namespace, deployment_name(key, version))
+        if found is None:
+            raise VersionNotFoundError(f"{key} has no version {version}")
+        if found["replicas"] == replicas:
+            return
+        with _mapped():
+            if replicas < found["replicas"]:
+                await self._aim(key, victims)
+            await self._write_replicas(found, replicas)
+
+    async def remove(self, key: QueueKey, version: str) -> None:
+        """See Runtime. Kubernetes' garbage collector deletes the pods, each with its preStop and grace."""
+        known = self._view.deployments(key.namespace)
+        found = known.get(key.namespace, deployment_name(key, version))
+        if found is None:
+            return
+        options = {"propagationPolicy": "Background", "preconditions": {"uid": found["metadata"]["uid"]}}
+        with _mapped(), suppress(ApiNotFoundError, ApiConflictError):  # gone, or another of that name by now
+            await self._api.delete(_path(key.namespace, found["metadata"]["name"]), options)
+        known.forget(found)
+
+    async def remove_all(self, key: QueueKey) -> None:
+        """See Runtime."""
+        for found in self._view.versions(key):
+            await self.remove(key, version_of(found))
+
+    async def _aim(self, key: QueueKey, victims: Collection[str]) -> None:
+        """Mark `victims` as cheapest to delete, and wait a moment until the mark is seen: it's a hint."""
+        pods = self._view.pods(key.namespace)
+        patch: Json = {"metadata": {"annotations": {COST_ANNOTATION: FIRST_TO_GO}}}
+        marked: list[str] = []
+        for victim in victims:
+            pod = pods.get(key.namespace, victim)
+            if pod is not None and not is_deleted(pod):
+                with suppress(ApiNotFoundError):
+                    await self._api.patch(f"/api/v1/namespaces/{key.namespace}/pods/{victim}", patch)
+                    marked.append(victim)
+
+        def seen() -> bool:
+            shown = [pods.get(key.namespace, victim) for victim in marked]
+            return all(pod is None or pod["metadata"]["annotations"] for pod in shown)
+
+        await pods.until(seen, AIM_SECONDS)
+
+    async def _write_replicas(self, found: Json, replicas: int) -> None:
+        """Patch the scale, provided that the Deployment's spec is still the one that was seen.
+
+        Its controller writes the status all the time, which moves the resource version and not the generation.
+        """
+        metadata = found["metadata"]
+        path = _path(metadata["namespace"], metadata["name"])
+        known = self._view.deployments(metadata["namespace"])
+        generation = metadata["generation"]
+        for _ in range(ATTEMPTS):
+            body: Json = {
+                "metadata": {"resourceVersion": metadata["resourceVersion"]},
+                "spec": {"replicas": replicas},
+            }
+            try:
+                scale = await self._api.patch(f"{path}/scale", body)
+            except ApiConflictError:
+                current = await self._api.get(path)
+                known.note(current)
+                metadata = current["metadata"]
+                if metadata["generation"] != generation:
+                    raise
+            except ApiNotFoundError as exc:
+                known.forget(found)
+                raise VersionNotFoundError(f"{metadata['name']} was deleted") from exc
+            else:
+                self._enter(found, scale)
+                return
+            await asyncio.sleep(0)
+        raise RuntimeUnavailableError(f"{metadata['name']} changes too often to be scaled")
+
+    def _enter(self, found: Json, scale: Json) -> None:
+        """Enter the written count into the live copy."""
+        version = scale["metadata"]["resourceVersion"]
+        metadata = found["metadata"] | {"resourceVersion": version, "generation": found["metadata"]["generation"] + 1}
+        entered = found | {"metadata": metadata, "replicas": scale["spec"].get("replicas", 0)}
+        self._view.deployments(metadata["namespace"]).enter(entered)
+
+
+def _state(found: Json, pods: list[Json]) -> VersionState:
+    live = [pod for pod in pods if not is_deleted(pod)]
+    desired = found["replicas"]
+    failing = common_trouble(live)
+    if not live and desired and found["failure"]:
+        failing = found["failure"]
+    return VersionState(
+        hash=version_of(found),
+        desired=desired,
+        ready=min(sum(map(is_ready, live)), desired),
+        terminating=len(pods) - len(live) + max(len(live) - desired, 0),
+        failing=failing,
+        created=seconds(found["metadata"]["creationTimestamp"]),
+        app=found["app"],
+        image=found["image"],
+    )
+
+
+@contextmanager
+def _mapped() -> Iterator[None]:
+    try:
+        yield
+    except ApiError as exc:
+        raise RuntimeUnavailableError(str(exc)) from exc
+
+
+def _path(namespace: str, name: str | None = None) -> str:
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+    return path if name is None else f"{path}/{name}"

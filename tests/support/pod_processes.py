@@ -1,0 +1,141 @@
+"""Runs the containers of pods as processes of this machine, with the command, environment and preStop of their specs.
+
+The hooks of a FakeKubelet: a pod is ready once its readiness path answers, and ends by its preStop, then SIGTERM. What
+can't be had on one machine is replaced: ports, and the paths in /tmp.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from support.control_plane import ControlPlane
+from support.pod_reports import Pod
+from support.server_process import LAUNCHER, free_ports
+
+PROGRAMS = Path(sys.executable).parent
+TESTS = Path(__file__).parents[1]
+KILL_SECONDS = 10.0
+
+
+@dataclass
+class _Running:
+    process: asyncio.subprocess.Process
+    environ: dict[str, str]
+    port: int
+
+
+@dataclass
+class PodProcesses:
+    """`FakeKubelet(…, on_start=processes.start, on_stop=processes.stop)`."""
+
+    plane: ControlPlane
+    folder: Path
+    """Gets each pod's log and socket."""
+    exits: dict[str, int] = field(default_factory=dict)
+    """Exit codes of the processes that have ended, by pod."""
+    _running: dict[str, _Running] = field(default_factory=dict)
+
+    async def start(self, pod: Pod) -> None:
+        """Start the pod's container and return once it is ready."""
+        name, container = pod["metadata"]["name"], pod["spec"]["containers"][0]
+        [port] = free_ports(1)
+        environ = await self._environ(pod, container) | {
+            "METRICS_HOST": "127.0.0.1",
+            "METRICS_PORT": str(port),
+            "HEADRACE_CONTROL_SOCKET": str(self.folder / f"{name[-20:]}.sock"),
+            "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent / "examples" / "code-index")]),
+            "PATH": f"{PROGRAMS}:/usr/bin:/bin",
+        }
+        with (self.folder / f"{name}.log").open("wb") as log:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid())),
+                *_command(container["args"]),
+                env=environ,
+                stdout=log,
+                stderr=log,
+                stdin=asyncio.subprocess.DEVNULL,
+            )
+        self._running[name] = _Running(process, environ, port)
+        path = container["readinessProbe"]["httpGet"]["path"]
+        while not await _answers(port, path):
+            await asyncio.sleep(0.03)
+
+    async def stop(self, pod: Pod) -> None:
+        """preStop, SIGTERM, and SIGKILL when cancelled; nothing for a container that never started."""
+        name, container = pod["metadata"]["name"], pod["spec"]["containers"][0]
+        running = self._running.pop(name, None)
+        if running is None:
+            return
+        try:
+            hook = await asyncio.create_subprocess_exec(
+                *_command(container["lifecycle"]["preStop"]["exec"]["command"]),
+                env=running.environ,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+            await hook.wait()
+            if running.process.returncode is None:
+                running.process.terminate()
+            self.exits[name] = await running.process.wait()
+        except asyncio.CancelledError:
+            running.process.kill()
+            self.exits[name] = await asyncio.wait_for(running.process.wait(), KILL_SECONDS)
+            raise
+
+    def kill(self, name: str) -> None:
+        """kill -9 of a pod's process."""
+        self._running[name].process.kill()
+
+    @property
+    def names(self) -> list[str]:
+        """Pods whose process was started and not yet told to end."""
+        return list(self._running)
+
+    def log(self, name: str) -> str:
+        """What a pod's process wrote."""
+        return (self.folder / f"{name}.log").read_text(errors="replace")
+
+    async def _environ(self, pod: Pod, container: dict[str, Any]) -> dict[str, str]:
+        environ: dict[str, str] = {}
+        for variable in container["env"]:
+            source = variable.get("valueFrom", {})
+            if "fieldRef" in source:
+                assert source["fieldRef"]["fieldPath"] == "metadata.name"
+                environ[variable["name"]] = pod["metadata"]["name"]
+            elif "secretKeyRef" in source:
+                environ[variable["name"]] = await self._secret(pod, source["secretKeyRef"])
+            else:
+                environ[variable["name"]] = variable.get("value", "")
+        return environ
+
+    async def _secret(self, pod: Pod, reference: dict[str, str]) -> str:
+        read = ("get", "secret", reference["name"], f"-n={pod['metadata']['namespace']}", "-o=json")
+        secret = json.loads(await asyncio.to_thread(self.plane.kubectl, *read))
+        encoded: str = secret["data"][reference["key"]]
+        return base64.b64decode(encoded).decode()
+
+
+def _command(arguments: list[str]) -> list[str]:
+    assert arguments[0] == "headrace"
+    return [str(PROGRAMS / "headrace"), *arguments[1:]]
+
+
+async def _answers(port: int, path: str) -> bool:
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    try:
+        writer.write(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+        return b" 200 " in await reader.readline()
+    except OSError:
+        return False
+    finally:
+        writer.close()

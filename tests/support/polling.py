@@ -1,0 +1,24 @@
+"""Waiting in tests: ask again until it is so, or fail at a deadline with what was last seen."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def eventually(ask: Callable[[], T | Awaitable[T]], *, within: float = 10.0, every: float = 0.02) -> T:
+    """The first true answer of `ask`, which may be a coroutine function. Fails after `within` seconds."""
+    give_up = time.monotonic() + within
+    while True:
+        answer = ask()
+        if inspect.isawaitable(answer):
+            answer = await answer
+        if answer:
+            return answer
+        assert time.monotonic() < give_up, f"not so within {within:g} s; the last answer was {answer!r}"
+        await asyncio.sleep(every)
