@@ -8,19 +8,20 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from headrace.errors import HeadraceError
-
 from benchmarks import machine, results
 from benchmarks.catalogue import ENGINES, HERE, Engine, engine_named
 from benchmarks.environments import environment, python_of
-from benchmarks.failures import BenchFailed
+from benchmarks.failures import BenchError
 from benchmarks.plan import interleaved, jobs_for
 from benchmarks.results import Run, Tally
 from benchmarks.run import Case, measure
 from benchmarks.server import Server, running_server
+from headrace.errors import HeadraceError
 
 SINGLES = 500
 """Single enqueues per run."""
+TRIALS = 2
+"""The faster one says how many jobs a run has: a busy machine must not make the runs short."""
 TRIAL_SINGLES = 5
 
 
@@ -33,9 +34,12 @@ def main() -> int:
         with running_server(options.server) as server:
             runs = _measure_all(engines, levels, options.repeats, options.seconds, server)
             described = machine.describe(server.version())
-    except (BenchFailed, HeadraceError) as error:
+    except (BenchError, HeadraceError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("bench: interrupted, nothing was written", file=sys.stderr)
+        return 130
     print("\n".join(["", *results.table(runs), "", *results.verdicts(runs)]))
     results.write(described, runs, options.output)
     return _plot(options.output)
@@ -56,14 +60,14 @@ def _engines(names: str) -> list[Engine]:
     found = [(name, engine_named(name)) for name in names.split(",")]
     for name, engine in found:
         if engine is None:
-            raise BenchFailed(f"no engine {name!r}; there are {', '.join(e.name for e in ENGINES)}")
+            raise BenchError(f"no engine {name!r}; there are {', '.join(e.name for e in ENGINES)}")
     return [engine for _, engine in found if engine is not None]
 
 
 def _numbers(option: str, text: str) -> list[int]:
     parts = text.split(",")
     if not all(part.isascii() and part.isdigit() and 0 < int(part) <= 1000 for part in parts):
-        raise BenchFailed(f"{option}: give whole numbers from 1 to 1000, e.g. 100,10; got {text!r}")
+        raise BenchError(f"{option}: give whole numbers from 1 to 1000, e.g. 100,10; got {text!r}")
     return [int(part) for part in parts]
 
 
@@ -76,8 +80,8 @@ def _measure_all(
     for concurrency in levels:
         for engine in engines:
             case = Case(engine, pythons[engine.name], concurrency)
-            trial = measure(case, server, engine.trial, TRIAL_SINGLES)
-            jobs = jobs_for(trial.consume_per_s, seconds)
+            trials = [measure(case, server, engine.trial, TRIAL_SINGLES) for _ in range(TRIALS)]
+            jobs = jobs_for(max(trial.consume_per_s for trial in trials), seconds)
             _say(f"{case.title}: {jobs:,} jobs a run")
             tallies[case] = Tally(engine, versions[engine.name], concurrency, jobs)
     for repeat, case in interleaved(list(tallies), repeats):
@@ -99,7 +103,7 @@ def _plot(source: Path) -> int:
         python = environment("plot", HERE / "inside" / "plot-requirements.txt")
         command = [str(python), str(HERE / "inside" / "plot.py"), str(source), str(target)]
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
-    except (BenchFailed, subprocess.SubprocessError) as error:
+    except (BenchError, subprocess.SubprocessError) as error:
         print(f"bench: the plot can't be drawn: {error}", file=sys.stderr)
         return 2
     print(f"\nwritten: {source} and {target.name}")

@@ -35,16 +35,17 @@ class Engine:
         return HERE / "engines" / self.name.replace("-", "_")
 
 
+# One process; its default of two would be two workers.
+TASKIQ_OPTIONS: Final = ("--workers", "1", "--max-async-tasks", "{concurrency}", "--log-level", "WARNING")
+
 ENGINES: Final = (
     Engine(OURS, "headrace", ("-m", "headrace", "worker", "app"), 50_000, own_environment=False),
     # Its command line sets the log level: without -v, warnings.
     Engine("saq", "saq", ("-m", "saq", "app.settings"), 3_000),
-    # One process; the default of two would be two workers. Acknowledged when executed and saved, the default.
     Engine(
         "taskiq",
         "taskiq",
-        ("-m", "taskiq", "worker", "app:broker", "--workers", "1", "--max-async-tasks", "{concurrency}")
-        + ("--max-prefetch", "{concurrency}", "--log-level", "WARNING"),
+        ("-m", "taskiq", "worker", "app:broker", *TASKIQ_OPTIONS),
         3_000,
     ),
     # --custom-log-dict: its default prints two lines for each job.

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.failures import BenchFailed
+from benchmarks.failures import BenchError
 
 GRACE = 15.0
 """Seconds between SIGTERM and SIGKILL."""
@@ -29,7 +29,7 @@ class Child:
 
     def __init__(self, name: str, command: Sequence[str], directory: Path, environ: Mapping[str, str]) -> None:
         self.name = name
-        self._output = tempfile.TemporaryFile()
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process
         self._process = subprocess.Popen(
             command,
             cwd=directory,
@@ -42,9 +42,9 @@ class Child:
         )
 
     def check_runs(self) -> None:
-        """Raises BenchFailed with its last words if it has ended."""
+        """Raises BenchError with its last words if it has ended."""
         if self._process.poll() is not None:
-            raise BenchFailed(f"{self.name} ended with exit code {self._process.returncode}: {self.last_words()}")
+            raise BenchError(f"{self.name} ended with exit code {self._process.returncode}: {self.last_words()}")
 
     def last_words(self) -> str:
         """The last line it has printed."""
@@ -53,13 +53,13 @@ class Child:
         return lines[-1].strip() if lines else "it printed nothing"
 
     def wait(self, seconds: float) -> str:
-        """Wait for a good end; returns the last line it has printed. Raises BenchFailed."""
+        """Wait for a good end; returns the last line it has printed. Raises BenchError."""
         try:
             code = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise BenchFailed(f"{self.name} did not end within {seconds:g} s: {self.last_words()}") from None
+            raise BenchError(f"{self.name} did not end within {seconds:g} s: {self.last_words()}") from None
         if code:
-            raise BenchFailed(f"{self.name} ended with exit code {code}: {self.last_words()}")
+            raise BenchError(f"{self.name} ended with exit code {code}: {self.last_words()}")
         return self.last_words()
 
     def stop(self) -> None:

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.catalogue import Engine
-from benchmarks.failures import BenchFailed
+from benchmarks.failures import BenchError
 
 PATIENCE = 600
 """Seconds for one environment."""
@@ -27,14 +27,14 @@ def cache_root() -> Path:
 
 
 def python_of(engine: Engine) -> Path:
-    """The interpreter of the engine's environment, which is made if it isn't there. Raises BenchFailed."""
+    """The interpreter of the engine's environment, which is made if it isn't there. Raises BenchError."""
     if not engine.own_environment:
         return Path(sys.executable)
     return environment(engine.name, engine.directory / "requirements.txt")
 
 
 def environment(name: str, lock: Path) -> Path:
-    """The interpreter of an environment with exactly what `lock` names. Raises BenchFailed."""
+    """The interpreter of an environment with exactly what `lock` names. Raises BenchError."""
     fingerprint = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()[:12]
     home = cache_root() / "bench" / f"{name}-{fingerprint}"
     python = home / "bin" / "python"
@@ -43,7 +43,7 @@ def environment(name: str, lock: Path) -> Path:
         print(f"bench: installing {name} into {home}", file=sys.stderr)
         shutil.rmtree(home, ignore_errors=True)
         _run(name, sys.executable, "-m", "venv", str(home))
-        _run(name, str(python), *"-m pip install --quiet --require-hashes -r".split(), str(lock))
+        _run(name, str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(lock))
         complete.touch()
     return python
 
@@ -52,7 +52,7 @@ def _run(name: str, *command: str) -> None:
     try:
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE)
     except subprocess.TimeoutExpired:
-        raise BenchFailed(f"the environment of {name} was not ready within {PATIENCE} s") from None
+        raise BenchError(f"the environment of {name} was not ready within {PATIENCE} s") from None
     except subprocess.CalledProcessError as error:
         last = (error.stderr or error.stdout or "no output").strip().splitlines()[-1]
-        raise BenchFailed(f"the environment of {name} can't be made: {last}") from None
+        raise BenchError(f"the environment of {name} can't be made: {last}") from None

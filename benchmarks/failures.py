@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 
-class BenchFailed(Exception):
+class BenchError(Exception):
     """Something can't be measured; the message is one line for the person who ran it."""

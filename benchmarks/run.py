@@ -12,11 +12,13 @@ from typing import Any
 
 from benchmarks.catalogue import HERE, Engine
 from benchmarks.children import Child
-from benchmarks.failures import BenchFailed
+from benchmarks.failures import BenchError
 from benchmarks.server import Server
 
 LIMIT = 120
 """Seconds that any process of a run may take."""
+KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
+"""Of our own environment: a setting left there would be no default any more."""
 WARM_PART = 10
 """One job in ten runs before the clock starts."""
 SINGLE_SECONDS = 5.0
@@ -48,7 +50,7 @@ class Sample:
 
 
 def measure(case: Case, server: Server, jobs: int, singles: int) -> Sample:
-    """Raises BenchFailed in one line."""
+    """Raises BenchError in one line."""
     server.empty()
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as scratch:
         environ = _environ(case, server, jobs, Path(scratch))
@@ -68,8 +70,7 @@ def measure(case: Case, server: Server, jobs: int, singles: int) -> Sample:
 
 
 def _environ(case: Case, server: Server, jobs: int, scratch: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HEADRACE_", "PYTHON"))}
-    return kept | {
+    return {name: os.environ[name] for name in KEPT if name in os.environ} | {
         "PYTHONPATH": f"{case.engine.directory}{os.pathsep}{HERE / 'inside'}",
         "REDIS_URL": server.url,
         "WORKER_COUNT": str(case.concurrency),
@@ -93,7 +94,7 @@ def _produce(case: Case, environ: dict[str, str], *arguments: str) -> dict[str, 
     try:
         result: dict[str, Any] = json.loads(printed)
     except ValueError:
-        raise BenchFailed(f"the producer of {case.title} said: {printed}") from None
+        raise BenchError(f"the producer of {case.title} said: {printed}") from None
     return result
 
 
@@ -107,7 +108,7 @@ def _wait_for_report(worker: Child, report: Path) -> dict[str, Any]:
     while not report.exists():
         worker.check_runs()
         if time.monotonic() > give_up:
-            raise BenchFailed(f"{worker.name} did not run its jobs within {LIMIT} s: {worker.last_words()}")
+            raise BenchError(f"{worker.name} did not run its jobs within {LIMIT} s: {worker.last_words()}")
         time.sleep(0.02)
     result: dict[str, Any] = json.loads(report.read_text())
     return result

@@ -12,13 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.children import Child
+from benchmarks.failures import BenchError
 from headrace.errors import HeadraceError
 from headrace.wire.blocking import BlockingConnection
 from headrace.wire.target import parse_target
 from headrace_operator.dev.server import find_server
-
-from benchmarks.children import Child
-from benchmarks.failures import BenchFailed
 
 START_PATIENCE = 10.0
 CALL_TIMEOUT = 30.0
@@ -45,7 +44,7 @@ class Server:
 
 @contextmanager
 def running_server(binary: str | None) -> Iterator[Server]:
-    """`binary`: default the embedded Valkey. Raises BenchFailed."""
+    """`binary`: default the embedded Valkey. Raises BenchError."""
     with contextlib.closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -67,5 +66,5 @@ def _connect(child: Child, port: int) -> Server:
             return Server(port)
         except HeadraceError as error:
             if time.monotonic() > give_up:
-                raise BenchFailed(f"the server did not start: {error}") from None
+                raise BenchError(f"the server did not start: {error}") from None
             time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Counts handler runs inside a worker and tells the benchmark: one report at the last job, one pulse for each job after it.
+"""Counts handler runs inside a worker and tells the benchmark: a report at the last job, a pulse for each one after it.
 
 Runs in every engine's own environment: standard library only, no work that differs between engines.
 """
@@ -41,7 +41,7 @@ def ran() -> None:
 
 def ran_many(jobs: int) -> bool:
     """The same for an engine that handles whole batches; True once all jobs have run."""
-    global _count  # noqa: PLW0603
+    global _count
     before, _count = _count, _count + jobs
     if before < WARM <= _count:
         _mark()

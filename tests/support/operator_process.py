@@ -17,6 +17,7 @@ class OperatorProcess:
     """Its settings are those that the chart would give it. Its calls block: use asyncio.to_thread."""
 
     def __init__(self, kubeconfig: Path, namespace: str, folder: Path, *, name: str = "operator-0") -> None:
+        self.name = name
         [self.port] = free_ports(1)
         environ = {
             "KUBECONFIG": str(kubeconfig),
@@ -41,6 +42,11 @@ class OperatorProcess:
     def pid(self) -> int:
         """Raises ServerFailed when it is not running."""
         return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process.running
 
     @property
     def leads(self) -> bool:
@@ -71,7 +77,7 @@ class OperatorProcess:
     def wait_until_ended(self, seconds: float) -> None:
         """Return once it has ended by itself; raises TimeoutError."""
         deadline = time.monotonic() + seconds
-        while self._process.running:
+        while self.running:
             if time.monotonic() > deadline:
                 raise TimeoutError(self._process.report("still runs"))
             time.sleep(0.05)

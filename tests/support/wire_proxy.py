@@ -109,6 +109,8 @@ class _Link:
         self._writer = writer
         self._upstream: asyncio.StreamWriter | None = None
         self._numbers: asyncio.Queue[int] = asyncio.Queue()
+        self._silent = False
+        """A black hole took something of it: a stream can't lose its middle, so nothing comes through any more."""
 
     def cut(self) -> None:
         for writer in (self._writer, self._upstream):
@@ -132,7 +134,8 @@ class _Link:
         framer = Framer()
         while data := await self._reader.read(65536):
             for packet, request in framer.feed(data):
-                if self._proxy.faults.blackhole:
+                self._silent = self._silent or self._proxy.faults.blackhole
+                if self._silent:
                     continue
                 if _is_login(request):
                     self._numbers.put_nowait(0)
@@ -153,7 +156,8 @@ class _Link:
                     raise ConnectionAbortedError("a reply to lose")
                 if self._proxy.faults.delay:
                     await asyncio.sleep(self._proxy.faults.delay)
-                if not self._proxy.faults.blackhole:
+                self._silent = self._silent or self._proxy.faults.blackhole
+                if not self._silent:
                     self._writer.write(packet)
             await self._writer.drain()
         raise ConnectionResetError("Redis is gone")

@@ -49,12 +49,14 @@ class WorkerProcess:
         self.log_file = directory / "worker.log"
         self.socket = directory / "control.sock"
         self.environ = clean_environment(
-            REDIS_URL=redis_url,
-            METRICS_PORT="0",
-            LOG_FORMAT="json",
-            LOG_JOBS="all",
-            HEADRACE_CONTROL_SOCKET=str(self.socket),
-            **environ,
+            **{
+                "REDIS_URL": redis_url,
+                "METRICS_PORT": "0",
+                "LOG_FORMAT": "json",
+                "LOG_JOBS": "all",
+                "HEADRACE_CONTROL_SOCKET": str(self.socket),
+                **environ,
+            }
         )
         self._arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None

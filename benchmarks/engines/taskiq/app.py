@@ -22,7 +22,7 @@ broker = RedisStreamBroker(
 ).with_serializer(ORJSONSerializer())
 
 
-@broker.task("noop")
+@broker.task("noop")  # type: ignore[untyped-decorator]
 async def noop() -> None:
     meter.ran()
 

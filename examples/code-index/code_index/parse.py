@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -19,8 +20,8 @@ FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 UNPARSABLE = (SyntaxError, ValueError, RecursionError)
 """What `parse_file` raises for a file that is no Python of this version (or text: UnicodeDecodeError)."""
 
+ATTEMPTS = 10
 _one_at_a_time = Lock()
-"""Before Python 3.13 all threads share the depth that `ast.parse` counts, so that two at once raise SystemError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,21 @@ def parse_file(path: str) -> list[Definition]:
 
 def parse(source: bytes, path: str) -> list[Definition]:
     """The definitions in `source`, which declares its own encoding; `path` only names it in errors."""
+    return list(definitions_in(tree_of(source, path).body, "", in_class=False))
+
+
+def tree_of(source: bytes, path: str) -> ast.Module:
+    """`ast.parse` for threads.
+
+    Before Python 3.13 all threads of a process share the depth that it counts, and when two are at it at once it
+    raises SystemError. The lock keeps this module's threads apart; that leaves the formatting of a traceback in
+    another thread, which parses a line too, and is over in a moment.
+    """
     with _one_at_a_time:
-        tree = ast.parse(source, path)
-    return list(definitions_in(tree.body, "", in_class=False))
+        for _ in range(ATTEMPTS):
+            with suppress(SystemError):
+                return ast.parse(source, path)
+        return ast.parse(source, path)
 
 
 def by_name(definitions: list[Definition], module: str) -> dict[str, Definition]:
@@ -72,9 +85,7 @@ def definitions_in(body: list[ast.stmt], prefix: str, *, in_class: bool) -> Iter
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 if not is_overload(node):
-                    yield Definition(
-                        prefix + node.name, function_kind(node, in_class), node.lineno, first_line(node)
-                    )
+                    yield Definition(prefix + node.name, function_kind(node, in_class), node.lineno, first_line(node))
             case ast.ClassDef():
                 yield Definition(prefix + node.name, "class", node.lineno, first_line(node))
                 yield from definitions_in(node.body, f"{prefix}{node.name}.", in_class=True)
@@ -94,9 +105,7 @@ def blocks(node: ast.stmt) -> Iterator[list[ast.stmt]]:
 
 def function_kind(node: FunctionNode, in_class: bool) -> Kind:
     """What a reader calls it; getters, setters and deleters all belong to a property."""
-    if in_class and any(
-        name in {"property", "cached_property", "setter", "deleter"} for name in decorators(node)
-    ):
+    if in_class and any(name in {"property", "cached_property", "setter", "deleter"} for name in decorators(node)):
         return "property"
     is_async = isinstance(node, ast.AsyncFunctionDef)
     if in_class:

@@ -122,9 +122,7 @@ class Store:
 def connect() -> Store:
     """This process's store, at REDIS_URL: where the fleet's queue is too, under keys of its own."""
     url = os.environ.get("REDIS_URL", "redis://localhost:6379/0")
-    return Store(
-        redis.Redis.from_url(url, decode_responses=True, socket_timeout=10, socket_connect_timeout=5)
-    )
+    return Store(redis.Redis.from_url(url, decode_responses=True, socket_timeout=10, socket_connect_timeout=5))
 
 
 def posting(member: str) -> Posting:

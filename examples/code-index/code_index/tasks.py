@@ -11,9 +11,6 @@ from code_index.discover import SourceFile, source_files
 from code_index.ledger import Ledger
 from headrace import Fleet
 
-IN_FLIGHT = 500
-"""Enqueues awaited at the same time: the client sends those that wait together as one batch."""
-
 log = logging.getLogger(__name__)
 
 
@@ -30,12 +27,9 @@ def build_fleet(index_one: Callable[[SourceFile], None]) -> Fleet:
     @queue.task(timeout=60)
     async def scan() -> None:
         files = await asyncio.to_thread(source_files)
-        for start in range(0, len(files), IN_FLIGHT):
-            # A file's id is its job's, so that a scan that runs again enqueues nothing twice.
-            async with asyncio.TaskGroup() as enqueues:
-                for file in files[start : start + IN_FLIGHT]:
-                    job = index_file.options(job_id=file.id)
-                    enqueues.create_task(job.enqueue(path=file.path, module=file.module))
+        calls = ({"path": file.path, "module": file.module} for file in files)
+        # A file's id is its job's, so that a scan that runs again enqueues nothing twice.
+        await index_file.enqueue_many(calls, job_ids=(file.id for file in files))
         log.info("enqueued %d files", len(files))
 
     @fleet.on_start

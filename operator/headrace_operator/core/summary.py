@@ -104,7 +104,7 @@ def _turning_points(status: WorkerQueueStatus) -> tuple[object, ...]:
         status.ready_replicas,
         status.selector,
         [(one.type, one.status, one.reason, one.observed_generation) for one in status.conditions],
-        [(one.hash, one.phase, one.desired) for one in status.versions],
+        [(one.hash, one.phase, one.desired, one.terminating == 0) for one in status.versions],
         decision and (decision.desired, decision.reason, decision.limited_by),
         replay and (replay.request_id, replay.phase),
     )

@@ -52,6 +52,10 @@ class MemoryObjects:
         for key in self._stored:
             on_change(self._change(key))
 
+    def drop_subscribers(self) -> None:
+        """Forget who listens: their process has ended."""
+        self._subscribers.clear()
+
     async def write_status(self, key: QueueKey, resource_version: str, status: WorkerQueueStatus) -> str:
         """See Objects."""
         stored = self._reach(key)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 import signal
+import time
 from collections.abc import Coroutine
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from headrace.errors import ConfigError
 from headrace_operator.api.names import API_VERSION, GROUP, PLURAL, QueueKey
 from headrace_operator.api.status import WorkerQueueStatus
 from headrace_operator.cluster.api import Api, connect
-from headrace_operator.cluster.errors import ApiDeniedError, ApiNotFoundError
+from headrace_operator.cluster.errors import ApiDeniedError, ApiError, ApiNotFoundError
 from headrace_operator.cluster.health import serve_health
 from headrace_operator.cluster.leadership import Leadership
 from headrace_operator.objects.kubernetes import KubernetesObjects
@@ -28,6 +29,8 @@ from headrace_operator.runtimes.kubernetes.view import EVERYWHERE, View
 
 log = logging.getLogger(__name__)
 
+ACCESS_SECONDS: Final = 10.0
+"""For CRD and rights that are applied together with the operator."""
 SYNC_SECONDS: Final = 60.0
 """For the first list of pods and Deployments; then leading is given up, so that another may try."""
 
@@ -90,12 +93,25 @@ async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
 
 
 async def _check_access(api: Api, settings: OperatorSettings) -> None:
-    """Raise ConfigError if the CRD or a right is missing, which no waiting would mend."""
+    """Raise ConfigError if the CRD or a right is missing, and stays so for a while: both may be on their way."""
+    give_up = time.monotonic() + ACCESS_SECONDS
     for namespace in settings.namespaces or ("",):
         scope = f"/namespaces/{namespace}" if namespace else ""
-        try:
-            await api.get(f"/apis/{API_VERSION}{scope}/{PLURAL}", {"limit": "1"})
-        except ApiNotFoundError as exc:
-            raise ConfigError(f"the cluster has no {PLURAL}.{GROUP}: apply crds/ first") from exc
-        except ApiDeniedError as exc:
-            raise ConfigError(f"WATCH_NAMESPACES: {exc}") from exc
+        while True:
+            try:
+                await api.get(f"/apis/{API_VERSION}{scope}/{PLURAL}", {"limit": "1"})
+                break
+            except ApiError as exc:
+                if time.monotonic() > give_up:
+                    raise ConfigError(_advice(exc)) from exc
+            await asyncio.sleep(0.5)
+
+
+def _advice(exc: ApiError) -> str:
+    match exc:
+        case ApiNotFoundError():
+            return f"the cluster has no {PLURAL}.{GROUP}: apply crds/ first"
+        case ApiDeniedError():
+            return f"WATCH_NAMESPACES: {exc}"
+        case _:
+            return f"the cluster can't be used: {exc}"

@@ -55,7 +55,8 @@ async def _pause(record: Record) -> None:
     for name, stats in found.items():
         if record.spec.paused and not stats.paused:
             await record.watch.admin(name).control.pause()
-        elif not record.spec.paused and stats.paused:
+        elif not record.spec.paused:
+            # Whatever was read: the pause may be younger than the reading.
             await record.watch.admin(name).control.resume()
     if len(found) == len(record.followed):
         record.paused_by_spec = record.spec.paused

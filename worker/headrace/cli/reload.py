@@ -19,11 +19,14 @@ def run_with_reload(argv: Sequence[str]) -> int:
     from watchfiles import PythonFilter, watch
 
     command = [sys.executable, "-m", "headrace", "worker", *argv]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # either signal ends the child, too
     child = subprocess.Popen(command)
     try:
-        for _ in watch(Path.cwd(), watch_filter=PythonFilter(), raise_interrupt=False):
+        for _ in watch(Path.cwd(), watch_filter=PythonFilter(), raise_interrupt=True):
             _end(child)
             child = subprocess.Popen(command)
+    except KeyboardInterrupt:
+        return 0
     finally:
         _end(child)
     return 0

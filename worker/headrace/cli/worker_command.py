@@ -6,7 +6,9 @@ import argparse
 import asyncio
 import contextlib
 import os
+import signal
 import sys
+import traceback
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
@@ -104,14 +106,37 @@ def _run(main: Coroutine[Any, Any, None]) -> None:
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         loop = runner.get_loop()
         worker = loop.create_task(main)
-        while not worker.done():
-            try:
-                loop.run_until_complete(worker)
-            except (SystemExit, KeyboardInterrupt):
-                # asyncio lets these two through from any task, also one that a handler has started: that is no reason
-                # for the worker to end. A signal reaches it by its own handler.
-                if worker.done():
-                    raise
+        try:
+            _run_to_the_end(loop, worker)
+        finally:
+            _let_go(loop, worker)
+
+
+def _run_to_the_end(loop: asyncio.AbstractEventLoop, worker: asyncio.Task[None]) -> None:
+    while not worker.done():
+        try:
+            loop.run_until_complete(worker)
+        except (SystemExit, KeyboardInterrupt):
+            # asyncio lets these two through from any task, also one that a handler has started: that is no reason
+            # for the worker to end. A signal reaches it by its own handler.
+            if worker.done():
+                raise
+
+
+def _let_go(loop: asyncio.AbstractEventLoop, worker: asyncio.Task[None]) -> None:
+    """A signal comes too late now; and a handler that heeds no cancellation must not keep the process."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left and loop.run_until_complete(asyncio.wait(left, timeout=1))[1]:
+        error = worker.exception()
+        if error is not None:
+            traceback.print_exception(error)
+        sys.stdout.flush()
+        os._exit(0 if error is None else 1)
 
 
 def _print_config(sources: list[Sourced]) -> None:

@@ -216,7 +216,7 @@ class Consumer:
         return got
 
     def _note_idleness(self, lane: Lane, asked: int, got: int) -> None:
-        self._parts.slots.note_hunger(self._share, got == asked)
+        self._share.hungry = got == asked
         lane.idle = got == 0
         if lane.idle:
             self._registered_idle = True

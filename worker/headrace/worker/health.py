@@ -37,9 +37,8 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), backlog=16, reuse_port=False)
     except OSError as error:
-        raise ConfigError(
-            f"METRICS_PORT: can't listen on {host}:{port}: {error.strerror or error}; 0 takes any free port"
-        ) from None
+        why = (error.strerror or str(error)).partition(" (")[0]
+        raise ConfigError(f"METRICS_PORT: can't listen on {host}:{port}: {why}; 0 takes any free port") from None
 
 
 class HealthServer:

@@ -250,7 +250,7 @@ class Worker:
             await consumer.close()
         await self._app.fleet.close()
         self.log.info("worker stopped")
-        self.log.flush()
+        self.log.flush(last=True)
 
     def _running(self) -> int:
         return sum(len(consumer.executor.running) for consumer in self.consumers)
@@ -286,9 +286,11 @@ class Worker:
     def _ready(self) -> tuple[bool, str]:
         if self._parts.pulse.draining:
             return False, "draining"
-        age = monotonic() - min(consumer.last_fetch for consumer in self.consumers)
-        full = self._parts.slots.free == 0 and self._renewal.failures == 0
-        return self._started and (age < STALE_FETCH or full), f"the last successful fetch was {age:.1f} s ago"
+        last = min(consumer.last_fetch for consumer in self.consumers)
+        if self._running() >= self._parts.slots.total:  # it can fetch nothing; its renewals speak for it
+            last = max(last, self._renewal.last_success)
+        age = monotonic() - last
+        return self._started and age < STALE_FETCH, f"the last successful fetch was {age:.1f} s ago"
 
     async def _refresh(self) -> None:
         for consumer in self.consumers:

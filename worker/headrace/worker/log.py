@@ -100,8 +100,10 @@ class Log:
         mark = f"\x1b[{_COLOURS[level]}m{level:<7}\x1b[0m" if self._stream.isatty() else f"{level:<7}"
         return f"{clock} {mark} {event}{'  ' if tail else ''}{tail}\n".encode()
 
-    def flush(self) -> None:
-        """Write what is buffered; the worker calls it a few times a second."""
+    def flush(self, *, last: bool = False) -> None:
+        """Write what is buffered; the worker calls it a few times a second, and once at its end."""
+        if self._left_out and (last or int(time.monotonic()) != self._job_second):
+            self._report_left_out()
         if not self._buffer:
             return
         data, self._buffer = b"".join(self._buffer), []

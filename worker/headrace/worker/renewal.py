@@ -55,6 +55,8 @@ class Renewal:
         self._thread = threading.Thread(target=self._run, name="headrace-renewal", daemon=True)
         self.failures = 0
         """Renewals in a row that failed."""
+        self.last_success = 0.0
+        """Monotonic seconds."""
 
     def start(self) -> None:
         """Begin renewing."""
@@ -83,7 +85,7 @@ class Renewal:
             self.failures += 1
             self._connection = None
             return
-        self.failures = 0
+        self.failures, self.last_success = 0, time.monotonic()
         self._report([_renewed(session, reply) for session, reply in zip(sessions, replies, strict=True)])
 
     def _loop_is_stuck(self, session: Session) -> bool:

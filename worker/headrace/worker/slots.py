@@ -19,7 +19,7 @@ class Share:
     held: int = 0
     hungry: bool = True
     had: float = 0.0
-    """Slots it has had so far, by weight."""
+    """Slots it has had so far, by weight; a queue that was not hungry begins where the others are."""
 
 
 class Slots:
@@ -29,6 +29,8 @@ class Slots:
         self.total = total
         self.free = total
         self._shares: list[Share] = []
+        self._reached = 0.0
+        """The `had` at which slots were last given."""
 
     def open_share(self, weight: int) -> Share:
         """A new queue's part."""
@@ -42,10 +44,17 @@ class Slots:
         rivals = [other for other in self._shares if other.hungry and other is not share]
         if rivals:
             grant = min(grant, self._allowed(share, rivals))
-        self.free -= grant
-        share.held += grant
-        share.had += grant / share.weight
+        if grant:
+            self._give(share, grant)
         return grant
+
+    def _give(self, share: Share, count: int) -> None:
+        if not share.hungry:
+            share.had = max(share.had, self._reached)
+        self._reached = max(self._reached, share.had)
+        share.had += count / share.weight
+        share.held += count
+        self.free -= count
 
     def _allowed(self, share: Share, rivals: Sequence[Share]) -> int:
         weights = share.weight + sum(other.weight for other in rivals)
@@ -54,7 +63,8 @@ class Slots:
             return max(0, self.total * one.weight // weights - one.held)
 
         over = self.free - sum(certain(other) for other in (share, *rivals))
-        first = all(share.had <= other.had for other in rivals)
+        had = share.had if share.hungry else max(share.had, self._reached)
+        first = all(had <= other.had for other in rivals)
         return certain(share) + (max(0, over) if first else 0)
 
     def give_back_unused(self, share: Share, count: int) -> None:
@@ -66,13 +76,6 @@ class Slots:
         """Slots whose job has ended."""
         self.free += count
         share.held -= count
-
-    def note_hunger(self, share: Share, hungry: bool) -> None:
-        """Whether an exchange brought all that was asked for. Who was not hungry has saved nothing up."""
-        if hungry and not share.hungry:
-            others = [other.had for other in self._shares if other.hungry]
-            share.had = max(share.had, min(others, default=0.0))
-        share.hungry = hungry
 
     @property
     def busy(self) -> int:

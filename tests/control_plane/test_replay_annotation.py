@@ -1,0 +1,130 @@
+"""`kubectl annotate wq … headrace.dev/replay=…` on a real API server: run once, whatever happens to the operator."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from support.kube_client import until
+from support.live_fleet import QUEUE, LiveFleet, StartFleet, scaling
+
+FINAL = ("Completed", "Failed", "Refused")
+
+
+async def bury(fleet: LiveFleet, *, fragile: int = 6, brittle: int = 4) -> None:
+    """Dead letters of two tasks with two reasons, seen by the operator."""
+    await fleet.kube.apply(fleet.manifest(scaling=scaling(minReplicas=1)))
+    await fleet.enqueue_failing("fragile", fragile)
+    await fleet.enqueue_failing("brittle", brittle)
+
+    async def dead() -> bool:
+        return (await fleet.kube.condition(QUEUE, "DeadLettersPresent")).get("status") == "True" and (
+            await fleet.admin.stats()
+        ).dead == fragile + brittle
+
+    await until(dead)
+
+
+async def replay(fleet: LiveFleet, request: str) -> dict[str, Any]:
+    """Ask, wait for the end, and give status.replay."""
+    before = (await fleet.kube.status(QUEUE)).get("replay", {}).get("requestId")
+    await fleet.kube.do("annotate", "--overwrite", "wq", QUEUE, f"headrace.dev/replay={request}")
+
+    async def over() -> bool:
+        found = await fleet.kube.get("wq", QUEUE)
+        status = found["status"].get("replay", {})
+        removed = "headrace.dev/replay" not in found["metadata"].get("annotations", {})
+        return removed and status.get("requestId") != before and status.get("phase") in FINAL
+
+    await until(over)
+    status: dict[str, Any] = (await fleet.kube.status(QUEUE))["replay"]
+    return status
+
+
+async def test_replays_by_task_reason_id_number_and_all(start_fleet: StartFleet) -> None:
+    async with start_fleet() as fleet:
+        await bury(fleet)
+        await fleet.heal()
+        dry = await replay(fleet, "all,dry-run")
+        assert (dry["phase"], dry["dryRun"], dry["matched"], dry["replayed"]) == ("Completed", True, 10, 0)
+        assert (await fleet.admin.stats()).dead == 10
+        few = await replay(fleet, "task=fragile,max=2")
+        assert (few["phase"], few["replayed"]) == ("Completed", 2)
+        [letter] = (await fleet.admin.dead_letters.page(limit=1)).letters
+        one = await replay(fleet, f"id={letter.id}")
+        assert (one["phase"], one["replayed"]) == ("Completed", 1)
+        by_reason = await replay(fleet, "reason=KeyError,request=keys-1,by=ada")
+        assert (by_reason["requestId"], by_reason["phase"]) == ("keys-1", "Completed")
+        rest = await replay(fleet, "all")
+        assert rest["phase"] == "Completed"
+        assert (await fleet.admin.stats()).dead == 0
+
+        async def done() -> bool:
+            return (await fleet.ledger()).count("ok") == 10
+
+        await until(done)
+        assert (await fleet.ledger()).redelivered == 0
+        # The same request's id never runs twice.
+        await fleet.kube.do("annotate", "wq", QUEUE, "headrace.dev/replay=all,request=keys-1")
+        reasons = [reason for reason, _ in await fleet.kube.events(QUEUE)]
+        assert reasons.count("ReplayFinished") == 5
+
+
+@pytest.mark.parametrize("request_", ["everything", "all,task=x", "max=3", "all,max=none"])
+async def test_a_request_without_sense_is_refused_in_words(start_fleet: StartFleet, request_: str) -> None:
+    async with start_fleet() as fleet:
+        await fleet.kube.apply(fleet.manifest())
+        await until(lambda: fleet.kube.condition(QUEUE, "RedisAvailable"))
+        status = await replay(fleet, request_)
+        assert status["phase"] == "Refused"
+        assert len(status["message"]) > 10
+
+        async def told() -> bool:
+            return any(
+                reason == "ReplayRefused" and status["message"] in message
+                for reason, message in await fleet.kube.events(QUEUE)
+            )
+
+        await until(told)
+
+
+async def test_a_replay_runs_once_although_its_operator_is_killed_again_and_again(start_fleet: StartFleet) -> None:
+    count = 3000
+    async with start_fleet() as fleet:
+        await bury(fleet, fragile=count, brittle=0)
+        [operator] = fleet.operators
+        await fleet.kube.apply(fleet.manifest(replicas=0))
+
+        async def none() -> bool:
+            return not fleet.kubelet.pods
+
+        await until(none)
+        await fleet.heal()
+        await fleet.kube.do("annotate", "wq", QUEUE, "headrace.dev/replay=all,request=again-1")
+        for pause in (0.02, 0.05, 0.1):
+            await asyncio.sleep(pause)
+            await asyncio.to_thread(operator.kill)
+            stats = await fleet.admin.stats()
+            assert stats.dead + stats.ready == count
+            await asyncio.to_thread(operator.start)
+
+        async def over() -> bool:
+            return (await fleet.kube.status(QUEUE)).get("replay", {}).get("phase") in FINAL
+
+        await until(over, seconds=60)
+        status = (await fleet.kube.status(QUEUE))["replay"]
+        assert (status["phase"], status["requestId"]) == ("Completed", "again-1"), status
+        stats = await fleet.admin.stats()
+        assert (stats.dead, stats.ready, stats.replayed) == (0, count, count)
+        await fleet.kube.apply(fleet.manifest(scaling=scaling(backlogPerReplica=1000)))
+        await fleet.kube.do("patch", "wq", QUEUE, "--type=merge", '--patch={"spec":{"replicas":null}}')
+
+        async def done() -> bool:
+            return (await fleet.ledger()).count("ok") == count
+
+        await until(done, seconds=60)
+        assert (await fleet.ledger()).redelivered == 0
+        reasons = [reason for reason, _ in await fleet.kube.events(QUEUE)]
+        assert reasons.count("ReplayFinished") == 1

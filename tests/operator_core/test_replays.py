@@ -1,0 +1,221 @@
+"""The replay annotation on a real queue: accepted once, carried out wholly, told, removed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from headrace.admin.replay import Replays
+from headrace_operator.api.names import REPLAY_ANNOTATION, QueueKey
+from headrace_operator.api.status import ReplayStatus
+from headrace_operator.core.replay_request import ReplayPhase
+from headrace_operator.seams.errors import ObjectsUnavailableError
+from support.fleet_rig import Rig, until
+
+FIXED: dict[str, Any] = {"replicas": 0}
+"""A fleet without workers: replayed jobs stay where they can be counted."""
+
+
+async def bury(rig: Rig, count: int, reason: str = "ValueError", queue: str = "q") -> None:
+    seeder = rig.seeder(queue, sid=f"{queue}-{reason}")
+    await seeder.join(slots=1000)
+    for start in range(0, count, 500):
+        await seeder.bury(*(f"{reason}-{i}" for i in range(start, min(start + 500, count))), reason=reason)
+
+
+async def over(rig: Rig, key: QueueKey, phase: ReplayPhase = ReplayPhase.COMPLETED) -> ReplayStatus:
+    """Wait until the replay has ended so and the annotation is gone."""
+    status = await rig.says(key, f"replay {phase}", lambda status: bool(status.replay and status.replay.phase == phase))
+
+    async def removed() -> bool:
+        return REPLAY_ANNOTATION not in rig.objects.get(key).metadata.annotations
+
+    await until("the annotation is removed", removed)
+    assert status.replay is not None
+    return status.replay
+
+
+def reasons(rig: Rig) -> list[str]:
+    return [event.reason for event in rig.objects.events if event.reason.startswith("Replay")]
+
+
+async def test_everything(rig: Rig) -> None:
+    key = rig.apply(**FIXED)
+    await bury(rig, 1500)
+    async with rig.running():
+        rig.objects.annotate(key, REPLAY_ANNOTATION, "all,by=ada")
+        replay = await over(rig, key)
+        assert (replay.matched, replay.replayed, replay.request) == (1500, 1500, "all,by=ada")
+        assert replay.started_time
+        assert replay.finished_time
+        stats = await rig.admin().stats()
+        assert (stats.ready, stats.dead) == (1500, 0)
+        await rig.says(key, "no dead letters", lambda status: _dead(status) == 0)
+    assert reasons(rig) == ["ReplayAccepted", "ReplayFinished"]
+
+
+def _dead(status: Any) -> int:
+    return status.dead_letters.total if status.dead_letters else -1
+
+
+@pytest.mark.parametrize(
+    ("value", "left", "matched", "replayed"),
+    [
+        ("reason=KeyError", 30, 20, 20),
+        ("task=t,reason=ValueError,max=7", 43, 30, 7),
+        ("id=KeyError-3,id=ValueError-4,id=unknown", 48, 2, 2),
+        ("all,dry-run", 50, 50, 0),
+        ("all,dry-run,max=3", 50, 50, 0),
+    ],
+)
+async def test_a_part(rig: Rig, value: str, left: int, matched: int, replayed: int) -> None:
+    key = rig.apply(**FIXED)
+    await bury(rig, 30)
+    await bury(rig, 20, "KeyError")
+    async with rig.running():
+        rig.objects.annotate(key, REPLAY_ANNOTATION, value)
+        replay = await over(rig, key)
+        assert (replay.matched, replay.replayed) == (matched, replayed)
+        assert replay.dry_run == ("dry-run" in value)
+        stats = await rig.admin().stats()
+        assert (stats.dead, stats.ready) == (left, 50 - left)
+
+
+async def test_a_dry_run_proposes(rig: Rig) -> None:
+    key = rig.apply(**FIXED)
+    await bury(rig, 3)
+    await bury(rig, 2, "KeyError")
+    async with rig.running():
+        rig.objects.annotate(key, REPLAY_ANNOTATION, "all,dry-run,max=4")
+        replay = await over(rig, key)
+    assert replay.message == "would replay 4 of 5 dead letters: 3 ValueError, 2 KeyError"
+
+
+async def test_several_queues_share_the_bound(rig: Rig) -> None:
+    key = rig.apply(queues=[{"name": "a"}, {"name": "b"}], **FIXED)
+    await bury(rig, 10, queue="a")
+    await bury(rig, 10, queue="b")
+    async with rig.running():
+        rig.objects.annotate(key, REPLAY_ANNOTATION, "all,max=14")
+        replay = await over(rig, key)
+        assert (replay.matched, replay.replayed) == (20, 14)
+        assert [(await rig.admin(name).stats()).dead for name in "ab"] == [0, 6]
+
+
+@pytest.mark.parametrize("value", ["everything", "all,max=0", "", "all,task=t", "id=1,task=t"])
+async def test_nonsense_is_refused_once_and_removed(rig: Rig, value: str) -> None:
+    key = rig.apply(**FIXED)
+    await bury(rig, 3)
+    async with rig.running():
+        await rig.says(key, "read", lambda status: status.dead_letters is not None)
+        rig.objects.annotate(key, REPLAY_ANNOTATION, value)
+        phase = ReplayPhase.FAILED if value == "id=1,task=t" else ReplayPhase.REFUSED
+        replay = await over(rig, key, phase)
+        assert replay.message
+        writes = len(rig.objects.writes)
+        await asyncio.sleep(0.3)
+        assert len(rig.objects.writes) - writes <= 1, "said once, not again and again"
+        assert (await rig.admin().stats()).dead == 3
+        rig.objects.annotate(key, REPLAY_ANNOTATION, "all")
+        await over(rig, key)
+
+
+async def test_a_request_runs_once_ever(rig: Rig) -> None:
+    key = rig.apply(**FIXED)
+    await bury(rig, 3)
+    async with rig.running():
+        rig.objects.annotate(key, REPLAY_ANNOTATION, "all,request=monday")
+        await over(rig, key)
+        worker = rig.seeder(sid="w")
+        await worker.join()
+        ids = await worker.exchange(3)
+        await worker.exchange(0, *[["done", one, worker.claim, 0] for one in ids])
+        await bury(rig, 2, "KeyError")
+        rig.objects.annotate(key, REPLAY_ANNOTATION, "all,request=monday")
+
+        async def removed() -> bool:
+            return REPLAY_ANNOTATION not in rig.objects.get(key).metadata.annotations
+
+        await until("the annotation is removed", removed)
+        assert (await rig.admin().stats()).dead == 2
+
+
+async def test_a_restarted_operator_goes_on(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = rig.apply(**FIXED)
+    await bury(rig, 4000)
+    moved = asyncio.Event()
+    original = Replays.replay
+
+    async def slow(self: Replays, *args: Any, **kwargs: Any) -> Any:
+        told = kwargs.pop("on_progress")
+
+        async def wait_after_each(progress: Any) -> None:
+            await told(progress)
+            moved.set()
+            await asyncio.sleep(3600)
+
+        return await original(self, *args, on_progress=wait_after_each, **kwargs)
+
+    rig.objects.annotate(key, REPLAY_ANNOTATION, "all,max=3500")
+    ids = set()
+    for _ in range(3):
+        moved.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(Replays, "replay", slow)
+            async with rig.running():
+                async with asyncio.timeout(10):
+                    await moved.wait()
+                status = rig.status(key)
+                assert status is not None
+                assert status.replay is not None
+                ids.add(status.replay.request_id)
+    async with rig.running():
+        replay = await over(rig, key)
+        stats = await rig.admin().stats()
+    assert ids == {replay.request_id}, "the same request all along"
+    assert (replay.matched, replay.replayed) == (4000, 3500)
+    assert (stats.ready, stats.dead) == (3500, 500), "no job twice, none lost"
+    await rig.link.close()
+
+
+async def test_nothing_starts_before_it_is_accepted(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = rig.apply(**FIXED)
+    await bury(rig, 3)
+    tries = 0
+
+    async def refuse(*_: object) -> bool:
+        nonlocal tries
+        tries += 1
+        raise ObjectsUnavailableError("the API server is away")
+
+    async with rig.running():
+        await rig.says(key, "read", lambda status: status.dead_letters is not None)
+        with monkeypatch.context() as patch:
+            patch.setattr(rig.objects, "accept", refuse)
+            rig.objects.annotate(key, REPLAY_ANNOTATION, "all")
+
+            async def tried_twice() -> bool:
+                return tries > 1
+
+            await until("it is tried again", tried_twice)
+            assert (await rig.admin().stats()).dead == 3
+        await over(rig, key)
+
+
+async def test_removing_the_annotation_calls_it_off(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = rig.apply(**FIXED)
+    await bury(rig, 3)
+
+    async def stuck(*_: object, **__: object) -> None:
+        await asyncio.sleep(3600)
+
+    async with rig.running():
+        with monkeypatch.context() as patch:
+            patch.setattr(Replays, "replay", stuck)
+            rig.objects.annotate(key, REPLAY_ANNOTATION, "all")
+            await rig.says(key, "it runs", lambda status: bool(status.replay and status.replay.phase == "Running"))
+            rig.objects.annotate(key, REPLAY_ANNOTATION, None)
+            replay = await over(rig, key, ReplayPhase.FAILED)
+        assert replay.message == "called off; 0 were replayed"

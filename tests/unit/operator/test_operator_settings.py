@@ -1,0 +1,58 @@
+"""The operator's variables: what they mean, and the one line that a wrong one gets."""
+
+from __future__ import annotations
+
+import pytest
+
+from headrace.errors import ConfigError
+from headrace_operator.entry import main
+from headrace_operator.operate.settings import VARIABLES, load_operator_settings
+
+
+def test_it_watches_its_own_namespace_by_default() -> None:
+    assert load_operator_settings({"POD_NAMESPACE": "fleets"}).namespaces == ("fleets",)
+
+
+@pytest.mark.parametrize(
+    ("text", "namespaces"), [("*", ()), ("a", ("a",)), ("a, b,,a", ("a", "b")), ("", ("default",))]
+)
+def test_namespaces(text: str, namespaces: tuple[str, ...]) -> None:
+    assert load_operator_settings({"WATCH_NAMESPACES": text}).namespaces == namespaces
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("WATCH_NAMESPACES", "a,*", "WATCH_NAMESPACES: must be a name of at most 63 of a-z, 0-9 and -, got '*'"),
+        ("HEADRACE_CLUSTER_NAME", "My Cluster", "HEADRACE_CLUSTER_NAME: must be a name"),
+        ("LOG_LEVEL", "loud", "LOG_LEVEL: must be debug, info, warning or error, got 'loud'"),
+        ("LEASE_NAME", "-", "LEASE_NAME: must be a name"),
+        ("METRICS_PORT", "99999", "METRICS_PORT: must be a port from 0 to 65535, got '99999'"),
+        ("METRICS_PORT", "http", "METRICS_PORT: must be a port"),
+    ],
+)
+def test_a_wrong_value_gets_one_line_that_names_it(
+    name: str, value: str, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_operator_settings({name: value})
+    assert str(caught.value).startswith(says)
+    monkeypatch.setenv(name, value)
+    assert main([]) == 2
+    assert capsys.readouterr().err == f"headrace-operator: {caught.value}\n"
+
+
+def test_no_cluster_is_one_line_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("KUBECONFIG", "/nowhere/config")
+    monkeypatch.setenv("METRICS_PORT", "0")
+    assert main([]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("headrace-operator: no cluster: ")
+    assert said.count("\n") == 1
+
+
+def test_help_names_every_variable(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    said = capsys.readouterr().out
+    assert [name for name in VARIABLES if name not in said] == []
