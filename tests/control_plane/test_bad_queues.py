@@ -18,24 +18,19 @@ from support.helm import ROOT
 EXAMPLES = sorted((ROOT / "examples").glob("*/queue*.yaml"))
 
 
-def send(plane: ControlPlane, namespace: str, case: Case) -> str:
+def send(plane: ControlPlane, case: Case) -> str:
     """Create it for the sake of the answer only."""
-    document = case.document()
-    document.get("metadata", {}).pop("namespace", None)
     return plane.kubectl(
-        *("create", "--dry-run=server", "--validate=strict", f"--namespace={namespace}", "-f", "-"),
-        stdin=json.dumps(document),
+        "create", "--dry-run=server", "--validate=strict", "-f", "-", stdin=json.dumps(case.document())
     )
 
 
 @pytest.mark.parametrize("case", [*BAD, *BAD_KIND], ids=lambda case: case.name)
-def test_a_bad_queue_is_refused_by_both_in_words(
-    control_plane: ControlPlane, namespace: str, crds: None, case: Case
-) -> None:
+def test_a_bad_queue_is_refused_by_both_in_words(control_plane: ControlPlane, crds: None, case: Case) -> None:
     with pytest.raises(ConfigError) as here:
         load_worker_queue(case.document())
     with pytest.raises(KubectlFailed) as there:
-        send(control_plane, namespace, case)
+        send(control_plane, case)
     assert any(word in str(there.value) for word in _words(str(here.value))), f"{here.value} <> {there.value}"
 
 
@@ -47,9 +42,9 @@ def _words(refusal: str) -> list[str]:
 
 
 @pytest.mark.parametrize("case", GOOD, ids=lambda case: case.name)
-def test_a_good_queue_is_accepted_by_both(control_plane: ControlPlane, namespace: str, crds: None, case: Case) -> None:
+def test_a_good_queue_is_accepted_by_both(control_plane: ControlPlane, crds: None, case: Case) -> None:
     load_worker_queue(case.document())
-    assert "created" in send(control_plane, namespace, case)
+    assert "created" in send(control_plane, case)
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: str(path.relative_to(ROOT)))

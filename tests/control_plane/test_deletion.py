@@ -21,7 +21,7 @@ async def busy(fleet: LiveFleet) -> None:
 
 async def gone(fleet: LiveFleet) -> bool:
     """Nothing is left in the cluster."""
-    return not fleet.kubelet.pods and not await fleet.kube.list("deployments,replicasets")
+    return not fleet.kubelet.pods and not await fleet.kube.objects("deployments,replicasets")
 
 
 async def test_deletion_drains_and_cleans_up_and_keeps_the_jobs(start_fleet: StartFleet) -> None:
@@ -47,6 +47,7 @@ async def test_deletion_without_an_operator_drains_too(start_fleet: StartFleet) 
         [operator] = fleet.operators
         await asyncio.to_thread(operator.kill)
         await fleet.kube.do("delete", "wq", QUEUE)
-        await until(lambda: gone(fleet))
+        # By the garbage collector, which takes half a minute to learn of a new CRD.
+        await until(lambda: gone(fleet), seconds=60)
         ledger = await fleet.ledger()
         assert (ledger.interrupted, ledger.redelivered, ledger.count("running")) == (0, 0, 0)

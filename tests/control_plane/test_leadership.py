@@ -72,11 +72,11 @@ async def test_a_leader_that_slept_through_its_end_changes_nothing_and_ends(star
         leader, standby = await pair(fleet)
         await asyncio.to_thread(leader.freeze)
         await takes_over(fleet, standby)
-        before = await fleet.kube.list("deployments")
+        before = await fleet.kube.objects("deployments")
         await asyncio.to_thread(leader.thaw)
         await asyncio.to_thread(leader.wait_until_ended, 10)
         assert "NotLeadingError" in leader.log
-        after = await fleet.kube.list("deployments")
+        after = await fleet.kube.objects("deployments")
         assert [one["metadata"]["generation"] for one in after] == [one["metadata"]["generation"] for one in before]
         lease = await fleet.kube.get("lease", "headrace")
         assert lease["spec"]["holderIdentity"].startswith(f"{standby.name}_")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
+from support.crash_loop import report_crash_loop
 from support.kube_client import until
 from support.live_fleet import QUEUE, LiveFleet, StartFleet, scaling
 
@@ -78,8 +79,8 @@ async def test_a_version_that_cannot_run_leaves_the_old_one_in_place(start_fleet
             return len(await fleet.kube.deployed(QUEUE)) == 2 and len(fleet.kubelet.pods) == 3
 
         await until(created)
-        [pod] = [one for one in await fleet.kube.list("pods") if old not in one["metadata"]["name"]]
-        await report_crash_loop(fleet, pod["metadata"]["name"])
+        [pod] = [one for one in await fleet.kube.objects("pods") if old not in one["metadata"]["name"]]
+        await report_crash_loop(fleet.kube, pod["metadata"]["name"])
 
         async def failing() -> bool:
             return (await fleet.kube.condition(QUEUE, "Progressing")).get("reason") == "VersionFailing"
@@ -94,15 +95,3 @@ async def test_a_version_that_cannot_run_leaves_the_old_one_in_place(start_fleet
             return await fleet.kube.deployed(QUEUE) == {old: 2}
 
         await until(back)
-
-
-async def report_crash_loop(fleet: LiveFleet, pod: str) -> None:
-    """What a kubelet would report of a container that ends at once, again and again."""
-    waiting = '{"reason":"CrashLoopBackOff","message":"back-off 10s"}'
-    ended = '{"exitCode":2,"reason":"Error","containerID":"x"}'
-    container = (
-        f'{{"name":"worker","ready":false,"restartCount":3,"image":"x","imageID":"x",'
-        f'"state":{{"waiting":{waiting}}},"lastState":{{"terminated":{ended}}}}}'
-    )
-    status = f'{{"status":{{"phase":"Running","containerStatuses":[{container}]}}}}'
-    await fleet.kube.do("patch", "pod", pod, "--subresource=status", "--type=merge", f"--patch={status}")

@@ -1,4 +1,4 @@
-"""`headrace worker` and `headrace drain` on the command line: a mistake is one line and exit code 2, never a traceback."""
+"""`headrace worker` and `headrace drain` on the command line: a mistake is one line and exit code 2, no traceback."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 def test_mistakes(modules: Path, arguments: tuple[str, ...], complaint: str) -> None:
     expected = "expected redis://[user:password@]host[:port][/db], rediss://… for TLS, or unix:///path"
-    done = run_headrace("worker", *arguments, cwd=modules, REDIS_URL=NOBODY, METRICS_PORT="0")
+    done = run_headrace("worker", *arguments, cwd=modules, environ={"REDIS_URL": NOBODY, "METRICS_PORT": "0"})
     assert done == (2, "", f"headrace worker: {complaint.format(here=modules, expected=expected)}\n")
 
 
@@ -90,7 +90,7 @@ def test_mistakes(modules: Path, arguments: tuple[str, ...], complaint: str) -> 
     ],
 )
 def test_wrong_environment_values(modules: Path, name: str, value: str, complaint: str) -> None:
-    code, out, err = run_headrace("worker", "good", cwd=modules, **{name: value})
+    code, out, err = run_headrace("worker", "good", cwd=modules, environ={name: value})
     assert (code, out) == (2, "")
     assert err.startswith(f"headrace worker: {name}: {complaint}")
     assert err.count("\n") == 1
@@ -99,7 +99,7 @@ def test_wrong_environment_values(modules: Path, name: str, value: str, complain
 
 def test_redis_that_can_not_be_reached(modules: Path) -> None:
     variables = {"REDIS_URL": "redis://:s3cret@127.0.0.1:1/0", "STARTUP_TIMEOUT": "300ms", "LOG_LEVEL": "error"}
-    code, out, err = run_headrace("worker", "good", cwd=modules, METRICS_PORT="0", **variables)
+    code, out, err = run_headrace("worker", "good", cwd=modules, environ={"METRICS_PORT": "0", **variables})
     why = "can't connect to redis://:***@127.0.0.1:1/0: Connection refused (tried for 0.3 s)"
     assert (code, out, err) == (2, "", f"headrace worker: REDIS_URL: {why}\n")
 
@@ -107,14 +107,14 @@ def test_redis_that_can_not_be_reached(modules: Path) -> None:
 def test_a_taken_metrics_port(modules: Path) -> None:
     (port,) = free_ports(1)
     with socket.create_server(("127.0.0.1", port)):
-        done = run_headrace("worker", "good", "--metrics-port", str(port), cwd=modules, REDIS_URL=NOBODY)
+        done = run_headrace("worker", "good", "--metrics-port", str(port), cwd=modules, environ={"REDIS_URL": NOBODY})
     why = f"METRICS_PORT: can't listen on 127.0.0.1:{port}: Address already in use; 0 takes any free port"
     assert done == (2, "", f"headrace worker: {why}\n")
 
 
 async def test_an_on_start_that_fails_ends_the_worker_and_leaves_no_session(lab: Lab, modules: Path) -> None:
     variables = {"REDIS_URL": lab.url, "METRICS_PORT": "0", "LOG_LEVEL": "error"}
-    code, _, err = await asyncio.to_thread(run_headrace, "worker", "bad_start", cwd=modules, **variables)
+    code, _, err = await asyncio.to_thread(run_headrace, "worker", "bad_start", cwd=modules, environ=variables)
     assert code in (1, 2)
     assert err.startswith("headrace worker: ")
     assert "OSError: no database" in err
@@ -126,7 +126,7 @@ async def test_a_control_socket_that_can_not_be_made(lab: Lab, modules: Path) ->
     variables = {"REDIS_URL": lab.url, "METRICS_PORT": "0", "LOG_LEVEL": "error"}
     path = f"/tmp/{'x' * 120}"
     variables["HEADRACE_CONTROL_SOCKET"] = path
-    code, _, err = await asyncio.to_thread(run_headrace, "worker", "good", cwd=modules, **variables)
+    code, _, err = await asyncio.to_thread(run_headrace, "worker", "good", cwd=modules, environ=variables)
     assert (code, err) == (
         2,
         f"headrace worker: HEADRACE_CONTROL_SOCKET: can't listen on {path}: AF_UNIX path too long\n",
@@ -141,13 +141,13 @@ async def test_a_control_socket_that_can_not_be_made(lab: Lab, modules: Path) ->
     ],
 )
 def test_drain_of_nothing(tmp_path: Path, arguments: tuple[str, ...], complaint: str) -> None:
-    done = run_headrace("drain", *arguments, TMPDIR=str(tmp_path))
+    done = run_headrace("drain", *arguments, environ={"TMPDIR": str(tmp_path)})
     assert done == (2, "", f"headrace drain: {complaint}\n")
 
 
 def test_print_config_shows_each_setting_with_its_source_and_no_secret() -> None:
     variables = {"REDIS_URL": "redis://u:s3cret@h/1", "METRICS_TOKEN": "t0ken", "MAX_RETRIES": "7"}
-    code, out, err = run_headrace("worker", "--print-config", "--concurrency", "5", **variables)
+    code, out, err = run_headrace("worker", "--print-config", "--concurrency", "5", environ=variables)
     assert (code, err) == (0, "")
     lines = {line.split()[0]: line.split() for line in out.splitlines()}
     assert lines["REDIS_URL"][1:3] == ["redis://u:***@h:6379/1", "REDIS_URL"]

@@ -6,6 +6,7 @@ import random
 import statistics
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -42,12 +43,20 @@ async def test_retries_come_when_they_are_due(lab: Lab) -> None:
     late = []
     for _ in range(5):
         job = await failing.fail_until.enqueue(4)
-        await eventually(lambda job=job: lab.ended()[job.id] == 1)
+        await eventually(partial(_done, lab, job.id))
         times = [note["time"] for note in lab.notes("attempt") if note["job"] == job.id]
         late += [b - a - d for a, b, d in zip(times, times[1:], (0.05, 0.1, 0.2), strict=False)]
     assert len(late) == 15
     assert min(late) > -0.002
     assert statistics.median(late) < CLOSE
+
+
+def _done(lab: Lab, job: str) -> bool:
+    return lab.ended()[job] == 1
+
+
+def _has_run(lab: Lab, times: int) -> bool:
+    return len(lab.notes("ran")) == times
 
 
 async def test_a_time_that_has_passed_is_now(lab: Lab) -> None:
@@ -64,6 +73,6 @@ async def test_an_enqueue_reaches_an_idle_worker_at_once(lab: Lab) -> None:
     for i in range(10):
         before = time.time()
         await kinds.in_loop.enqueue(f"t{i}", 0)
-        await eventually(lambda i=i: len(lab.notes("ran")) == i + 1, every=0.005)
+        await eventually(partial(_has_run, lab, i + 1), every=0.005)
         waits.append(lab.notes("ran")[-1]["time"] - before)
     assert statistics.median(waits) < CLOSE

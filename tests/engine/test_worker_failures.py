@@ -77,7 +77,9 @@ async def test_what_can_not_be_run_is_buried_with_its_reason(lab: Lab) -> None:
     worker = await lab.start("failing", WORKER_COUNT="3")
     await eventually(lab.idle)
     dead = await lab.dead()
-    assert {job_id: letter.reason for job_id, letter in dead.items()} == {k: reason for k, (_, reason) in values.items()}
+    assert {job_id: letter.reason for job_id, letter in dead.items()} == {
+        k: reason for k, (_, reason) in values.items()
+    }
     assert dead["wrong-type"].record.error.startswith("PayloadError: task typed: 0: Input should be a valid integer")
     assert await _still_works(lab)
     assert await worker.stop() == 0

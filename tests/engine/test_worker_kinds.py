@@ -27,7 +27,9 @@ async def test_every_kind_runs_each_job_once_where_it_should(lab: Lab, task: kin
 
 
 @pytest.mark.parametrize(
-    ("task", "count"), [(kinds.in_loop, 6), (kinds.in_thread, 6), (kinds.in_process, 2)], ids=lambda v: getattr(v, "name", v)
+    ("task", "count"),
+    [(kinds.in_loop, 6), (kinds.in_thread, 6), (kinds.in_process, 2)],
+    ids=lambda v: getattr(v, "name", v),
 )
 async def test_concurrency_is_what_was_asked_for(lab: Lab, task: kinds.AnyTask, count: int) -> None:
     lab.use(kinds.fleet)

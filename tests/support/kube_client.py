@@ -34,7 +34,7 @@ class KubeClient:
         found: Json = json.loads(await self.do("get", kind, name, "-o=json"))
         return found
 
-    async def list(self, kind: str, *options: str) -> list[Json]:
+    async def objects(self, kind: str, *options: str) -> list[Json]:
         """All objects of a kind."""
         items: list[Json] = json.loads(await self.do("get", kind, "-o=json", *options))["items"]
         return items
@@ -52,13 +52,13 @@ class KubeClient:
 
     async def events(self, name: str) -> list[tuple[str, str]]:
         """Reason and message of every event about a WorkerQueue, the oldest first."""
-        found = await self.list("events", f"--field-selector=involvedObject.name={name}")
+        found = await self.objects("events", f"--field-selector=involvedObject.name={name}")
         found.sort(key=lambda one: (one["lastTimestamp"], one["metadata"]["resourceVersion"]))
         return [(one["reason"], one["message"]) for one in found if one["involvedObject"]["kind"] == "WorkerQueue"]
 
     async def deployed(self, name: str) -> dict[str, int]:
         """Version → replicas, of the Deployments of a WorkerQueue."""
-        found = await self.list("deployments", f"-l=headrace.dev/queue={name}")
+        found = await self.objects("deployments", f"-l=headrace.dev/queue={name}")
         return {one["metadata"]["labels"]["headrace.dev/version"]: one["spec"]["replicas"] for one in found}
 
 

@@ -1,4 +1,4 @@
-"""What a test of workers works with: a server's address, workers, the files their handlers write, a look at the queue."""
+"""What a test of workers works with: a server, workers, the files their handlers write, a look at the queue."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import redis.asyncio
+from redis.asyncio import Redis
 
 from code_index.ledger import Ledger, Summary
 from headrace import Fleet
@@ -42,7 +42,7 @@ class LiveFleet:
     operators: list[OperatorProcess]
     producer: Fleet
     admin: QueueAdmin
-    memory: redis.asyncio.Redis
+    memory: Redis
     """The ledger's database."""
 
     def manifest(self, **spec: Any) -> dict[str, Any]:
@@ -125,7 +125,7 @@ async def live_fleet(
         producer = await stack.enter_async_context(_producer(server.url))
         link = Link(parse_target(server.url))
         stack.push_async_callback(link.close)
-        memory = redis.asyncio.Redis.from_url(server.url.removesuffix("/0") + "/1", socket_timeout=10)
+        memory = Redis.from_url(server.url.removesuffix("/0") + "/1", socket_timeout=10)
         stack.push_async_callback(memory.aclose)
         yield LiveFleet(kube, server, kubelet, pods, running, producer, QueueAdmin(link, QUEUE), memory)
 

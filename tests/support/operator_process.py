@@ -30,7 +30,7 @@ class OperatorProcess:
             "METRICS_HOST": "127.0.0.1",
             "METRICS_PORT": str(self.port),
         }
-        command = ["/usr/bin/env", *(f"{key}={value}" for key, value in environ.items()), PROGRAM]
+        command = ["/usr/bin/env", *(f"{key}={value}" for key, value in environ.items()), str(PROGRAM)]
         self._process = ServerProcess(name, command, folder / f"{name}.log")
 
     @property

@@ -6,12 +6,20 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 
-async def eventually(ask: Callable[[], T | Awaitable[T]], *, within: float = 10.0, every: float = 0.02) -> T:
+@overload
+async def eventually(ask: Callable[[], Awaitable[T]], *, within: float = ..., every: float = ...) -> T: ...
+
+
+@overload
+async def eventually(ask: Callable[[], T], *, within: float = ..., every: float = ...) -> T: ...
+
+
+async def eventually(ask: Callable[[], Any], *, within: float = 10.0, every: float = 0.02) -> Any:
     """The first true answer of `ask`, which may be a coroutine function. Fails after `within` seconds."""
     give_up = time.monotonic() + within
     while True:

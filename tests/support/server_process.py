@@ -77,6 +77,14 @@ class ServerProcess:
         process.kill()
         process.wait(10)
 
+    def wait(self, seconds: float) -> int:
+        """The exit code of a process that ends by itself; raises ServerFailed when it doesn't."""
+        assert self._process is not None
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise ServerFailed(self.report(f"has not ended after {seconds:g} s")) from None
+
     def freeze(self) -> None:
         """SIGSTOP: connections stay open and nothing answers."""
         os.kill(self.pid, signal.SIGSTOP)

@@ -170,7 +170,7 @@ class WorkerProcess:
 
 
 def run_headrace(
-    *arguments: str, within: float = 30.0, cwd: Path | None = None, **environ: str
+    *arguments: str, environ: Mapping[str, str] | None = None, cwd: Path | None = None, within: float = 30.0
 ) -> tuple[int, str, str]:
     """`headrace …` to its end: exit code, stdout, stderr. For coroutines: `asyncio.to_thread(run_headrace, …)`."""
     done = subprocess.run(
@@ -178,7 +178,7 @@ def run_headrace(
         capture_output=True,
         text=True,
         timeout=within,
-        env=clean_environment(**environ),
+        env=clean_environment(**(environ or {})),
         cwd=cwd,
         check=False,
     )

@@ -145,9 +145,7 @@ def test_unparsable_files_raise_what_version_2_records(source: bytes) -> None:
 
 def test_version_1_names_the_duplicate_and_version_2_takes_both() -> None:
     found = parse(SETTER.encode(), "box.py")
-    with pytest.raises(
-        DuplicateDefinitionError, match=r"^box\.Box\.size is defined in line 9 and in line 11$"
-    ):
+    with pytest.raises(DuplicateDefinitionError, match=r"^box\.Box\.size is defined in line 9 and in line 11$"):
         by_name(found, "box")
     assert {"Box.size:9", "Box.size:11"} <= by_name_and_line(found).keys()
     assert list(by_name(parse(OVERLOADED.encode(), "o.py"), "o")) == ["get"]

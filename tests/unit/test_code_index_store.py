@@ -44,10 +44,7 @@ def indexed(path: str, source: str) -> IndexedFile:
 
 
 def found(store: Store, query: str, limit: int = 10) -> list[str]:
-    return [
-        f"{hit.module}.{hit.definition.name}:{hit.definition.line}"
-        for hit in search(store, query, limit=limit)
-    ]
+    return [f"{hit.module}.{hit.definition.name}:{hit.definition.line}" for hit in search(store, query, limit=limit)]
 
 
 URLS = """

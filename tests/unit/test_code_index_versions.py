@@ -14,9 +14,7 @@ from code_index.search import Totals, search, totals
 from code_index.store import Store, connect
 from support.servers import RedisServer
 
-SETTER = (
-    "class Box:\n    @property\n    def size(self): ...\n    @size.setter\n    def size(self, value): ...\n"
-)
+SETTER = "class Box:\n    @property\n    def size(self): ...\n    @size.setter\n    def size(self, value): ...\n"
 
 
 @pytest.fixture

@@ -15,18 +15,18 @@ class Hooks:
     """The registered hooks, by name, in order of registration."""
 
     def __init__(self) -> None:
-        self._registered: dict[HookName, list[Callable[..., Awaitable[Any]]]] = {}
+        self._registered: dict[HookName, tuple[Callable[..., Awaitable[Any]], ...]] = {}
 
     def add(self, name: HookName, function: F) -> F:
         """Register; raises ConfigError for something that can't be called."""
         if not callable(function):
             raise ConfigError(f"{name}: {function!r} is not a function")
-        self._registered.setdefault(name, []).append(function)
+        self._registered[name] = (*self._registered.get(name, ()), function)
         return function
 
     def named(self, name: HookName) -> tuple[Callable[..., Awaitable[Any]], ...]:
         """The hooks of that name."""
-        return tuple(self._registered.get(name, ()))
+        return self._registered.get(name, ())
 
     async def call(self, name: HookName, *args: object) -> None:
         """Await each in turn; the first error ends it and is raised."""

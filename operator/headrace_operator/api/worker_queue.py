@@ -81,8 +81,10 @@ def read_worker_queue(body: dict[str, Any]) -> WorkerQueue:
     load_worker_queue, for objects stored before a rule existed.
     """
     queue = _validate({name: value for name, value in body.items() if name != "status"}, "ignore")
+    if not body.get("status"):
+        return queue
     try:
-        status = WorkerQueueStatus.model_validate_json(json.dumps(body.get("status") or {}), extra="ignore")
+        status = WorkerQueueStatus.model_validate_json(json.dumps(body["status"]), extra="ignore")
     except ValidationError:
         return queue
     return queue.model_copy(update={"status": status})

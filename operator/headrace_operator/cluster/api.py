@@ -153,9 +153,12 @@ def in_cluster() -> bool:
     return "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ
 
 
-def kubeconfig() -> str:
+def _kubeconfig() -> str:
     """Where KUBECONFIG says, else where kubectl looks; read now, since the client read it when it was imported."""
-    return os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    path = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    if not Path(path).is_file():
+        raise ConfigError(f"no cluster: there is no {path}; run in a pod or set KUBECONFIG")
+    return path
 
 
 @asynccontextmanager
@@ -168,7 +171,7 @@ async def connect() -> AsyncIterator[Api]:
             load_here(client_configuration=settings)
         else:
             load_file: Callable[..., Awaitable[None]] = config.load_kube_config
-            await load_file(config_file=kubeconfig(), client_configuration=settings, persist_config=False)
+            await load_file(config_file=_kubeconfig(), client_configuration=settings, persist_config=False)
     except (config.ConfigException, OSError, ValueError) as exc:
         raise ConfigError(f"no cluster: {exc}; run in a pod or set KUBECONFIG") from exc
     async with ApiClient(configuration=settings) as client:

@@ -93,8 +93,11 @@ def _reasons(status: WorkerQueueStatus) -> list[tuple[str, str]]:
 
 def _lines(title: str, lines: list[Line]) -> Panel:
     table = Table.grid(padding=(0, 1))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(style="cyan", no_wrap=True)
+    # Without a least width the grid takes from these two what a long line lacks.
+    table.add_column(style="dim", no_wrap=True, min_width=8)
+    table.add_column(
+        style="cyan", no_wrap=True, min_width=min(max((len(line.source) for line in lines), default=0), 24)
+    )
     table.add_column(no_wrap=True, overflow="ellipsis")
     for line in lines:
         text = Text(line.text, style="yellow" if line.warning else "")

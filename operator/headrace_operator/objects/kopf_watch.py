@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 STOP_SECONDS: Final = 5.0
+FAREWELL_SECONDS: Final = 0.3
 
 
 class KopfWatch:
@@ -72,6 +73,8 @@ class KopfWatch:
             namespaces=self._namespaces,
             stop_flag=self._stop,
         )
+        # Connections that were broken off say goodbye to their peers; without the loop they would stay open.
+        await asyncio.sleep(FAREWELL_SECONDS)
 
 
 def _settings() -> kopf.OperatorSettings:

@@ -28,6 +28,7 @@ async def follow(record: Record, world: World) -> Unavailable | None:
     record.watch, record.followed = watch, wanted
     for name in wanted:
         watch.follow(name, record.key, record.wake.set)
+    await watch.first_look(wanted)
     return None
 
 

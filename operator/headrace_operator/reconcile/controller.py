@@ -90,6 +90,7 @@ class Controller:
         failures = 0
         while True:
             record.wake.clear()
+            record.take_in()
             try:
                 async with asyncio.timeout(self._settings.reconcile_timeout):
                     next_look = await reconcile(record, world, group)
@@ -102,7 +103,7 @@ class Controller:
                 failures += 1
                 log.exception("%s: reconcile failed; trying again", record.key)
                 next_look = self._after(failures)
-            if next_look.gone and record.deleted:
+            if next_look.gone and not record.has_news:
                 del self._records[record.key]
                 return
             await self._wait(record, next_look, failures)

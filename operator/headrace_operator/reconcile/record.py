@@ -18,7 +18,7 @@ from headrace_operator.seams.objects import Applied, Change, Deleted, Refused
 
 @dataclass(eq=False)
 class Record:
-    """Mutable; only its own WorkerQueue's task and the callbacks of the event loop's thread touch it."""
+    """Mutable, by its own WorkerQueue's task alone; callbacks only leave `hear` and `wake` behind."""
 
     key: QueueKey
     queue: WorkerQueue | None = None
@@ -42,23 +42,39 @@ class Record:
     """Its queues were paused because a spec said so, and not resumed since."""
     replay: ReplayRun | None = None
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _news: list[Change] = field(default_factory=list)
 
     def hear(self, change: Change) -> None:
-        """Take in what Objects tells."""
-        match change:
-            case Applied(queue):
-                if self.queue is None and self.status is None:
-                    self._resume(queue.status)
-                self.queue, self.refused, self.deleted = _effective(queue), None, False
-                self.resource_version = queue.metadata.resource_version
-            case Refused(resource_version=version):
-                self.refused, self.deleted = change, False
-                self.resource_version = version
-            case Deleted():
-                self.deleted = True
+        """Note what Objects tells, for the next reconcile: one that is under way keeps to what it has seen."""
+        if isinstance(change, Applied):
+            self._news.clear()
+        self._news.append(change)
         self.wake.set()
 
-    def _resume(self, status: WorkerQueueStatus | None) -> None:
+    @property
+    def has_news(self) -> bool:
+        """Something was told since the last `take_in`."""
+        return bool(self._news)
+
+    def take_in(self) -> None:
+        """Make what was told the state of things."""
+        for change in self._news:
+            match change:
+                case Applied(queue):
+                    if self.deleted or (self.queue is None and self.status is None):
+                        self._begin(queue.status)
+                    self.queue, self.refused, self.deleted = _effective(queue), None, False
+                    self.resource_version = queue.metadata.resource_version
+                case Refused(resource_version=version):
+                    self.refused, self.deleted = change, False
+                    self.resource_version = version
+                case Deleted():
+                    self.deleted = True
+        self._news.clear()
+
+    def _begin(self, status: WorkerQueueStatus | None) -> None:
+        """A WorkerQueue that is new to this operator, or that was deleted and made again."""
+        self.history, self.written_at = None, None
         self.status = self.written = status
         paused = condition(status, ConditionType.PAUSED)
         self.paused_by_spec = paused is not None and paused.reason == ConditionReason.PAUSED_BY_SPEC

@@ -7,8 +7,8 @@ that doesn't answer makes its own queues unknown and delays nobody else.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import aclosing
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
 from time import monotonic
 
 from headrace.admin.queue_admin import QueueAdmin, stats_many
@@ -24,6 +24,8 @@ from headrace_operator.reconcile.trouble import explain
 
 _SETTLE = 0.05
 """Pause after a change of the list of queues, so that a thousand new ones mean a few subscriptions."""
+_FIRST_LOOK = 3.0
+"""Times the timeout of one call: to connect, to log in, to read."""
 _SOONEST = 0.02
 """Least pause between two reads."""
 
@@ -42,6 +44,7 @@ class RedisWatch:
         self._resting: set[str] = set()
         self._look = asyncio.Event()
         self._listed = asyncio.Event()
+        self._just_read = asyncio.Event()
 
     def follow(self, queue: str, key: QueueKey, tell: Tell) -> None:
         """Read `queue` from now on, and call `tell` after each change."""
@@ -69,6 +72,13 @@ class RedisWatch:
     def reading(self, queue: str) -> Reading:
         """What was last read."""
         return self._readings.get(queue, Reading())
+
+    async def first_look(self, queues: Sequence[str]) -> None:
+        """Wait until each of them was read once, or could not be; not for long where a server gives no sign."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FIRST_LOOK * self._settings.redis_timeout):
+                while any(queue not in self._readings for queue in queues):
+                    await self._just_read.wait()
 
     def admin(self, queue: str) -> QueueAdmin:
         """Operations on one queue, over this watch's connection."""
@@ -124,6 +134,8 @@ class RedisWatch:
         now = monotonic()
         for queue, stats in found.items():
             self._keep(queue, await self._complete(queue, stats, now))
+        self._just_read.set()
+        self._just_read = asyncio.Event()
 
     async def _complete(self, queue: str, stats: QueueStats | HeadraceError, now: float) -> Reading:
         """The reading with what only some queues need a further call for."""

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from headrace import current_context
-
 from support.ledger import Ledger
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-
 from typing import Any
 
 from headrace import Fleet, Task, current_context

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from headrace.errors import ConfigError
 from headrace_operator.entry import main
 from headrace_operator.operate.settings import VARIABLES, load_operator_settings
+from support.operator_process import PROGRAM
 
 
 def test_it_watches_its_own_namespace_by_default() -> None:
@@ -42,13 +47,13 @@ def test_a_wrong_value_gets_one_line_that_names_it(
     assert capsys.readouterr().err == f"headrace-operator: {caught.value}\n"
 
 
-def test_no_cluster_is_one_line_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setenv("KUBECONFIG", "/nowhere/config")
-    monkeypatch.setenv("METRICS_PORT", "0")
-    assert main([]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("headrace-operator: no cluster: ")
-    assert said.count("\n") == 1
+def test_no_cluster_is_one_line_too(tmp_path: Path) -> None:
+    """In a process of its own, since it turns on the log."""
+    environ = {**os.environ, "KUBECONFIG": str(tmp_path / "none"), "METRICS_PORT": "0"}
+    done = subprocess.run([PROGRAM], env=environ, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("headrace-operator: no cluster: ")
+    assert done.stderr.count("\n") == 1
 
 
 def test_help_names_every_variable(capsys: pytest.CaptureFixture[str]) -> None:

@@ -84,7 +84,7 @@ def encode_arguments(codec: Codec, task: str, args: Sequence[Any], kwargs: Mappi
 def decode_arguments(name: str, payload: bytes) -> tuple[Sequence[Any], Mapping[str, Any]]:
     """The reverse. Raises PayloadError."""
     try:
-        args, kwargs = codec_named(name).decode(payload)
+        args, kwargs = (_CODECS.get(name) or codec_named(name)).decode(payload)
     except (msgspec.MsgspecError, ValueError, TypeError, RecursionError, ConfigError) as error:
         raise PayloadError(f"the payload can't be decoded as {name}: {error}") from error
     if not isinstance(args, list) or not isinstance(kwargs, dict) or not all(isinstance(key, str) for key in kwargs):

@@ -48,6 +48,9 @@ class UnreadableEnvelope(Exception):  # noqa: N818 - a fact about the data, the 
 
 
 _encoder = msgspec.msgpack.Encoder()
+SMALL: Final = 4096
+"""Bytes; below it a copy costs less than a view."""
+
 _decoder = msgspec.msgpack.Decoder(Envelope)
 
 
@@ -70,7 +73,8 @@ def decode(value: bytes) -> Stored:
         raise UnreadableEnvelope(f"envelope version {value[0] if value else 'missing'}")
     end = 4 + value[3]
     try:
-        return Stored(value[4:end].decode(), _decoder.decode(memoryview(value)[end:]), value[1], value[2])
+        body = value[end:] if len(value) < SMALL else memoryview(value)[end:]
+        return Stored(value[4:end].decode(), _decoder.decode(body), value[1], value[2])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UnreadableEnvelope(str(error)) from error
 

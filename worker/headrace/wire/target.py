@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from headrace.errors import ConfigError
 
@@ -50,10 +50,10 @@ def parse_target(url: str, source: str = "REDIS_URL") -> Target:
 
 
 def _parse(url: str) -> Target:
-    parts = urlsplit(url)
+    parts = _split(url)
     query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     if unknown := set(query) - {"db", "ca_file"}:
-        raise ValueError(f"unknown parameter {sorted(unknown)[0]!r}")
+        raise ValueError(f"unknown parameter{_quoted(sorted(unknown)[0])}")
     username = unquote(parts.username) if parts.username else None
     password = unquote(parts.password) if parts.password else None
     if parts.scheme == "unix":
@@ -82,5 +82,17 @@ def _parse(url: str) -> Target:
 
 def _number(text: str, what: str) -> int:
     if not text.isascii() or not text.isdigit():
-        raise ValueError(f"the {what} must be a number, not {text!r}")
+        raise ValueError(f"the {what} must be a number{_quoted(text, ', not')}")
     return int(text)
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError as error:  # some of its messages quote the login
+        raise ValueError("not a URL" if "netloc" in str(error) else str(error)) from None
+
+
+def _quoted(text: str, lead: str = "") -> str:
+    """What may be a password with a slash or question mark in it is not quoted."""
+    return "" if "@" in text else f"{lead} {text!r}"

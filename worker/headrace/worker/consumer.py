@@ -237,7 +237,8 @@ class Consumer:
         self._outbox.put(run.id, run.claim, outcome, service_us)
         self._parts.slots.give_back(self._share, 1)
         self._parts.pulse.running -= 1
-        self._poke()
+        if self._outbox.size <= 1 or not any(lane.in_flight for lane in self._lanes):
+            self._poke()  # for the first of a batch; a lane in flight looks again when it lands
         self.on_change()
 
     def _poke(self, *, all_lanes: bool = False) -> None:

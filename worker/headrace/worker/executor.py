@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping
-from time import monotonic, perf_counter
+from time import monotonic
 
 from headrace.client.codec import decode_arguments
-from headrace.context import Context, running
+from headrace.context import NO_META, Context, running
 from headrace.contract.envelope import DeathRecord, Stored, UnreadableEnvelope, decode
 from headrace.errors import PayloadError, UnknownTaskError
 from headrace.hooks import HookName
@@ -52,7 +52,7 @@ class Executor:
         run.task = self._loop.create_task(self._run(run, sid))
 
     async def _run(self, run: Run, sid: str) -> None:
-        started = run.started = perf_counter()
+        started = run.started = monotonic()
         counts = self._unknown
         try:
             stored = decode(run.value)
@@ -67,7 +67,7 @@ class Executor:
             context = run.context = self._context(run, stored, plan, sid)
             running.set(context)
             timeout = stored.envelope.timeout or (plan.timeout if plan else 0.0)
-            run.deadline = monotonic() + timeout
+            run.deadline = started + timeout
             self._telemetry.started(run, counts)
             try:
                 outcome = await self._attempt(run, stored, plan)
@@ -75,7 +75,7 @@ class Executor:
                 outcome = self._bury(run, stored.task, "InternalError", error, context.attempt)
         if run.stop is Stop.LOST:
             outcome = ABANDONED
-        seconds = perf_counter() - started
+        seconds = monotonic() - started
         self._telemetry.finished(run, counts, outcome, seconds)
         if self.running.get(run.id) is run:  # not when it was lost and is here again under a new claim
             del self.running[run.id]
@@ -95,7 +95,7 @@ class Executor:
             worker_id=self._worker_id,
             sid=sid,
             correlation_id=envelope.correlation_id or run.id,
-            meta=envelope.meta,
+            meta=envelope.meta or NO_META,
             ready_ms=run.ready_us / 1000,
         )
 
@@ -114,7 +114,8 @@ class Executor:
                 await hook(run.context)
             result = await plan.call(run.context, args, kwargs)
             outcome = Done(encode_result(result), plan.result_ttl_ms) if plan.result_ttl_ms else DONE
-            await self._tell("on_job_complete", run)
+            if self._hooks.named("on_job_complete"):
+                await self._tell("on_job_complete", run)
             return outcome
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError) or run.stop not in (None, Stop.TIMEOUT):
@@ -162,7 +163,7 @@ class Executor:
     def _bury(self, run: Run, task: str, reason: str, error: BaseException, attempts: int) -> Outcome:
         run.place = innermost_place(error)
         text = traceback_text(error)
-        record = DeathRecord(describe(error), attempts, run.crashes, self._worker_id, perf_counter() - run.started)
+        record = DeathRecord(describe(error), attempts, run.crashes, self._worker_id, monotonic() - run.started)
         return Buried(task, reason, record, attempts, fingerprint(text), text)
 
     async def _tell(self, name: HookName, run: Run, *args: object) -> None:

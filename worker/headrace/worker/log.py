@@ -34,7 +34,7 @@ class Log:
         self._buffer: list[bytes] = []
         self._fields: dict[str, object] = {}
         self._job_budget = {"auto": JOB_LINES_PER_SECOND, "all": sys.maxsize, "none": 0}[jobs]
-        self._job_second = 0
+        self._job_second_ends = 0.0
         self._job_lines = 0
         self._left_out = 0
         atexit.register(self.flush)
@@ -64,16 +64,22 @@ class Log:
         """Whether lines about ordinary runs are to be written at all."""
         return self._job_budget > 0 and self._least <= LEVELS["info"]
 
-    def job(self, event: str, fields: dict[str, object]) -> None:
-        """A line about an ordinary run; above the budget of this second it is only counted."""
-        second = int(time.monotonic())
-        if second != self._job_second:
+    def has_room_for_job(self, now: float) -> bool:
+        """Whether this second's budget has room for a line about an ordinary run; if not, the line is counted.
+
+        `now`: seconds of any steady clock. Asked before a line is put together: a line left out costs next to nothing.
+        """
+        if now >= self._job_second_ends:
             self._report_left_out()
-            self._job_second, self._job_lines = second, 0
+            self._job_second_ends, self._job_lines = now + 1, 0
         self._job_lines += 1
-        if self._job_lines > self._job_budget:
-            self._left_out += 1
-            return
+        if self._job_lines <= self._job_budget:
+            return True
+        self._left_out += 1
+        return False
+
+    def job(self, event: str, fields: dict[str, object]) -> None:
+        """A line about an ordinary run, for which there was room."""
         self._write("info", event, fields)
 
     def _report_left_out(self) -> None:
@@ -102,7 +108,7 @@ class Log:
 
     def flush(self, *, last: bool = False) -> None:
         """Write what is buffered; the worker calls it a few times a second, and once at its end."""
-        if self._left_out and (last or int(time.monotonic()) != self._job_second):
+        if self._left_out and (last or time.monotonic() >= self._job_second_ends):
             self._report_left_out()
         if not self._buffer:
             return

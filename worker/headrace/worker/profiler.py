@@ -1,4 +1,4 @@
-"""A look at what a running worker's threads are doing: samples of their stacks, counted. Costs nothing until asked for."""
+"""What a running worker's threads are doing: samples of their stacks, counted. Costs nothing until asked for."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Shares a worker's slots between its queues by weight, without leaving a slot empty while another queue has work.
 
 Each hungry queue has its whole fair share for certain. What is over, because shares are fractions or queues are not
-hungry, goes to whoever has had the least for its weight, so that no queue starves even where slots are fewer than queues.
+hungry, goes to whoever has had the least for its weight: no queue starves, even where slots are fewer than queues.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class Telemetry:
         counts.running += 1
         latency = time.time() - run.ready_us / 1e6
         counts.latency.observe(latency if latency > 0 else 0.0)
-        if self._job_lines:
+        if self._job_lines and self.log.has_room_for_job(run.started):
             self.log.job("job started", _about(run))
 
     def finished(self, run: Run, counts: TaskMetrics, outcome: Outcome, seconds: float) -> None:
@@ -35,7 +35,7 @@ class Telemetry:
         counts.duration.observe(seconds)
         if outcome.__class__ is Done:
             counts.succeeded += 1
-            if self._job_lines:
+            if self._job_lines and self.log.has_room_for_job(run.started + seconds):
                 self.log.job("job done", {**_about(run), "seconds": round(seconds, 6)})
             return
         self._finished_otherwise(run, counts, outcome, seconds)

@@ -1,0 +1,69 @@
+"""Leadership on a real Lease: one at a time, handed over or taken after its holder's silence, never both."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from headrace_operator.cluster.api import Api, connect
+from headrace_operator.cluster.errors import NotLeadingError
+from headrace_operator.cluster.leadership import LEASE_SECONDS, RENEW_SECONDS, Leadership
+from support.control_plane import ControlPlane
+from support.kube_client import KubeClient
+
+
+@pytest.fixture
+async def api(control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
+    monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
+    async with connect() as opened:
+        yield opened
+
+
+async def test_one_leads_and_hands_over(api: Api, namespace: str) -> None:
+    first, second = (Leadership(api, namespace, "lease", name) for name in ("first", "second"))
+    await asyncio.wait_for(first.acquire(), 5)
+    waiting = asyncio.create_task(second.acquire())
+    done, _ = await asyncio.wait((waiting,), timeout=1.5)
+    assert not done
+    first.check()
+    with pytest.raises(NotLeadingError):
+        second.check()
+    await first.release()
+    await asyncio.wait_for(waiting, 3)
+    second.check()
+    with pytest.raises(NotLeadingError):
+        first.check()
+
+
+async def test_a_silent_holder_counts_on_nothing_before_another_may_lead(api: Api, namespace: str) -> None:
+    first, second = (Leadership(api, namespace, "lease", name) for name in ("first", "second"))
+    await first.acquire()
+    began = time.monotonic()
+    waiting = asyncio.create_task(second.acquire())
+    while first.leading:
+        assert not waiting.done()
+        await asyncio.sleep(0.05)
+    assert time.monotonic() - began < RENEW_SECONDS + 0.5
+    await asyncio.wait_for(waiting, 2 * LEASE_SECONDS)
+    assert time.monotonic() - began >= LEASE_SECONDS
+    await first.release()
+    second.check()
+    with pytest.raises(NotLeadingError):
+        await first.keep()
+
+
+async def test_a_holder_keeps_on_leading_and_learns_that_it_was_replaced(
+    control_plane: ControlPlane, api: Api, namespace: str
+) -> None:
+    leading = Leadership(api, namespace, "lease", "first")
+    await leading.acquire()
+    keeping = asyncio.create_task(leading.keep())
+    await asyncio.sleep(RENEW_SECONDS + 1)
+    leading.check()
+    usurped = '--patch={"spec":{"holderIdentity":"another"}}'
+    await KubeClient(control_plane, namespace).do("patch", "lease", "lease", "--type=merge", usurped)
+    with pytest.raises(NotLeadingError):
+        await asyncio.wait_for(keeping, 3)

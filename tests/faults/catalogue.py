@@ -1,0 +1,92 @@
+"""What can break, one function each: called once the load flows, returns when the fault is over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from faults.world import Setting, World
+from support.polling import eventually
+from support.wire_proxy import Faults
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`inject` breaks it and waits until it is whole again."""
+
+    name: str
+    inject: Callable[[World], Awaitable[None]]
+    setting: Setting
+    may_repeat: bool = False
+    """It may make jobs run again that had run: their worker was gone, or Redis forgot."""
+    makes_stale: bool = False
+    """A worker comes back with results that nobody wants any more."""
+
+
+async def _kill_worker(world: World) -> None:
+    victim = world.random.choice(world.workers)
+    victim.kill()
+    await world.start_worker()
+
+
+async def _freeze_worker(world: World) -> None:
+    victim = world.random.choice(world.workers)
+    victim.process.send_signal(19)
+    await _expired(world)
+    victim.process.send_signal(18)
+
+
+async def _expired(world: World) -> None:
+    """The frozen worker's session is gone."""
+
+    async def one_left() -> bool:
+        seen = await world.lab.stats()
+        return len(seen.workers) == 1
+
+    await eventually(one_left, within=15)
+
+
+async def _stop_redis(world: World) -> None:
+    await asyncio.to_thread(world.redis.stop)
+    await asyncio.sleep(world.random.uniform(0, 0.5))
+    await asyncio.to_thread(world.redis.start)
+
+
+async def _kill_redis(world: World) -> None:
+    await asyncio.to_thread(world.redis.kill)
+    await asyncio.sleep(world.random.uniform(0, 0.5))
+    await asyncio.to_thread(world.redis.start)
+
+
+async def _cut_wires(world: World) -> None:
+    for _ in range(5):
+        world.proxy.cut_all()
+        await asyncio.sleep(world.random.uniform(0.05, 0.4))
+
+
+async def _lose_replies(world: World) -> None:
+    world.proxy.faults = Faults(drop_reply_every=world.random.randint(3, 15))
+    await eventually(lambda: world.proxy.replies_lost >= 20, within=30)
+    world.proxy.faults = Faults()
+
+
+async def _lose_requests(world: World) -> None:
+    world.proxy.faults = Faults(cut_request_every=world.random.randint(3, 15))
+    await eventually(lambda: world.proxy.requests_lost >= 20, within=30)
+    world.proxy.faults = Faults()
+
+
+CATALOGUE = {
+    fault.name: fault
+    for fault in (
+        Fault("worker-killed", _kill_worker, Setting(), may_repeat=True),
+        Fault("worker-frozen", _freeze_worker, Setting(lease="1s"), may_repeat=True, makes_stale=True),
+        Fault("redis-stopped", _stop_redis, Setting(aof="everysec")),
+        Fault("redis-killed-fsync-always", _kill_redis, Setting(aof="always")),
+        Fault("redis-killed-fsync-everysec", _kill_redis, Setting(aof="everysec")),
+        Fault("connections-cut", _cut_wires, Setting(through_proxy=True)),
+        Fault("replies-lost", _lose_replies, Setting(through_proxy=True)),
+        Fault("requests-lost", _lose_requests, Setting(through_proxy=True)),
+    )
+}

@@ -1,0 +1,90 @@
+"""One run of one fault: load, break, wait, judge. The judge believes the ledger and Redis's state, not the worker."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from faults.catalogue import Fault
+from faults.world import RUNS_CALLED_FOR, World
+from headrace import State
+from support.polling import eventually
+
+JOBS = 400
+SETTLE_DEADLINE = 60.0
+"""Seconds after the load within which every job must have ended."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one run came to."""
+
+    fault: str
+    seed: int
+    jobs: int
+    lost: tuple[str, ...]
+    """Good jobs that no handler has finished, and doomed ones that are not dead."""
+    unsettled: tuple[str, ...]
+    """Ids that Redis still knows as anything but dead, or as dead without reason."""
+    duplicates: int
+    """Handler runs beyond those the jobs' own outcomes called for."""
+    stale: int
+    """Settlements that Redis refused."""
+    complaints: tuple[str, ...]
+    """Whatever else is not as it should be; empty when all is well."""
+    seconds: float
+
+    @property
+    def sound(self) -> bool:
+        return not (self.lost or self.unsettled or self.complaints)
+
+
+async def run_once(fault: Fault, seed: int) -> Verdict:
+    """Run it once."""
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="headrace-fault-") as directory:
+        world = World(fault.setting, Path(directory), random.Random(seed))
+        async with world:
+            loading = asyncio.create_task(world.produce(JOBS))
+            await eventually(lambda: len(world.lab.runs()) > JOBS // 8 or loading.done(), within=20)
+            await fault.inject(world)
+            await loading
+            await eventually(world.lab.idle, within=SETTLE_DEADLINE, every=0.1)
+            exits = [await worker.stop() for worker in world.workers if worker.running]
+            return await _judge(world, fault, seed, exits, begun)
+
+
+async def _judge(world: World, fault: Fault, seed: int, exits: list[int], begun: float) -> Verdict:
+    ended = world.lab.ended()
+    starts = Counter(line.job for line in world.lab.runs() if line.event == "start")
+    dead = set(await world.lab.dead())
+    doomed = {job for job, kind in world.jobs.items() if kind == "doomed"}
+    report = await world.lab.admin().audit.run()
+    duplicates = sum(max(0, starts[job] - RUNS_CALLED_FOR[kind]) for job, kind in world.jobs.items())
+    seen = await world.lab.stats()
+    done = sum(version.completed for version in seen.versions.values())
+    complaints = {
+        f"workers exited with {exits}": any(exits),
+        f"the audit found {dict(report.counts)}": not report.clean,
+        f"{duplicates} runs too many": duplicates > 0 and not fault.may_repeat,
+        f"{seen.enqueued} jobs enqueued in Redis": seen.enqueued != len(world.jobs),
+        f"{done} settled as done, of {len(world.jobs) - len(doomed)}": done != len(world.jobs) - len(doomed),
+        "jobs that nobody enqueued have run": bool(set(starts) - set(world.jobs)),
+    }
+    waiting = sum(count for state, count in report.states.items() if state is not State.DEAD)
+    return Verdict(
+        fault=fault.name,
+        seed=seed,
+        jobs=len(world.jobs),
+        lost=tuple(sorted({*(set(world.jobs) - doomed - set(ended)), *(doomed - dead)})),
+        unsettled=tuple(sorted(dead - doomed)) + (f"{waiting} not dead",) * (waiting > 0),
+        duplicates=duplicates,
+        stale=seen.stale,
+        complaints=tuple(text for text, wrong in complaints.items() if wrong),
+        seconds=time.monotonic() - begun,
+    )

@@ -1,0 +1,110 @@
+"""One run's servers and workers, and the load on them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from support.apps import load
+from support.lab import Lab
+from support.servers import RedisServer
+from support.wire_proxy import WireProxy
+from support.worker_process import WorkerProcess
+
+RUNS_CALLED_FOR = {"good": 1, "flaky": 2, "doomed": 2}
+"""Kind of job → how often its own success or failures make it run."""
+PRODUCERS = 4
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a fault needs around it."""
+
+    lease: str = "2s"
+    aof: str | None = None
+    through_proxy: bool = False
+    """Workers and producers reach Redis through the proxy; the judge never does."""
+
+
+@dataclass
+class World:
+    """`async with` starts Redis, two workers and nothing else."""
+
+    setting: Setting
+    directory: Path
+    random: random.Random
+    jobs: dict[str, str] = field(default_factory=dict)
+    """Every job whose enqueue was acknowledged → its kind."""
+
+    async def __aenter__(self) -> World:
+        self._stack = AsyncExitStack()
+        self.redis = self._stack.enter_context(RedisServer(aof=self.setting.aof))
+        self.proxy = await self._stack.enter_async_context(WireProxy(self.redis.port))
+        self.lab = Lab(self.redis.url, self.directory)
+        self._stack.push_async_callback(self.lab.close)
+        self.lab.use(load.fleet)
+        load.fleet.connect_to(self.url)
+        await asyncio.gather(self.start_worker(), self.start_worker())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    @property
+    def url(self) -> str:
+        """Where workers and producers go."""
+        return self.proxy.url if self.setting.through_proxy else self.redis.url
+
+    @property
+    def workers(self) -> list[WorkerProcess]:
+        return self.lab.workers
+
+    async def start_worker(self) -> WorkerProcess:
+        """One more."""
+        return await self.lab.start(
+            "load", url=self.url, LEASE=self.setting.lease, WORKER_COUNT="20", LOG_JOBS="none", MAX_RETRIES="1"
+        )
+
+    async def produce(self, jobs: int) -> None:
+        """Enqueue that many from several producers at once, over a second or two: one by one, in bulk, delayed, with
+        ids of one's own. Raises QueueUnavailableError if Redis stays away for half a minute.
+        """
+        async with asyncio.TaskGroup() as producers:
+            for number in range(PRODUCERS):
+                producers.create_task(self._produce(number, jobs // PRODUCERS))
+
+    async def _produce(self, number: int, count: int) -> None:
+        done = 0
+        while done < count:
+            if self.random.random() < 0.1:
+                done += await self._bulk(min(20, count - done))
+            else:
+                await self._single(f"own-{number}-{done}")
+                done += 1
+            await asyncio.sleep(self.random.uniform(0, 0.02))
+
+    async def _single(self, own_id: str) -> None:
+        kind, seconds = self._job()
+        task = load.in_thread if self.random.random() < 0.2 else load.in_loop
+        draw = self.random.random()
+        if draw < 0.2:
+            task = task.options(job_id=own_id)
+        elif draw < 0.4:
+            task = task.options(delay=self.random.uniform(0.01, 1))
+        self.jobs[(await task.enqueue(kind, seconds)).id] = kind
+
+    async def _bulk(self, count: int) -> int:
+        drawn = [self._job() for _ in range(count)]
+        ids = await load.in_loop.enqueue_many([{"kind": kind, "seconds": seconds} for kind, seconds in drawn])
+        self.jobs.update(zip(ids, (kind for kind, _ in drawn), strict=True))
+        return count
+
+    def _job(self) -> tuple[str, float]:
+        kind = self.random.choices(list(RUNS_CALLED_FOR), (8, 1, 1))[0]
+        return kind, self.random.uniform(0, 0.15)
