@@ -14,11 +14,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from headrace_operator.runtimes.local import die_with_parent
+
+LAUNCHER = Path(die_with_parent.__file__)
 HEADRACE = (sys.executable, "-m", "headrace")
 _LOOK = 0.02
 """Seconds between two looks at what it has written."""
 _WORKER_LINE = re.compile(r"^\S+#\d+ \| ")
 _ADDRESS = re.compile(r"REDIS_URL=(\S+)")
+
+
+def dies_with_this_process() -> list[str]:
+    """Put in front of a command: it gets SIGTERM when this process dies, however it dies."""
+    return [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), str(int(signal.SIGTERM))]
 
 
 class StoryError(Exception):
@@ -40,7 +48,7 @@ class Fleet:
         self._tail: list[str] = []
 
     def __enter__(self) -> Fleet:
-        command = [*HEADRACE, "dev", "-f", "queue.yaml", "--plain"]
+        command = [*dies_with_this_process(), *HEADRACE, "dev", "-f", "queue.yaml", "--plain"]
         self._process = subprocess.Popen(
             command,
             cwd=self.folder,

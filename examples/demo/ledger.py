@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import redis
+from examples.demo.fleet import dies_with_this_process
 
 from code_index.discover import source_files
 from code_index.ledger import Ledger, Summary, entries
@@ -23,7 +24,18 @@ def ledger_server() -> Iterator[str]:
     """The address of a server without persistence, which ends with the block."""
     with tempfile.TemporaryDirectory(prefix="headrace-ledger-") as folder:
         path = f"{folder}/s"
-        command = [str(find_server()), "--port", "0", "--unixsocket", path, "--save", "", "--dir", folder]
+        command = [
+            *dies_with_this_process(),
+            str(find_server()),
+            "--port",
+            "0",
+            "--unixsocket",
+            path,
+            "--save",
+            "",
+            "--dir",
+            folder,
+        ]
         server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         url = f"unix://{path}"
         try:

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from headrace.wire.link import Link
+from headrace.wire.target import parse_target
 from support.apps import kinds
 from support.lab import Lab
 from support.polling import eventually
 from support.server_process import free_ports
+from support.servers import RedisServer
 from support.worker_process import run_headrace
 
 NOBODY = "redis://127.0.0.1:1/0"
@@ -104,6 +107,33 @@ def test_redis_that_can_not_be_reached(modules: Path) -> None:
     assert (code, out, err) == (2, "", f"headrace worker: REDIS_URL: {why}\n")
 
 
+async def _configure(server: RedisServer, *words: str) -> None:
+    link = Link(parse_target(server.url))
+    assert await link.request("CONFIG", "SET", *words) == b"OK"
+    await link.close()
+
+
+async def test_a_wrong_password(modules: Path) -> None:
+    with RedisServer() as server:
+        await _configure(server, "requirepass", "right")
+        url = server.url.replace("redis://", "redis://:wr0ng@")
+        variables = {"REDIS_URL": url, "STARTUP_TIMEOUT": "200ms", "METRICS_PORT": "0", "LOG_LEVEL": "error"}
+        code, _, err = await asyncio.to_thread(run_headrace, "worker", "good", cwd=modules, environ=variables)
+    assert (code, err) == (
+        2,
+        "headrace worker: REDIS_URL: Redis refused the login: wrong or missing password (tried for 0.2 s)\n",
+    )
+
+
+@pytest.mark.parametrize("redis_server", ["valkey"], indirect=True)
+async def test_settings_of_redis_that_lose_jobs_are_warned_of(lab: Lab) -> None:
+    with RedisServer() as server:
+        await _configure(server, "maxmemory-policy", "allkeys-lru")
+        worker = await lab.start("kinds", url=server.url)
+        why = "Redis's maxmemory-policy is allkeys-lru: a full Redis throws jobs away; set it to noeviction"
+        assert (await worker.logged(why))["level"] == "warning"
+
+
 def test_a_taken_metrics_port(modules: Path) -> None:
     (port,) = free_ports(1)
     with socket.create_server(("127.0.0.1", port)):
@@ -112,6 +142,7 @@ def test_a_taken_metrics_port(modules: Path) -> None:
     assert done == (2, "", f"headrace worker: {why}\n")
 
 
+@pytest.mark.parametrize("redis_server", ["valkey"], indirect=True)
 async def test_an_on_start_that_fails_ends_the_worker_and_leaves_no_session(lab: Lab, modules: Path) -> None:
     variables = {"REDIS_URL": lab.url, "METRICS_PORT": "0", "LOG_LEVEL": "error"}
     code, _, err = await asyncio.to_thread(run_headrace, "worker", "bad_start", cwd=modules, environ=variables)
@@ -122,6 +153,7 @@ async def test_an_on_start_that_fails_ends_the_worker_and_leaves_no_session(lab:
     assert not (await lab.stats("q")).workers
 
 
+@pytest.mark.parametrize("redis_server", ["valkey"], indirect=True)
 async def test_a_control_socket_that_can_not_be_made(lab: Lab, modules: Path) -> None:
     variables = {"REDIS_URL": lab.url, "METRICS_PORT": "0", "LOG_LEVEL": "error"}
     path = f"/tmp/{'x' * 120}"

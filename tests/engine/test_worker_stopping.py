@@ -152,3 +152,13 @@ async def test_drain_says_so_when_the_worker_goes_away_or_never_was(lab: Lab) ->
 
 def _complaint(worker: WorkerProcess, what: str) -> str:
     return f"headrace drain: the worker at {worker.socket} {what}\n"
+
+
+async def test_drain_finds_the_only_worker_by_itself(lab: Lab) -> None:
+    worker = lab.worker("slow", TMPDIR=str(lab.directory))
+    del worker.environ["HEADRACE_CONTROL_SOCKET"]
+    await worker.start()
+    found = await asyncio.to_thread(run_headrace, "drain", environ={"TMPDIR": str(lab.directory)})
+    assert found == (0, "drained\n", "")
+    assert await worker.stop() == 0
+    assert not list(lab.directory.glob("*.sock"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from headrace_operator.core.conditions import ConditionReason, ConditionType
 from headrace_operator.core.decision import Reason
 from support.fleet_rig import Rig, until
+from support.servers import RedisServer
 
 
 async def owner(rig: Rig, queue: str = "q") -> str | None:
@@ -76,6 +77,18 @@ async def test_a_queue_that_the_spec_names_no_more_is_given_up(rig: Rig) -> None
         rig.apply(queue="new")
         await owned_by(rig, "test/default/emails", "new")
         await owned_by(rig, None, "old")
+
+
+async def test_a_dead_redis_does_not_keep_the_fleet_from_the_next_one(rig: Rig) -> None:
+    with RedisServer() as first:
+        key = rig.apply(url=first.url)
+        async with rig.running():
+            await rig.reason(key, ConditionType.REDIS_AVAILABLE, ConditionReason.REACHABLE)
+            first.stop()
+            rig.apply()
+            await owned_by(rig, "test/default/emails")
+            await rig.seeder().enqueue("a")
+            await rig.has_workers(key, 1)
 
 
 async def test_a_restarted_operator_still_owns_it(rig: Rig) -> None:

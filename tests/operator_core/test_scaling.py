@@ -110,8 +110,13 @@ async def test_an_address_in_a_secret(rig: Rig) -> None:
         await rig.has_workers(key, 1)
 
 
-async def test_one_queue_of_another_type_is_its_own_trouble(rig: Rig) -> None:
-    await rig.link.request("SET", "hr:{bad}:sched", "not a zset")
+@pytest.mark.parametrize("wrong", ["type", "content"])
+async def test_other_data_under_a_queues_keys_is_its_own_trouble(rig: Rig, wrong: str) -> None:
+    if wrong == "type":
+        await rig.link.request("SET", "hr:{bad}:sched", "not a zset")
+    else:
+        await rig.link.request("ZADD", "hr:{bad}:sess", 9e15, "s1")
+        await rig.link.request("HSET", "hr:{bad}:workers", "s1", "not a presence")
     bad, good = rig.apply("bad", queue="bad"), rig.apply()
     async with rig.running():
         await rig.reason(bad, ConditionType.REDIS_AVAILABLE, Unknown.WRONG_DATA)

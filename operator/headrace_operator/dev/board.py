@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -75,9 +76,24 @@ class Board:
         """There was work, and now there is none, nor any worker."""
         return self.worked and bool(self.statuses) and all(is_idle(status) for status in self.statuses.values())
 
+    def log_handler(self) -> logging.Handler:
+        """Takes the operator's own log lines, which would spoil a screen."""
+        return _BoardLog(self)
+
     def _happened(self, line: Line) -> None:
         self.events.append(line)
         self.on_event(line)
+
+
+class _BoardLog(logging.Handler):
+    def __init__(self, board: Board) -> None:
+        super().__init__(logging.WARNING)
+        self._board = board
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See logging.Handler; a traceback stays in its own lines."""
+        for line in self.format(record).splitlines():
+            self._board.say(line, warning=True)
 
 
 def is_idle(status: WorkerQueueStatus) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from collections.abc import Sequence
 
@@ -13,11 +12,12 @@ from headrace_operator.dev.session import run_dev
 
 
 def main(argv: Sequence[str]) -> int:
-    """Exit code 0 after Ctrl-C or when idle, 2 for a mistake, 1 for anything else."""
+    """Exit code 0 after Ctrl-C or when idle, 2 for a mistake, 130 for Ctrl-C while starting, else 1."""
     try:
         options = read_options(argv)
-        logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
         asyncio.run(run_dev(options))
+    except KeyboardInterrupt:
+        return 130
     except HeadraceError as error:
         return _complain(error)
     except ExceptionGroup as group:

@@ -88,7 +88,9 @@ def _rows(status: WorkerQueueStatus) -> Iterable[tuple[str, str]]:
 
 def _reasons(status: WorkerQueueStatus) -> list[tuple[str, str]]:
     found = status.dead_letters.by_reason[:5] if status.dead_letters else ()
-    return [("dead of" if number == 0 else "", f"{one.reason}  {one.count}") for number, one in enumerate(found)]
+    return [
+        ("dead of" if number == 0 else "", f"{escape(one.reason)}  {one.count}") for number, one in enumerate(found)
+    ]
 
 
 def _lines(title: str, lines: list[Line]) -> Panel:

@@ -8,8 +8,11 @@ import time
 from headrace_operator.dev.board import Board, Line
 
 
-def show_plainly(board: Board) -> None:
-    """Print from now on."""
+def show_plainly(board: Board, since: float = 0) -> None:
+    """Print what has happened since that time (Unix seconds), and everything from now on."""
+    for line in board.events:
+        if line.at >= since:
+            _print_event(line)
     board.on_event = _print_event
     board.on_output = _print_output
 

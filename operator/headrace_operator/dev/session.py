@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import os
 import platform
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -53,6 +55,7 @@ async def run_dev(options: Options) -> None:
         objects = FileObjects(options.file, home.folder)
         _check_apps(objects, options.file.parent)
         board = Board()
+        logging.basicConfig(handlers=[board.log_handler()], level=logging.WARNING, force=True)
         async with _redis(options, home, board) as (target, url), asyncio.TaskGroup() as group:
             code = Code(options.file.parent, home.code)
             settings = LocalSettings(
@@ -95,14 +98,13 @@ async def _run(parts: _Parts, group: asyncio.TaskGroup) -> None:
     await runtime.stop()
     if showing is not None:
         showing.cancel()
+        await asyncio.wait([showing])
+        show_plainly(board, since=time.time())
     board.say("stopped; jobs are kept" if parts.options.redis is None else "stopped")
 
 
 def _show(parts: _Parts, group: asyncio.TaskGroup) -> asyncio.Task[None] | None:
     if parts.options.plain:
-        for line in parts.board.events:
-            show_plainly(parts.board)
-            parts.board.on_event(line)
         show_plainly(parts.board)
         return None
     return group.create_task(show_live(parts.board, Console()))
@@ -122,8 +124,8 @@ async def _follow_saves(parts: _Parts) -> None:
 async def _refresh(parts: _Parts) -> None:
     try:
         changed = await asyncio.to_thread(parts.code.refresh)
-    except HeadraceError as error:
-        parts.board.say(str(error), warning=True)
+    except (HeadraceError, OSError) as error:
+        parts.board.say(f"the code can't be read, so the last version stays: {error}", warning=True)
         return
     if changed:
         parts.board.say("the code has changed")

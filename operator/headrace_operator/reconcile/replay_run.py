@@ -6,6 +6,7 @@ What has been moved is kept in Redis under the request's id, so a run that is be
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,6 +19,8 @@ from headrace_operator.api.redact import redact
 from headrace_operator.api.status import MESSAGE_LENGTH, ReplayStatus
 from headrace_operator.core.clock import timestamp
 from headrace_operator.core.replay_request import ReplayPhase, ReplayRequest
+
+log = logging.getLogger(__name__)
 
 RETRY_BASE: Final = 0.5
 RETRY_CAP: Final = 15.0
@@ -61,7 +64,11 @@ class ReplayRun:
                 self._finish(ReplayPhase.FAILED, str(error))
                 return
             except HeadraceError as error:
-                self._say(message=f"waiting for Redis: {error}")
+                self._say(message=redact(f"waiting for Redis: {error}")[:MESSAGE_LENGTH])
+            except Exception as error:
+                log.exception("replay %s failed", self.status.request_id)
+                self._finish(ReplayPhase.FAILED, f"{type(error).__name__}: {error}")
+                return
             await asyncio.sleep(pause)
             pause = min(pause * 2, RETRY_CAP)
 

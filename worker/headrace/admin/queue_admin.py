@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from headrace.admin.audit import Audit
 from headrace.admin.control import Control
 from headrace.admin.dead_letters import DeadLetters
@@ -15,7 +17,7 @@ from headrace.contract.replies import decode_stats
 from headrace.contract.scripts import script
 from headrace.contract.stats import QueueStats, WorkerPresence
 from headrace.errors import HeadraceError
-from headrace.wire.connection import map_error
+from headrace.wire.connection import Reply, ServerError, map_error
 from headrace.wire.link import Link
 
 
@@ -51,8 +53,10 @@ async def stats_many(link: Link, queues: Sequence[str]) -> Mapping[str, QueueSta
     return {queue: _stats_or_error(queue, reply) for queue, reply in zip(queues, replies, strict=True)}
 
 
-def _stats_or_error(queue: str, reply: object) -> QueueStats | HeadraceError:
+def _stats_or_error(queue: str, reply: Reply) -> QueueStats | HeadraceError:
     if isinstance(reply, Exception):
         return map_error(reply)
-    assert isinstance(reply, list)
-    return decode_stats(queue, reply)
+    try:
+        return decode_stats(queue, reply)
+    except (ValueError, TypeError, LookupError, msgspec.MsgspecError) as error:
+        return ServerError(f"WRONGTYPE something else lies under the keys of queue {queue}: {error}")

@@ -53,6 +53,8 @@ class HealthServer:
         self._token = token
         self._loop = loop
         self._server: Any = None
+        self._lock = threading.Lock()
+        self._stopped = False
 
     def start(self) -> None:
         """Serve from a thread; the imports are made there too."""
@@ -60,6 +62,8 @@ class HealthServer:
 
     def stop(self) -> None:
         """Stop accepting."""
+        with self._lock:
+            self._stopped = True
         if self._server is not None:
             self._server.shutdown()
         self._listener.close()
@@ -95,10 +99,12 @@ class HealthServer:
             def handle_error(self, request: object, client_address: object) -> None:
                 return  # a client that hung up
 
-        server = Server(self._listener.getsockname()[:2], Handler, bind_and_activate=False)
+        with self._lock:
+            if self._stopped:
+                return
+            self._server = server = Server(self._listener.getsockname()[:2], Handler, bind_and_activate=False)
         server.socket.close()
         server.socket = self._listener
-        self._server = server
         server.serve_forever(poll_interval=0.2)
 
     def _answer(self, method: str, path: str, headers: Any, client: str) -> tuple[int, str, bytes]:

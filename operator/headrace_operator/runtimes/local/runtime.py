@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,9 +12,11 @@ from pathlib import Path
 
 from headrace_operator.api.names import QueueKey
 from headrace_operator.runtimes.local.environment import worker_environment
-from headrace_operator.runtimes.local.worker import LocalWorker, Recipe
+from headrace_operator.runtimes.local.worker import BACKOFF_BASE, LocalWorker, Recipe
 from headrace_operator.seams.errors import VersionNotFoundError
 from headrace_operator.seams.runtime import VersionSpec, VersionState, WorkerPhase, WorkerState
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +135,13 @@ class LocalRuntime:
 
     async def _keep(self, key: QueueKey, fleet: _Fleet, worker: LocalWorker) -> None:
         try:
-            await worker.run()
+            while True:
+                try:
+                    await worker.run()
+                    return
+                except Exception:
+                    log.exception("worker %s failed in an unforeseen way and is started again", worker.state.id)
+                await asyncio.sleep(BACKOFF_BASE)
         finally:
             fleet.workers.remove(worker)
             self.on_change(key)

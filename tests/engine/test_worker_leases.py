@@ -1,0 +1,84 @@
+"""E2 on real workers: who keeps a lease, who loses it, and that the loser changes nothing any more."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from support.apps import kinds, slow
+from support.lab import Lab
+from support.polling import eventually
+
+pytestmark = pytest.mark.parametrize("redis_server", ["valkey"], indirect=True)
+
+
+async def test_a_handler_that_blocks_the_loop_keeps_its_lease(lab: Lab) -> None:
+    lab.use(slow.fleet)
+    for _ in range(2):
+        await lab.start("slow", LEASE="1s")
+    job = await slow.block_the_loop.enqueue(3.5)
+    await eventually(lambda: lab.ended()[job.id] == 1)
+    await eventually(lab.idle)
+    assert lab.events(job.id) == ["start", "end"]
+    assert (await lab.stats()).crashed == 0
+
+
+async def test_beyond_the_limit_the_job_goes_to_another_and_the_late_end_is_refused(lab: Lab) -> None:
+    lab.use(slow.fleet)
+    workers = [await lab.start("slow", LEASE="1s", LOOP_BLOCK_LIMIT="1s") for _ in range(2)]
+    job = await slow.block_the_loop.enqueue(5)
+    await eventually(lambda: len(lab.events(job.id)) >= 2, within=8)
+    assert lab.events(job.id)[:2] == ["start", "start"], "another took it while the first still ran"
+    await eventually(lambda: lab.events(job.id).count("end") >= 2, within=20)
+    assert any(worker.lines("the lease was lost; starting a new session") for worker in workers)
+    seen = await lab.stats()
+    assert seen.crashed >= 1
+    assert sum(version.completed for version in seen.versions.values()) <= 1
+
+
+async def test_a_frozen_worker_comes_back_to_nothing_and_goes_on(lab: Lab) -> None:
+    lab.use(slow.fleet)
+    frozen = await lab.start("slow", LEASE="1s")
+    job = await slow.hold.enqueue(2)
+    await eventually(lambda: lab.events(job.id) == ["start"])
+    await lab.start("slow", LEASE="1s")
+    frozen.signal(signal.SIGSTOP)
+    await eventually(lambda: lab.ended()[job.id] == 1, within=15)
+    frozen.signal(signal.SIGCONT)
+    await frozen.logged("the lease was lost; starting a new session")
+    metrics = (await frozen.http("/metrics")).text
+    assert "worker_lease_losses_total 1.0" in metrics
+    await eventually(lab.idle)
+    seen = await lab.stats()
+    assert sum(version.completed for version in seen.versions.values()) == 1
+    assert (await lab.admin().audit.run()).clean
+    again = [await slow.hold.enqueue(0.3) for _ in range(200)]
+    await eventually(lab.idle)
+    assert {lab.ended()[one.id] for one in again} == {1}
+    assert "w0" in {line.worker for line in lab.runs() if line.job in {one.id for one in again}}
+
+
+async def test_a_killed_worker_s_jobs_run_elsewhere_and_count_as_crashed_not_as_failed(lab: Lab) -> None:
+    lab.use(slow.fleet)
+    victim = await lab.start("slow", LEASE="1s")
+    job = await slow.hold.enqueue(1)
+    await eventually(lambda: lab.events(job.id) == ["start"])
+    victim.kill()
+    await lab.start("slow", LEASE="1s")
+    await eventually(lambda: lab.ended()[job.id] == 1)
+    assert [line.attempt for line in lab.runs()] == [1, 1, 1]
+    await eventually(lab.idle)
+    seen = await lab.stats()
+    assert (seen.crashed, seen.dead) == (1, 0)
+
+
+async def test_two_workers_share_the_work_and_run_nothing_twice(lab: Lab) -> None:
+    lab.use(kinds.fleet)
+    for _ in range(2):
+        await lab.start("kinds", WORKER_COUNT="10")
+    ids = await kinds.in_loop.enqueue_many([{"tag": "t", "seconds": 0.01}] * 1000)
+    await eventually(lambda: len(lab.ended()) == 1000, within=30)
+    await eventually(lab.idle)
+    assert lab.ended() == dict.fromkeys(ids, 1)
+    assert {line.worker for line in lab.runs()} == {"w0", "w1"}
