@@ -31,4 +31,11 @@ else
   [ "${CI:-}" != true ] || exit 1
 fi
 
+if bash e2e/helm/build.sh >/dev/null; then
+  say "helm is ready"
+else
+  say "left out: the tests of the chart (see the line above)"
+  [ "${CI:-}" != true ] || exit 1
+fi
+
 exec .venv/bin/python -m pytest "$@"

@@ -37,6 +37,17 @@ async def test_pause_and_resume_say_what_was(seeder: Seeder, admin: QueueAdmin) 
     assert await seeder.exchange(1) == ["a"]
 
 
+async def test_purge_calls_off_what_waits_and_nothing_else(seeder: Seeder, admin: QueueAdmin) -> None:
+    await seeder.enqueue(*(f"j{number}" for number in range(2_500)))
+    assert len(await seeder.ask(2)) > 0
+    stats = await admin.stats()
+    assert (stats.ready, stats.leased) == (2_498, 2)
+    assert await admin.control.purge() == 2_498
+    stats = await admin.stats()
+    assert (stats.ready, stats.leased, stats.cancelled) == (0, 2, 2_498)
+    assert await admin.control.purge() == 0
+
+
 async def test_a_cordoned_session_claims_nothing_until_it_is_lifted(seeder: Seeder, admin: QueueAdmin) -> None:
     await seeder.enqueue("a", "b")
     await seeder.exchange(1)

@@ -81,7 +81,7 @@ async def _three_dead(seeder: Seeder) -> None:
 def test_help_lists_all_verbs(cli: Cli) -> None:
     ran = cli("--help")
     assert ran.code == 0
-    own = ("enqueue", "stats", "jobs", "show", "cancel", "dlq", "pause", "resume", "audit")
+    own = ("enqueue", "stats", "jobs", "show", "cancel", "dlq", "pause", "resume", "purge", "audit")
     for verb in (*own, "worker", "drain", "dev"):
         assert f" {verb} " in ran.out
 
@@ -254,7 +254,7 @@ def test_dlq_delete_asks_first(cli: Cli, seed: Seed, monkeypatch: pytest.MonkeyP
     refused = cli("dlq", "delete", "q", "--all")
     assert (refused.code, refused.err) == (
         2,
-        "headrace: there is nobody to ask: say --yes to delete without a question\n",
+        "headrace: there is nobody to ask: say --yes to go on without a question\n",
     )
     assert "3 would be deleted" in cli("dlq", "delete", "q", "--all", "--dry-run").out
     assert cli("dlq", "delete", "q", "--id", "a").out == "1 deleted\n"
@@ -266,6 +266,17 @@ def test_pause_and_resume(cli: Cli) -> None:
     assert cli("pause", "q").out == "q was paused already\n"
     assert cli("stats", "q", "-o", "json").json[0]["paused"]
     assert cli("resume", "q").out == "q goes on\n"
+
+
+def test_purge_asks_and_calls_off_what_waits(cli: Cli, seed: Seed) -> None:
+    seed(_three_dead)
+    for delay in ("0", "60"):
+        cli("enqueue", "q", "mail", "--delay", delay)
+    assert cli("purge", "q").code == 2
+    assert cli("purge", "q", "--yes").out == "2 jobs called off\n"
+    stats = cli("stats", "q", "-o", "json").json[0]
+    assert (stats["ready"], stats["scheduled"], stats["dead"], stats["cancelled"]) == (0, 0, 3, 2)
+    assert cli("audit", "q").code == 0
 
 
 def test_audit_exits_with_one_until_mended(cli: Cli, seed: Seed) -> None:

@@ -7,12 +7,14 @@ capped delay, so that jobs that failed together don't come back together.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from headrace.errors import ConfigError
 
 MAX_DELAY = 365 * 24 * 3600.0
+DEFAULT_BASE = 1.0
+DEFAULT_CAP = 300.0
 
 
 class RetryLater(Exception):  # noqa: N818 - a wish, not an error
@@ -47,10 +49,10 @@ class RetryPolicy:
     max_retries: int | None = None
     backoff: Backoff | Callable[[int], float] = Backoff.EXPONENTIAL
     """A Backoff, or a function from the number of failed attempts (1, 2, …) to seconds."""
-    base: float = 1.0
-    """Seconds; the first delay before jitter."""
-    cap: float = 300.0
-    """Seconds; no delay is longer."""
+    base: float | None = None
+    """Seconds; the first delay before jitter. None takes the worker's RETRY_BASE."""
+    cap: float | None = None
+    """Seconds; no delay is longer. None takes the worker's RETRY_CAP."""
     jitter: bool = True
     retry_on: tuple[type[BaseException], ...] = (BaseException,)
     """Only these are retried …"""
@@ -60,8 +62,12 @@ class RetryPolicy:
     def __post_init__(self) -> None:
         if self.max_retries is not None and self.max_retries < 0:
             raise ConfigError(f"max_retries: must be 0 or more, got {self.max_retries}")
-        if self.base < 0 or self.cap < 0:
+        if (self.base or 0) < 0 or (self.cap or 0) < 0:
             raise ConfigError("retry_base and retry_cap: must be 0 or more seconds")
+
+    def with_defaults(self, base: float, cap: float) -> RetryPolicy:
+        """The same, with what the task leaves open."""
+        return replace(self, base=base if self.base is None else self.base, cap=cap if self.cap is None else self.cap)
 
 
 @dataclass(frozen=True)
@@ -84,14 +90,15 @@ def delay_for(policy: RetryPolicy, failures: int, random: Callable[[], float]) -
     """Seconds to wait after the `failures`-th failed attempt (1 for the first); `random` gives [0, 1)."""
     if callable(policy.backoff):
         return _bounded(policy.backoff(failures))
+    base = DEFAULT_BASE if policy.base is None else policy.base
     match policy.backoff:
         case Backoff.EXPONENTIAL:
-            delay = policy.base * 2.0 ** min(failures - 1, 60)
+            delay = base * 2.0 ** min(failures - 1, 60)
         case Backoff.LINEAR:
-            delay = policy.base * failures
+            delay = base * failures
         case Backoff.FIXED:
-            delay = policy.base
-    delay = min(delay, policy.cap)
+            delay = base
+    delay = min(delay, DEFAULT_CAP if policy.cap is None else policy.cap)
     return delay * random() if policy.jitter else delay
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from headrace.admin.handle import QueueHandle
+from headrace.contract.protocol import CHUNK
+from headrace.contract.replies import decode_stats
 
 
 class Control:
@@ -20,6 +22,21 @@ class Control:
     async def resume(self) -> bool:
         """Workers claim again. True when the queue was paused."""
         return bool(await self._handle.run("resume"))
+
+    async def purge(self) -> int:
+        """Call off every job that waits now, ready or scheduled; says how many. Running and dead jobs stay.
+
+        In steps of CHUNK jobs, and no more than waited at the start: producers that go on don't keep it going.
+        """
+        stats = decode_stats(self._handle.queue, await self._handle.run("stats"))
+        waiting = stats.ready + stats.due + stats.scheduled
+        purged = 0
+        while purged < waiting:
+            removed = int(await self._handle.run("purge", min(CHUNK, waiting - purged)))
+            if not removed:
+                break
+            purged += removed
+        return purged
 
     async def cordon(self, sids: Sequence[str], ttl_ms: int) -> Mapping[str, int]:
         """Give these sessions no more jobs for `ttl_ms` (0: give again); says how many jobs each still holds."""

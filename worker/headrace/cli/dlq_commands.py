@@ -13,7 +13,7 @@ from headrace.admin.queue_admin import QueueAdmin
 from headrace.admin.replay import ReplayPreview, ReplayProgress
 from headrace.admin.selection import ReplaySelection
 from headrace.cli import options
-from headrace.cli.options import DEFAULT_URL
+from headrace.cli.options import DEFAULT_URL, confirm
 from headrace.cli.output import Cell, Format, Printer, note, printable_lines, time_of
 from headrace.cli.session import with_queue
 from headrace.errors import QueueUnavailableError, UsageError
@@ -143,7 +143,7 @@ def delete(
     reason: options.ReasonFilter = None,
     everything: options.Everything = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be deleted.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    yes: options.Yes = False,
     redis_url: options.RedisUrl = DEFAULT_URL,
     output: options.Output = Format.AUTO,
 ) -> None:
@@ -153,15 +153,9 @@ def delete(
         preview = with_queue(redis_url, queue, lambda admin: admin.replays.preview(selection))
         if dry_run:
             return _show_preview(Printer(output), preview, "would be deleted")
-        _confirm(f"delete {preview.count} dead letters of {queue}?")
+        confirm(f"delete {preview.count} dead letters of {queue}?")
     deleted = with_queue(redis_url, queue, lambda admin: admin.dead_letters.delete(selection))
     return Printer(output).say(f"{deleted} deleted", {"deleted": deleted})
-
-
-def _confirm(question: str) -> None:
-    if not sys.stdin.isatty():
-        raise UsageError("there is nobody to ask: say --yes to delete without a question")
-    typer.confirm(question, abort=True, err=True)
 
 
 def replay(

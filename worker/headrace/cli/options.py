@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
 from headrace.cli.output import Format
+from headrace.errors import UsageError
 
 Queue = Annotated[str, typer.Argument(metavar="QUEUE", help="Name of the queue.", show_default=False)]
 JobId = Annotated[str, typer.Argument(metavar="ID", help="Id of the job.", show_default=False)]
@@ -25,9 +27,17 @@ Ids = Annotated[
     list[str] | None, typer.Option("--id", metavar="ID", help="This letter; may be repeated.", show_default=False)
 ]
 Everything = Annotated[bool, typer.Option("--all", help="All letters of the queue.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="Most lines to show.")]
 
 DEFAULT_URL = "redis://localhost:6379/0"
+
+
+def confirm(question: str) -> None:
+    """Ask before what can't be undone. Raises UsageError where nobody can answer."""
+    if not sys.stdin.isatty():
+        raise UsageError("there is nobody to ask: say --yes to go on without a question")
+    typer.confirm(question, abort=True, err=True)
 
 
 def show_help_without_verb(context: typer.Context) -> None:

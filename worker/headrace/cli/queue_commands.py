@@ -1,4 +1,4 @@
-"""Verbs about whole queues: stats, pause, resume, audit."""
+"""Verbs about whole queues: stats, pause, resume, purge, audit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 from headrace.admin.findings import AuditReport
 from headrace.admin.queue_admin import stats_many
 from headrace.cli import options
-from headrace.cli.options import DEFAULT_URL
+from headrace.cli.options import DEFAULT_URL, confirm
 from headrace.cli.output import Cell, Format, Printer, note, time_of
 from headrace.cli.session import with_link, with_queue
 from headrace.contract.keys import check_queue_name
@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
     app.command()(stats)
     app.command()(pause)
     app.command()(resume)
+    app.command()(purge)
     app.command()(audit)
 
 
@@ -74,6 +75,21 @@ def resume(
     changed = with_queue(redis_url, queue, lambda admin: admin.control.resume())
     said = f"{queue} goes on" if changed else f"{queue} was not paused"
     Printer(output).say(said, {"queue": queue, "paused": False, "changed": changed})
+
+
+def purge(
+    queue: options.Queue,
+    *,
+    yes: options.Yes = False,
+    redis_url: options.RedisUrl = DEFAULT_URL,
+    output: options.Output = Format.AUTO,
+) -> None:
+    """Call off every waiting job of a queue; running jobs and dead letters stay. Asks first."""
+    if not yes:
+        stats = with_queue(redis_url, queue, lambda admin: admin.stats())
+        confirm(f"call off {stats.ready + stats.due + stats.scheduled} waiting jobs of {queue}?")
+    purged = with_queue(redis_url, queue, lambda admin: admin.control.purge())
+    Printer(output).say(f"{purged} jobs called off", {"queue": queue, "purged": purged})
 
 
 def audit(

@@ -22,7 +22,6 @@ from headrace.worker.parts import Parts
 from headrace.worker.plan import Plan, encode_result
 from headrace.worker.run import Run, Stop
 
-DEFAULT_RETRY = RetryPolicy()
 HOOK_TIMEOUT = 10.0
 """Seconds for all the hooks that follow one run."""
 UNKNOWN = "unknown"
@@ -39,6 +38,7 @@ class Executor:
         self._queue = queue
         self._worker_id = parts.settings.worker_id
         self._max_retries = parts.settings.max_retries
+        self._default_retry = RetryPolicy().with_defaults(parts.settings.retry_base, parts.settings.retry_cap)
         self._plans = plans
         self._hooks = parts.hooks
         self._unknown = parts.metrics.of(queue, UNKNOWN)
@@ -141,7 +141,7 @@ class Executor:
     ) -> Outcome:
         context = run.context
         run.place = innermost_place(origin or error)
-        policy = plan.retry if plan else DEFAULT_RETRY
+        policy = plan.retry if plan else self._default_retry
         try:
             verdict = after_failure(
                 policy, error, failures=context.attempt, max_retries=context.max_retries, random=random.random

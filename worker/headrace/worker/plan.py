@@ -46,7 +46,7 @@ def compile_plans(fleet: Fleet, queue: str, parts: Parts) -> dict[str, Plan]:
             name=task.name,
             call=_wrap(layers, _base(task, parts.threads, parts.processes)),
             arguments=task.arguments,
-            retry=task.settings.retry,
+            retry=task.settings.retry.with_defaults(parts.settings.retry_base, parts.settings.retry_cap),
             max_retries=parts.settings.max_retries if own is None else own,
             timeout=task.settings.timeout,
             result_ttl_ms=round(task.settings.result_ttl * 1000),

@@ -31,6 +31,8 @@ class WorkerSettings:
     concurrency: int
     queue_size: int
     max_retries: int
+    retry_base: float
+    retry_cap: float
     shutdown_timeout: float
     startup_timeout: float
     metrics_host: str
@@ -148,6 +150,8 @@ VARIABLES: Final[dict[str, Variable]] = {
     "concurrency": Variable("WORKER_COUNT", "100", _whole(1, 10_000), "jobs that run at the same time"),
     "queue_size": Variable("QUEUE_SIZE", "1000", _whole(1, 100_000), "most jobs held: running or being settled"),
     "max_retries": Variable("MAX_RETRIES", "3", _whole(0, 200), "for tasks that don't say"),
+    "retry_base": Variable("RETRY_BASE", "1s", parse_duration, "first delay before a retry, for tasks that don't say"),
+    "retry_cap": Variable("RETRY_CAP", "5m", parse_duration, "longest delay before a retry, for tasks that don't say"),
     "shutdown_timeout": Variable("SHUTDOWN_TIMEOUT", "30s", parse_duration, "time for running jobs after SIGTERM"),
     "startup_timeout": Variable("STARTUP_TIMEOUT", "30s", parse_duration, "how long to wait for Redis at start"),
     "metrics_host": Variable("METRICS_HOST", "127.0.0.1", str, "address that health and metrics listen on"),

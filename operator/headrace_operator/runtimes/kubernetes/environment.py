@@ -29,6 +29,8 @@ def environment(version: VersionSpec) -> list[Json]:
         {"name": "WORKER_COUNT", "value": str(spec.worker.concurrency)},
         {"name": "LEASE", "value": f"{spec.worker.lease_seconds}s"},
         {"name": "MAX_RETRIES", "value": str(spec.retry.max_retries)},
+        {"name": "RETRY_BASE", "value": f"{spec.retry.base_seconds:g}s"},
+        {"name": "RETRY_CAP", "value": f"{spec.retry.cap_seconds:g}s"},
         {"name": "SHUTDOWN_TIMEOUT", "value": f"{SHUTDOWN_SECONDS}s"},
         {"name": "METRICS_HOST", "value": "0.0.0.0"},  # noqa: S104 - the kubelet probes the pod's address
         {"name": "METRICS_PORT", "value": str(METRICS_PORT)},

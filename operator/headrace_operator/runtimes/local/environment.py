@@ -40,6 +40,8 @@ def worker_environment(
         "HEADRACE_CONTROL_SOCKET": str(socket),
         "WORKER_COUNT": str(spec.worker.concurrency),
         "MAX_RETRIES": str(spec.retry.max_retries),
+        "RETRY_BASE": f"{spec.retry.base_seconds:g}s",
+        "RETRY_CAP": f"{spec.retry.cap_seconds:g}s",
         "LEASE": f"{spec.worker.lease_seconds}s",
         "SHUTDOWN_TIMEOUT": f"{min(spec.drain.grace_seconds, _GIVE_BACK)}s",
         "METRICS_PORT": "0",
