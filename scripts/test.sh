@@ -5,37 +5,37 @@ cd "$(dirname "$0")/.."
 
 say() { echo "test: $*" >&2; }
 
-install() { # package, for what
-  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    say "installing $1 ($2)"
-    [ -n "${apt_updated:-}" ] || { apt-get update -qq && apt_updated=1; }
-    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$1" >/dev/null
-  else
-    say "left out: $2; it needs $1 and this user can't install it"
-    [ "${CI:-}" != true ] || exit 1
-  fi
+leave_out() { # what, why
+  say "left out: $1 ($2)"
+  [ "${CI:-}" != true ] || exit 1
 }
 
-# Debian starts a server that it installs; the tests start their own.
-if ! command -v redis-server >/dev/null; then
-  policy=/usr/sbin/policy-rc.d
-  if [ "$(id -u)" = 0 ] && [ ! -e $policy ]; then printf '#!/bin/sh\nexit 101\n' >$policy && chmod +x $policy && made=1; fi
-  install redis-server "the engine on Redis itself, beside the embedded Valkey"
-  [ -z "${made:-}" ] || rm -f $policy
-fi
+# Debian starts the servers that it installs; the tests start their own.
+install() { # package, for what
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    leave_out "$2" "it needs $1 and this user can't install it"
+    return
+  fi
+  say "installing $1 ($2)"
+  local policy=/usr/sbin/policy-rc.d made=
+  [ -e $policy ] || { printf '#!/bin/sh\nexit 101\n' >$policy && chmod +x $policy && made=1; }
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$1" >/dev/null
+  [ -z "$made" ] || rm -f $policy
+}
+
+command -v redis-server >/dev/null || install redis-server "the engine on Redis itself, beside the embedded Valkey"
+command -v promtool >/dev/null || install prometheus "the check of the metrics by promtool"
 
 if bash e2e/kubernetes/build.sh etcd kube-apiserver kube-controller-manager kube-scheduler kubectl >/dev/null; then
   say "the Kubernetes programs are ready"
 else
-  say "left out: the tests on a real API server (see the line above)"
-  [ "${CI:-}" != true ] || exit 1
+  leave_out "the tests on a real API server" "see the line above"
 fi
-
 if bash e2e/helm/build.sh >/dev/null; then
   say "helm is ready"
 else
-  say "left out: the tests of the chart (see the line above)"
-  [ "${CI:-}" != true ] || exit 1
+  leave_out "the tests of the chart" "see the line above"
 fi
 
 exec .venv/bin/python -m pytest "$@"

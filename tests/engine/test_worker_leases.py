@@ -31,9 +31,11 @@ async def test_beyond_the_limit_the_job_goes_to_another_and_the_late_end_is_refu
     await eventually(lambda: len(lab.events(job.id)) >= 2, within=8)
     assert lab.events(job.id)[:2] == ["start", "start"], "another took it while the first still ran"
     await eventually(lambda: lab.events(job.id).count("end") >= 2, within=20)
-    assert any(worker.lines("the lease was lost; starting a new session") for worker in workers)
+    await eventually(lambda: any(worker.lines("the lease was lost; starting a new session") for worker in workers))
+    losses = [line for worker in workers for line in worker.lines("the lease was lost; starting a new session")]
     seen = await lab.stats()
     assert seen.crashed >= 1
+    assert seen.stale + sum(line["running"] + line["dropped"] for line in losses) >= 1
     assert sum(version.completed for version in seen.versions.values()) <= 1
 
 

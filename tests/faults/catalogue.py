@@ -21,7 +21,8 @@ class Fault:
     may_repeat: bool = False
     """It may make jobs run again that had run: their worker was gone, or Redis forgot."""
     makes_stale: bool = False
-    """A worker comes back with results that nobody wants any more."""
+    """A worker comes back with results that nobody wants any more. In most runs it offers them and Redis refuses and
+    counts them; in some its renewal hears first that the lease is gone, and it drops them itself."""
 
 
 async def _kill_worker(world: World) -> None:

@@ -24,7 +24,6 @@ SEED = int(os.environ.get("HEADRACE_FAULT_SEED", random.randrange(2**31)))
 async def test_no_job_is_lost_and_none_settled_twice(fault: Fault, number: int) -> None:
     verdict = await run_once(fault, SEED + number)
     assert verdict.sound, verdict
-    assert verdict.stale > 0 or not fault.makes_stale, verdict
     assert verdict.jobs == 400
 
 

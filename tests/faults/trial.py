@@ -74,6 +74,7 @@ async def _judge(world: World, fault: Fault, seed: int, exits: list[int], begun:
         f"{duplicates} runs too many": duplicates > 0 and not fault.may_repeat,
         f"{seen.enqueued} jobs enqueued in Redis": seen.enqueued != len(world.jobs),
         f"{done} settled as done, of {len(world.jobs) - len(doomed)}": done != len(world.jobs) - len(doomed),
+        "no worker noticed that it had lost its lease": fault.makes_stale and not _lease_losses(world),
         "jobs that nobody enqueued have run": bool(set(starts) - set(world.jobs)),
     }
     waiting = sum(count for state, count in report.states.items() if state is not State.DEAD)
@@ -88,3 +89,7 @@ async def _judge(world: World, fault: Fault, seed: int, exits: list[int], begun:
         complaints=tuple(text for text, wrong in complaints.items() if wrong),
         seconds=time.monotonic() - begun,
     )
+
+
+def _lease_losses(world: World) -> int:
+    return sum(len(worker.lines("the lease was lost; starting a new session")) for worker in world.workers)
