@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup demo test check format lock bench crds clean
+.PHONY: help setup demo test check format lock soak bench crds clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,9 @@ check: setup ## format, lint, types, import contracts
 format: setup ## rewrite the code in the house format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+soak: setup ## the long fault loops; writes benchmarks/soak.json
+	@$(BIN)/python -m tests.faults --runs 20
 
 bench: setup ## side by side with the peers; writes benchmarks/results.json
 	@$(BIN)/python -m benchmarks

@@ -99,9 +99,13 @@ def _scale(new: VersionState, old: Sequence[VersionState], desired: int, room: i
     if new.failing is not None:
         return Plan(steps, Phase.FAILING, f"{new.hash} can't run: {new.failing}")
     if new.ready == desired and not steps:
-        return Plan(steps, Phase.COMPLETE, f"{desired} of {new.hash} are ready")
+        return Plan(steps, Phase.COMPLETE, f"version {new.hash}: {_ready(new, desired)}")
     waits = f", {desired - replicas} more when others have ended" if replicas < desired else ""
-    return Plan(steps, Phase.SCALING, f"{new.ready} of {desired} of {new.hash} are ready{waits}")
+    return Plan(steps, Phase.SCALING, f"version {new.hash}: {_ready(new, desired)}{waits}")
+
+
+def _ready(new: VersionState, desired: int) -> str:
+    return f"{min(new.ready, desired)} of {desired} workers are ready"
 
 
 def _replace(new: VersionState, old: Sequence[VersionState], desired: int, room: int) -> Plan:
@@ -117,7 +121,7 @@ def _replace(new: VersionState, old: Sequence[VersionState], desired: int, room:
         return Plan(steps, Phase.FAILING, f"{new.hash} can't run, old workers stay: {new.failing}")
     growth = min(max(desired - new.desired, 0), room)
     steps = (*retire, *_scaled(new, min(new.desired + growth, desired)))
-    message = f"{new.ready} of {desired} of {new.hash} are ready, {running} old workers to replace"
+    message = f"version {new.hash}: {_ready(new, desired)}, {running} old to replace"
     return Plan(steps, Phase.ROLLING_OUT, message)
 
 
