@@ -6,10 +6,15 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import settings
 
 from headrace.wire.link import Link
 from headrace.wire.target import parse_target
 from support.servers import RedisServer, server_binaries
+
+# A property's time depends on what else the machine does; benchmarks measure speed, tests don't.
+settings.register_profile("headrace", deadline=None)
+settings.load_profile("headrace")
 
 _BINARIES = dict(server_binaries())
 

@@ -64,6 +64,15 @@ async def test_a_queue_with_work_does_not_sleep(seeder: Seeder, admin: QueueAdmi
     assert not (await admin.stats()).asleep
 
 
+async def test_a_claim_that_nobody_repeats_lapses(admin: QueueAdmin, link: Link) -> None:
+    assert await admin.control.claim_ownership("c/n/a") == "c/n/a"
+    assert (await admin.stats()).owner == "c/n/a"
+    await link.request("HSET", "hr:{q}:meta", "owner_until", 1)
+    assert (await admin.stats()).owner is None
+    assert await admin.control.claim_ownership("c/n/b") == "c/n/b"
+    assert await admin.control.claim_ownership("c/n/a") == "c/n/b"
+
+
 async def test_ownership_stays_with_the_first_until_it_gives_up(admin: QueueAdmin) -> None:
     assert await admin.control.claim_ownership("c/n/a") == "c/n/a"
     assert await admin.control.claim_ownership("c/n/b") == "c/n/a"

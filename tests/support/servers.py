@@ -12,7 +12,6 @@ from pathlib import Path
 from types import TracebackType
 
 from headrace_operator.dev.server import find_server
-
 from support.server_process import ServerProcess, free_ports
 
 

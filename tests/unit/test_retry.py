@@ -92,6 +92,12 @@ def test_policies_are_checked(wrong: dict[str, float]) -> None:
         RetryPolicy(**wrong)  # type: ignore[arg-type]
 
 
+def test_what_a_task_leaves_open_is_the_worker_s() -> None:
+    said, unsaid = RetryPolicy(base=0, cap=9), RetryPolicy()
+    assert (said.with_defaults(5, 6).base, said.with_defaults(5, 6).cap) == (0, 9)
+    assert (unsaid.with_defaults(5, 6).base, unsaid.with_defaults(5, 6).cap) == (5, 6)
+
+
 POLICIES = st.builds(
     RetryPolicy,
     backoff=st.sampled_from(Backoff),
@@ -104,7 +110,8 @@ DRAWS = st.floats(0, 1, exclude_max=True)
 
 @given(policy=POLICIES, failures=st.integers(1, 10_000), draw=DRAWS)
 def test_a_delay_is_never_negative_nor_longer_than_the_cap(policy: RetryPolicy, failures: int, draw: float) -> None:
-    assert 0 <= delay_for(policy, failures, lambda: draw) <= policy.cap
+    assert policy.cap is not None
+    assert 0 <= delay_for(policy, failures, lambda: draw) <= (policy.cap or 0)
 
 
 @given(policy=POLICIES, failures=st.integers(1, 100), draw=DRAWS)

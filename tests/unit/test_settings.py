@@ -43,6 +43,8 @@ def test_every_field_has_its_variable_and_every_variable_its_field() -> None:
         ("QUEUE_SIZE", "10", "queue_size", 10),
         ("MAX_RETRIES", "0", "max_retries", 0),
         ("SHUTDOWN_TIMEOUT", "1m", "shutdown_timeout", 60.0),
+        ("RETRY_BASE", "100ms", "retry_base", 0.1),
+        ("RETRY_CAP", "1h", "retry_cap", 3600.0),
         ("STARTUP_TIMEOUT", "500ms", "startup_timeout", 0.5),
         ("METRICS_HOST", "0.0.0.0", "metrics_host", "0.0.0.0"),
         ("METRICS_PORT", "0", "metrics_port", 0),

@@ -48,13 +48,13 @@ def decide(spec: WorkerQueueSpec, seen: Observation, history: History, now: floa
 
 def _ruled(spec: WorkerQueueSpec, seen: Observation, inputs: Inputs, recommendation: int | None) -> Decision | None:
     """The decision where somebody else has made it, or None."""
-    if spec.replicas is not None:
-        message = f"spec.replicas pins the fleet to {_workers(spec.replicas)}"
-        return Decision(spec.replicas, Reason.FIXED_REPLICAS, message, inputs, recommendation, "replicas")
     if seen.owned_by is not None:
         current = inputs.current_replicas
         message = f"{seen.owned_by} serves one of the queues already, so the fleet stays at {_workers(current)}"
         return Decision(current, Reason.OWNED_ELSEWHERE, message, inputs, recommendation, "queues")
+    if spec.replicas is not None:
+        message = f"spec.replicas pins the fleet to {_workers(spec.replicas)}"
+        return Decision(spec.replicas, Reason.FIXED_REPLICAS, message, inputs, recommendation, "replicas")
     return None
 
 

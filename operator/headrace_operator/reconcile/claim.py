@@ -28,6 +28,8 @@ async def follow(record: Record, world: World) -> Unavailable | None:
         return explain(error)
     wanted = tuple(queue.name for queue in record.spec.queues)
     before, were = record.watch, record.followed
+    if before is not watch:
+        record.claimed.clear()
     record.watch, record.followed = watch, wanted
     for name in wanted:
         watch.follow(name, record.key, record.wake.set)
@@ -51,7 +53,9 @@ async def _drop(record: Record, world: World, watch: RedisWatch, names: Sequence
 
 
 async def claim(record: Record, world: World) -> str | None:
-    """Claim the queues that nobody owns; the other owner of one of them, or None while all are ours.
+    """Claim the queues that nobody else owns, and claim ours again before that lapses.
+
+    The other owner of one of them, or None while all are ours.
 
     Raises QueueUnavailableError.
     """
@@ -62,8 +66,13 @@ async def claim(record: Record, world: World) -> str | None:
         stats = watch.reading(name).stats
         if not isinstance(stats, QueueStats):
             continue
-        owner = stats.owner or await watch.admin(name).control.claim_ownership(own)
+        owner = stats.owner or own
+        due = world.now() - record.claimed.get(name, 0.0) >= world.settings.claim_again
+        if stats.owner is None or (owner == own and due):
+            owner = await watch.admin(name).control.claim_ownership(own)
+            record.claimed[name] = world.now()
         if owner != own:
+            record.claimed.pop(name, None)
             return owner
     return None
 
@@ -78,6 +87,7 @@ async def release(record: Record, world: World) -> None:
 
 async def _give_up(record: Record, world: World, watch: RedisWatch, names: Sequence[str]) -> None:
     for name in names:
+        record.claimed.pop(name, None)
         await watch.admin(name).control.release_ownership(world.owner(record.key))
     for name in names:
         watch.leave(name, record.key)

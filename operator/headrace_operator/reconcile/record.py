@@ -36,6 +36,8 @@ class Record:
     watch: RedisWatch | None = None
     followed: tuple[str, ...] = ()
     """Queues that `watch` reads for it."""
+    claimed: dict[str, float] = field(default_factory=dict)
+    """Queue → when it was last claimed, Unix seconds."""
     workers_seen: set[str] = field(default_factory=set)
     """Worker ids that the runtime has shown; one that is missing later is really gone."""
     paused_by_spec: bool = False

@@ -27,6 +27,8 @@ class ReconcileSettings:
     """Between two reconciles of a WorkerQueue at rest, unless something is heard."""
     reconcile_timeout: float = 30.0
     """For one reconcile; a stuck one is given up and begun anew."""
+    claim_again: float = 60.0
+    """Between two claims of a queue that is ours; a claim holds for ten minutes (protocol.OWNERSHIP_MS)."""
     retry_base: float = 0.5
     """Pause after a failed reconcile, doubled with each further one."""
     retry_cap: float = 15.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from headrace.admin.handle import QueueHandle
-from headrace.contract.protocol import CHUNK
+from headrace.contract.protocol import CHUNK, OWNERSHIP_MS
 from headrace.contract.replies import decode_stats
 
 
@@ -54,13 +54,13 @@ class Control:
         return int(await self._handle.run("reap_session", sid))
 
     async def claim_ownership(self, owner: str) -> str:
-        """Claim the queue for `cluster/namespace/name`; says who has it after the call."""
-        reply: bytes = await self._handle.run("own_queue", owner, "claim")
+        """Claim the queue for `cluster/namespace/name`, for OWNERSHIP_MS; says who has it after the call."""
+        reply: bytes = await self._handle.run("own_queue", owner, "claim", OWNERSHIP_MS)
         return reply.decode()
 
     async def release_ownership(self, owner: str) -> str:
         """Give the queue up if `owner` has it; says who has it after the call, '' for nobody."""
-        reply: bytes = await self._handle.run("own_queue", owner, "release")
+        reply: bytes = await self._handle.run("own_queue", owner, "release", 0)
         return reply.decode()
 
     @property

@@ -35,7 +35,7 @@ NAMES: Final[dict[str, str]] = {
     "tbn": "hash fingerprint → number of dead letters with it",
     "count": "hash of counters",
     "versions": "hash `version:counter` → number",
-    "meta": "hash: tick, lease, reap_after, paused, asleep, alone, owner, min_proto",
+    "meta": "hash: tick, lease, reap_after, paused, asleep, alone, owner, owner_until, min_proto",
     "credit": "hash priority → share carried over",
     "schemas": "hash task → JSON Schema of its arguments",
 }

@@ -18,6 +18,10 @@ SUSPECT_AFTER: Final = 2
 """A job that has seen this many crashes runs alone, so that it can't bury its neighbours."""
 
 
+OWNERSHIP_MS: Final = 10 * 60 * 1000
+"""How long a WorkerQueue's claim of a Redis queue holds unless it is repeated."""
+
+
 class Priority(StrEnum):
     """A job's lane in its queue; claims are shared 6 : 3 : 1, so none starves."""
 

@@ -27,7 +27,8 @@ local sessions = call('ZRANGE', K.sess, 0, -1, 'WITHSCORES')
 for i = 1, #sessions, 2 do read_session(sessions[i], sessions[i + 1]) end
 for _, sid in ipairs(call('ZRANGE', K.reaping, 0, -1)) do leased = leased + call('HLEN', K['own:' .. sid]) end
 
-local meta = call('HMGET', K.meta, 'paused', 'asleep', 'owner')
+local meta = call('HMGET', K.meta, 'paused', 'asleep', 'owner', 'owner_until')
+local owner = (tonumber(meta[4]) or 0) > now_ms and meta[3] or ''
 local due = call('ZCOUNT', K.sched, '-inf', now_ms)
 local next_due = call('ZRANGEBYSCORE', K.sched, '(' .. string.format('%.0f', now_ms), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
 local oldest_dead = call('ZRANGE', K.dead, 0, 0, 'WITHSCORES')[2]
@@ -37,6 +38,6 @@ return {
   'oldest_ready_ms', oldest and math.floor(oldest / 1000) or -1, 'next_due_ms', tonumber(next_due or -1),
   'oldest_dead_ms', oldest_dead and math.floor(tonumber(oldest_dead) / 1000) or -1,
   'expired_sessions', call('ZCOUNT', K.sess, '-inf', now_ms) + call('ZCARD', K.reaping),
-  'paused', meta[1] == '1' and 1 or 0, 'asleep', meta[2] == '1' and 1 or 0, 'owner', meta[3] or '',
+  'paused', meta[1] == '1' and 1 or 0, 'asleep', meta[2] == '1' and 1 or 0, 'owner', owner,
   'counts', call('HGETALL', K.count), 'versions', call('HGETALL', K.versions), 'workers', workers,
 }
