@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 from headrace.wire.target import Target, parse_target
@@ -26,6 +27,14 @@ class SpecAddresses:
 
     async def find(self, queue: WorkerQueue) -> Target:
         """See Addresses."""
+        target = await self._plain(queue)
+        tls = queue.spec.redis.tls
+        if tls is None:
+            return target
+        authority = await self._secrets.read(queue.key, tls.ca_secret_ref) if tls.ca_secret_ref else None
+        return replace(target, ca_data=authority, verify=not tls.insecure_skip_verify)
+
+    async def _plain(self, queue: WorkerQueue) -> Target:
         redis = queue.spec.redis
         if redis.url is not None:
             return parse_target(redis.url, "spec.redis.url")

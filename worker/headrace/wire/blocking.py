@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Sequence
 
 import hiredis
@@ -63,7 +62,7 @@ def _open(target: Target, timeout: float) -> socket.socket:
         return plain
     plain = socket.create_connection((target.host, target.port), timeout)
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if not target.tls:
+    context = target.tls_context()
+    if context is None:
         return plain
-    context = ssl.create_default_context(cafile=target.ca_file)
     return context.wrap_socket(plain, server_hostname=target.host)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import ssl
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, cast
@@ -180,8 +179,7 @@ async def _open(target: Target) -> Connection:
     if target.unix_path:
         _, connection = await loop.create_unix_connection(Connection, target.unix_path)
         return connection
-    context = ssl.create_default_context(cafile=target.ca_file) if target.tls else None
-    _, connection = await loop.create_connection(Connection, target.host, target.port, ssl=context)
+    _, connection = await loop.create_connection(Connection, target.host, target.port, ssl=target.tls_context())
     return connection
 
 

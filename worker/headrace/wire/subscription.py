@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import ssl
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -101,7 +100,7 @@ class _Wire:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 if target.unix_path:
                     return cls(*await asyncio.open_unix_connection(target.unix_path))
-                context = ssl.create_default_context(cafile=target.ca_file) if target.tls else None
+                context = target.tls_context()
                 return cls(*await asyncio.open_connection(target.host, target.port, ssl=context))
         except TimeoutError:
             raise QueueUnavailableError(f"no connection to {target.redacted} within {CONNECT_TIMEOUT:g} s") from None

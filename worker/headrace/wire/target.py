@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
@@ -22,10 +23,28 @@ class Target:
     password: str | None = None
     tls: bool = False
     ca_file: str | None = None
+    """Certificate authority to trust instead of the system's, a PEM file …"""
+    ca_data: str | None = None
+    """… or its text."""
+    verify: bool = True
+    """False accepts any certificate: for tests only."""
     unix_path: str | None = None
 
     def __repr__(self) -> str:
         return f"Target({self.redacted})"
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        """How to speak TLS, or None without it. Raises ConfigError when the CA can't be read."""
+        if not self.tls:
+            return None
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file, cadata=self.ca_data)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(f"the CA certificate for {self.redacted} can't be used: {error}") from None
+        if not self.verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
 
     @property
     def redacted(self) -> str:
@@ -38,6 +57,8 @@ class Target:
 
 def parse_target(url: str, source: str = "REDIS_URL") -> Target:
     """Parse `redis[s]://[user:password@]host[:port][/db]` or `unix:///path?db=n`.
+
+    rediss takes `?ca_file=PATH` and, for tests, `?verify=no`.
 
     Raises ConfigError with one line that names `source` and never the password.
     """
@@ -52,7 +73,7 @@ def parse_target(url: str, source: str = "REDIS_URL") -> Target:
 def _parse(url: str) -> Target:
     parts = _split(url)
     query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-    if unknown := set(query) - {"db", "ca_file"}:
+    if unknown := set(query) - {"db", "ca_file", "verify"}:
         raise ValueError(f"unknown parameter{_quoted(sorted(unknown)[0])}")
     username = unquote(parts.username) if parts.username else None
     password = unquote(parts.password) if parts.password else None
@@ -77,7 +98,14 @@ def _parse(url: str) -> Target:
         password=password,
         tls=_SCHEMES[parts.scheme],
         ca_file=query.get("ca_file"),
+        verify=_yes_or_no(query.get("verify", "yes"), "verify"),
     )
+
+
+def _yes_or_no(text: str, what: str) -> bool:
+    if text not in ("yes", "no"):
+        raise ValueError(f"{what} must be yes or no, not {text!r}")
+    return text == "yes"
 
 
 def _number(text: str, what: str) -> int:

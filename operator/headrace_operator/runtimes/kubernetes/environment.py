@@ -41,15 +41,23 @@ def environment(version: VersionSpec) -> list[Json]:
 
 def _redis(redis: Redis) -> list[Json]:
     """REDIS_URL, by way of a second variable where a parameter is to be added to a URL from a Secret."""
-    parameter = f"?ca_file={CA_MOUNT}" if redis.tls is not None and redis.tls.ca_secret_ref is not None else ""
+    parameter = _tls_parameters(redis)
     if redis.url is not None and "?" in redis.url:
-        parameter = parameter.replace("?", "&")
+        parameter = parameter.replace("?", "&", 1)
     if redis.url_secret_ref is None:
         return [{"name": "REDIS_URL", "value": f"{redis.url}{parameter}"}]
     source = {"secretKeyRef": {"name": redis.url_secret_ref.name, "key": redis.url_secret_ref.key}}
     if not parameter:
         return [{"name": "REDIS_URL", "valueFrom": source}]
     return [{"name": _SECRET_URL, "valueFrom": source}, {"name": "REDIS_URL", "value": f"$({_SECRET_URL}){parameter}"}]
+
+
+def _tls_parameters(redis: Redis) -> str:
+    if redis.tls is None:
+        return ""
+    said = [f"ca_file={CA_MOUNT}"] if redis.tls.ca_secret_ref is not None else []
+    said += ["verify=no"] if redis.tls.insecure_skip_verify else []
+    return f"?{'&'.join(said)}" if said else ""
 
 
 def _variable(variable: EnvVar) -> Json:
