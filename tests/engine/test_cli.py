@@ -430,3 +430,22 @@ def test_tables_on_request(cli: Cli) -> None:
     ran = cli("jobs", "q", "-o", "table")
     assert "mine" in ran.out
     assert "\t" not in ran.out
+
+
+def test_enqueue_compares_with_what_workers_have_published(cli: Cli, seed: Seed) -> None:
+    schema = '{"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]}'
+
+    async def publish(seeder: Seeder) -> None:
+        await seeder.raw("HSET", "schemas", "mail", schema)
+
+    seed(publish)
+    assert cli("enqueue", "q", "mail", "--kwargs", '{"to": "ada"}').code == 0
+    wrong = cli("enqueue", "q", "mail", "--args", "[3]")
+    assert (wrong.code, wrong.err) == (2, "headrace: task mail: to: must be string\n")
+    unknown = cli("enqueue", "q", "sned")
+    assert (unknown.code, unknown.err.count("\n")) == (2, 1)
+    assert "no task 'sned'" in unknown.err
+    assert cli("enqueue", "q", "sned", "--unchecked").code == 0
+    large = cli("enqueue", "q", "mail", "--args", f'["{"x" * 300_000}"]')
+    assert (large.code, large.err.count("\n")) == (2, 1)
+    assert "the limit is 262,144" in large.err

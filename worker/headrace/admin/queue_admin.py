@@ -11,6 +11,7 @@ from headrace.admin.control import Control
 from headrace.admin.dead_letters import DeadLetters
 from headrace.admin.handle import QueueHandle
 from headrace.admin.jobs import Jobs
+from headrace.admin.published import Published
 from headrace.admin.replay import Replays
 from headrace.contract.keys import prefix
 from headrace.contract.replies import decode_stats
@@ -31,6 +32,7 @@ class QueueAdmin:
         self.jobs = Jobs(self._handle)
         self.dead_letters = DeadLetters(self._handle)
         self.replays = Replays(self._handle, self.dead_letters)
+        self.published = Published(self._handle)
         self.audit = Audit(self._handle)
 
     async def stats(self) -> QueueStats:

@@ -11,6 +11,7 @@ import typer
 from headrace.admin.explain import explain
 from headrace.admin.job_view import JobView
 from headrace.admin.jobs import CancelOutcome, JobPage
+from headrace.admin.published import check_arguments
 from headrace.admin.queue_admin import QueueAdmin
 from headrace.cli import options
 from headrace.cli.options import DEFAULT_URL
@@ -46,13 +47,16 @@ def enqueue(
     job_id: Annotated[
         str | None, typer.Option("--id", help="Id of your own: the same id is enqueued once.", show_default=False)
     ] = None,
+    unchecked: Annotated[
+        bool, typer.Option("--unchecked", help="Don't compare with what the queue's workers have published.")
+    ] = False,
     redis_url: options.RedisUrl = DEFAULT_URL,
     output: options.Output = Format.AUTO,
 ) -> None:
-    """Enqueue one job by the name of its task; the worker checks its arguments."""
+    """Enqueue one job by the name of its task. Its arguments must fit what the queue's workers have published."""
     check_queue_name(queue)
-    codec = codec_named("msgpack")
-    payload = encode_arguments(codec, task, _json(args, "--args", list), _json(kwargs, "--kwargs", dict), MAX_PAYLOAD)
+    positional, named = _json(args, "--args", list), _json(kwargs, "--kwargs", dict)
+    payload = encode_arguments(codec_named("msgpack"), task, positional, named, MAX_PAYLOAD)
     if job_id == "":
         raise UsageError("--id: must not be empty")
     entry = Entry(
@@ -62,14 +66,17 @@ def enqueue(
         priority=priority,
         given=job_id is not None,
     )
-    taken = with_link(redis_url, lambda link: _send(link, queue, entry))
+
+    async def send(link: Link) -> set[str]:
+        if not unchecked:
+            schemas = await QueueAdmin(link, queue).published.schemas()
+            check_arguments(schemas, queue, task, positional, named)
+        return await Producer(link, queue).enqueue([entry])
+
+    taken = with_link(redis_url, send)
     Printer(output).say(entry.id, {"id": entry.id, "queue": queue, "created": entry.id not in taken})
     if taken:
         note(f"{entry.id} is taken: the first job of that id stands, nothing was enqueued")
-
-
-async def _send(link: Link, queue: str, entry: Entry) -> set[str]:
-    return await Producer(link, queue).enqueue([entry])
 
 
 def _json(text: str, option: str, kind: type[Any]) -> Any:
