@@ -1,4 +1,4 @@
-"""A driver over the scripts of one empty queue, its clock held; and a lab with real workers."""
+"""What the engine's tests start from: a driver with its clock held, a seeder, the admin, a lab with real workers."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from headrace.admin.queue_admin import QueueAdmin
 from headrace.wire.link import Link
 from support.lab import Lab
 from support.queue_driver import QueueDriver
+from support.seeding import Seeder
 
 
 @pytest.fixture
@@ -18,6 +20,20 @@ async def queue(link: Link) -> QueueDriver:
     driver = QueueDriver(link)
     await driver.hold_clock()
     return driver
+
+
+@pytest.fixture
+async def seeder(link: Link) -> Seeder:
+    """One worker's session that enqueues, claims and settles as told."""
+    made = Seeder(link)
+    await made.join()
+    return made
+
+
+@pytest.fixture
+def admin(link: Link) -> QueueAdmin:
+    """The operations on the seeder's queue."""
+    return QueueAdmin(link, "q")
 
 
 @pytest.fixture

@@ -38,11 +38,6 @@ async def seeder(link: Link) -> Seeder:
     return seeder
 
 
-@pytest.fixture
-def admin(link: Link) -> QueueAdmin:
-    return QueueAdmin(link, "q")
-
-
 SOUND = {State.DEAD: 3, State.LEASED: 2, State.READY: 3, State.SCHEDULED: 1}
 
 

@@ -15,18 +15,6 @@ from support.seeding import Seeder
 from support.servers import RedisServer
 
 
-@pytest.fixture
-async def seeder(link: Link) -> Seeder:
-    seeder = Seeder(link)
-    await seeder.join()
-    return seeder
-
-
-@pytest.fixture
-def admin(link: Link) -> QueueAdmin:
-    return QueueAdmin(link, "q")
-
-
 async def test_pause_and_resume_say_what_was(seeder: Seeder, admin: QueueAdmin) -> None:
     assert [await admin.control.pause(), await admin.control.pause()] == [True, False]
     assert (await admin.stats()).paused

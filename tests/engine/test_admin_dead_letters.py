@@ -11,20 +11,7 @@ from headrace.admin.merging import merge_certain
 from headrace.admin.queue_admin import QueueAdmin
 from headrace.admin.selection import ReplaySelection
 from headrace.errors import JobNotFoundError, UsageError
-from headrace.wire.link import Link
 from support.seeding import Seeder
-
-
-@pytest.fixture
-async def seeder(link: Link) -> Seeder:
-    seeder = Seeder(link)
-    await seeder.join()
-    return seeder
-
-
-@pytest.fixture
-def admin(link: Link) -> QueueAdmin:
-    return QueueAdmin(link, "q")
 
 
 async def _mixed(seeder: Seeder) -> list[str]:

@@ -13,18 +13,6 @@ from headrace.wire.link import Link
 from support.seeding import Seeder
 
 
-@pytest.fixture
-async def seeder(link: Link) -> Seeder:
-    seeder = Seeder(link)
-    await seeder.join()
-    return seeder
-
-
-@pytest.fixture
-def admin(link: Link) -> QueueAdmin:
-    return QueueAdmin(link, "q")
-
-
 async def test_locate_a_ready_job(seeder: Seeder, admin: QueueAdmin) -> None:
     await seeder.enqueue("a", task="mail", priority="high")
     view = await admin.jobs.locate("a")

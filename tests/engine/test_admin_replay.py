@@ -17,18 +17,6 @@ from support.seeding import Seeder
 ALL = ReplaySelection(everything=True)
 
 
-@pytest.fixture
-async def seeder(link: Link) -> Seeder:
-    seeder = Seeder(link)
-    await seeder.join()
-    return seeder
-
-
-@pytest.fixture
-def admin(link: Link) -> QueueAdmin:
-    return QueueAdmin(link, "q")
-
-
 async def _bury_many(seeder: Seeder, count: int, **said: str) -> list[str]:
     ids = [f"{said.get('task', 't')}-{i:04d}" for i in range(count)]
     for start in range(0, count, 500):
