@@ -67,6 +67,11 @@ class WireProxy:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5)
 
+    @property
+    def connections(self) -> int:
+        """How many are open now."""
+        return len(self._links)
+
     def cut_all(self) -> int:
         """Cut every connection now; how many there were."""
         links = list(self._links)
