@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.apps import failing, kinds, slow
 from support.lab import Lab
 from support.polling import eventually
+from support.server_process import free_ports
 from support.servers import RedisServer
 from support.wire_proxy import Faults, WireProxy
 from support.worker_process import WorkerProcess
@@ -197,3 +199,23 @@ async def test_consuming_again_after_redis_has_forgotten_everything(lab: Lab) ->
     await lab.link.request("SCRIPT", "FLUSH")
     await _consumes(lab, 5)
     assert len(worker.lines("the lease was lost; starting a new session")) <= 1
+
+
+async def test_a_redis_that_is_away_at_start_does_not_look_like_a_dead_worker(lab: Lab) -> None:
+    port, nobody = free_ports(2)
+    worker = lab.worker("kinds", url=f"redis://127.0.0.1:{nobody}/0", METRICS_PORT=str(port)).launch()
+
+    def ask(path: str) -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection.request("GET", path)
+        return connection.getresponse().status
+
+    async def answers() -> bool:
+        try:
+            return await asyncio.to_thread(ask, "/livez") == 200
+        except OSError:
+            return False
+
+    await eventually(answers, within=10)
+    assert [await asyncio.to_thread(ask, path) for path in ("/startedz", "/readyz")] == [503, 503]
+    assert await worker.stop() == 0

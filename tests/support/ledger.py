@@ -106,10 +106,14 @@ class Verdict:
 
 
 def read_ledger(path: Path) -> Iterator[Line]:
-    """Its lines in order. Raises msgspec.DecodeError for a broken one."""
+    """Its lines in order, but for one that is still being written: a reader may see the first part of an append.
+
+    Raises msgspec.DecodeError for a broken line.
+    """
     if path.exists():
         decoder = msgspec.json.Decoder(Line)
-        for line in path.read_bytes().splitlines():
+        *whole, _ = path.read_bytes().split(b"\n")
+        for line in whole:
             yield decoder.decode(line)
 
 

@@ -76,3 +76,14 @@ def test_processes_share_one_ledger_without_mixing_lines(tmp_path: Path) -> None
     assert [writer.wait(30) for writer in writers] == [0, 0, 0]
     verdict = judge(read_ledger(tmp_path / "l"), [f"w{w}-{i}" for w in range(3) for i in range(500)])
     assert (verdict.lost, verdict.interrupted, verdict.redelivered, verdict.completed) == ((), 0, 0, 1500)
+
+
+def test_a_line_that_is_still_being_written_is_not_read_yet(tmp_path: Path) -> None:
+    path = tmp_path / "l"
+    Ledger(path).write("start", "a", 1)
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[:20])
+    assert [line.job for line in read_ledger(path)] == ["a"]
+    path.write_bytes(whole[:20] + b"\n" + whole)
+    with pytest.raises(msgspec.DecodeError):
+        list(read_ledger(path))

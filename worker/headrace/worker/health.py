@@ -53,11 +53,15 @@ class HealthServer:
         self._token = token
         self._loop = loop
         self._server: Any = None
+        self._serving = False
         self._lock = threading.Lock()
         self._stopped = False
 
     def start(self) -> None:
-        """Serve from a thread; the imports are made there too."""
+        """Serve from a thread; the imports are made there too. Idempotent."""
+        if self._serving:
+            return
+        self._serving = True
         threading.Thread(target=self._serve, name="headrace-health", daemon=True).start()
 
     def stop(self) -> None:

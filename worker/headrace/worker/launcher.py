@@ -35,6 +35,8 @@ from headrace.worker.threads import Threads
 
 TICK = 0.05
 """Seconds between looks at the clock: timeouts are this exact."""
+PROBE_PATIENCE = 1.0
+"""Seconds after which probes are answered even if Redis has not been reached."""
 STALE_FETCH = 5.0
 """Seconds without a successful fetch after which the worker is not ready."""
 RELEASE_PATIENCE = 10.0
@@ -97,6 +99,8 @@ class Worker:
         """Work until `stop`. Raises ConfigError or QueueUnavailableError when it can't start."""
         listener = bind(self.settings.metrics_host, self.settings.metrics_port)
         health = HealthServer(listener, self._probes(), self.metrics, self.settings.metrics_token, self._loop)
+        # Later than the first look at the queue; but a Redis that is away must not look like a dead worker.
+        probes_at_last = self._loop.call_later(PROBE_PATIENCE, health.start)
         self._app.fleet.connect_to(self.settings.redis_url)
         self._catch_signals()
         try:
@@ -115,6 +119,7 @@ class Worker:
             await self._leave()
             await self._say_goodbye()
         finally:
+            probes_at_last.cancel()
             await self._close(health)
 
     async def _start(self) -> None:
