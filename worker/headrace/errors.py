@@ -37,7 +37,3 @@ class QueueFullError(QueueUnavailableError):
 
 class ProtocolError(HeadraceError):
     """This process speaks another protocol version than the queue; upgrade the older side."""
-
-
-class SessionLostError(HeadraceError):
-    """The session's lease has ended and its jobs were given to others."""

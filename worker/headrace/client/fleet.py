@@ -9,8 +9,7 @@ from typing import Any, TypeVar
 
 from headrace.client.codec import MAX_PAYLOAD, codec_named
 from headrace.client.queue import Queue
-from headrace.client.task import Middleware, Task
-from headrace.errors import ConfigError
+from headrace.client.task import Middleware
 from headrace.hooks import Hooks
 from headrace.wire.link import Link
 from headrace.wire.target import parse_target
@@ -67,10 +66,6 @@ class Fleet:
             self.queues[name] = Queue(self, name)
         return self.queues[name]
 
-    def find_task(self, name: str) -> list[Task[Any, Any]]:
-        """The tasks of that name, over all queues."""
-        return [queue.tasks[name] for queue in self.queues.values() if name in queue.tasks]
-
     def middleware(self, function: Middleware) -> Middleware:
         """Decorator: `async def wrap(ctx, call_next)` around every run; the first registered is the outermost."""
         self.middlewares.append(function)
@@ -117,10 +112,3 @@ class Fleet:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
-
-
-def check_is_fleet(value: object, where: str) -> Fleet:
-    """Raises ConfigError unless `value` is a Fleet."""
-    if not isinstance(value, Fleet):
-        raise ConfigError(f"{where} is a {type(value).__name__}, not a headrace.Fleet")
-    return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property, update_wrapper
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
@@ -179,17 +179,6 @@ class Task(Generic[P, R]):
             delay_ms=options.delay_ms,
             priority=options.priority,
             given=given is not None,
-        )
-
-    def with_settings(self, **changes: Any) -> Task[P, R]:
-        """A copy with other settings; for tests."""
-        return Task(
-            self.queue,
-            self.name,
-            self.handler,
-            replace(self.settings, **changes),
-            self.middleware,
-            codec=self._codec,
         )
 
 
