@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from support.growing_file import whole_lines
 from support.server_process import ServerProcess
 
 APP = """
@@ -145,8 +146,7 @@ class DevProcess:
         return [int(line.split()[2]) for line in self._out_lines()]
 
     def _out_lines(self) -> list[str]:
-        path = self.folder / "out"
-        return path.read_text().splitlines() if path.exists() else []
+        return whole_lines(self.folder / "out")
 
     @property
     def redis_url(self) -> str:

@@ -14,6 +14,7 @@ from headrace.admin.queue_admin import QueueAdmin
 from headrace.contract.stats import QueueStats
 from headrace.wire.link import Link
 from headrace.wire.target import parse_target
+from support.growing_file import whole_lines
 from support.ledger import Line, read_ledger
 from support.worker_process import WorkerProcess
 
@@ -93,9 +94,7 @@ class Lab:
 
     def notes(self, what: str | None = None) -> list[Mapping[str, Any]]:
         """The notes, or those of one kind."""
-        path = self.directory / "notes"
-        text = path.read_text() if path.exists() else ""
-        parsed = [json.loads(line) for line in text.splitlines()]
+        parsed = [json.loads(line) for line in whole_lines(self.directory / "notes")]
         return [line for line in parsed if what in (None, line["what"])]
 
     async def close(self) -> None:

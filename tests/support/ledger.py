@@ -13,6 +13,8 @@ from typing import Literal
 
 import msgspec
 
+from support.growing_file import whole_lines
+
 Event = Literal["start", "end", "failed"]
 
 
@@ -106,15 +108,9 @@ class Verdict:
 
 
 def read_ledger(path: Path) -> Iterator[Line]:
-    """Its lines in order, but for one that is still being written: a reader may see the first part of an append.
-
-    Raises msgspec.DecodeError for a broken line.
-    """
-    if path.exists():
-        decoder = msgspec.json.Decoder(Line)
-        *whole, _ = path.read_bytes().split(b"\n")
-        for line in whole:
-            yield decoder.decode(line)
+    """Its lines in order. Raises msgspec.DecodeError for a broken line."""
+    decoder = msgspec.json.Decoder(Line)
+    return map(decoder.decode, whole_lines(path))
 
 
 def judge(lines: Iterable[Line], expected: Iterable[str]) -> Verdict:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support.growing_file import whole_lines
 from support.polling import eventually
 from support.server_process import LAUNCHER, STARTER
 
@@ -105,8 +106,7 @@ class WorkerProcess:
 
     def lines(self, event: str | None = None) -> list[Mapping[str, Any]]:
         """The log's JSON lines, or those of one event. Fails for anything else in the log: a traceback, a warning."""
-        text = self.output()
-        whole = text[: text.rfind("\n") + 1].splitlines()
+        whole = whole_lines(self.log_file)
         strange = [line for line in whole if not line.startswith('{"time"')]
         assert not strange, "\n".join(["the worker wrote what is not a log line:", *strange[-30:]])
         parsed = [json.loads(line) for line in whole]
