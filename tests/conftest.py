@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 
@@ -15,6 +16,9 @@ from support.servers import RedisServer, server_binaries
 # A property's time depends on what else the machine does; benchmarks measure speed, tests don't.
 settings.register_profile("headrace", deadline=None)
 settings.load_profile("headrace")
+
+# A shell's background job ignores Ctrl-C, and so would every command that a test starts and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _BINARIES = dict(server_binaries())
 

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
-import socket
 import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
+from headrace.cli.control_socket import ask, find_socket
 from headrace.errors import ConfigError, HeadraceError, QueueUnavailableError
 from headrace.worker.settings import parse_duration
-
-MARGIN = 10.0
-"""Seconds beyond the grace after which a silent worker is given up."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -38,31 +32,12 @@ def _complain(error: HeadraceError, code: int) -> int:
     return code
 
 
-def find_socket() -> str:
-    """HEADRACE_CONTROL_SOCKET, else the only worker's. Raises ConfigError."""
-    if path := os.environ.get("HEADRACE_CONTROL_SOCKET"):
-        return path
-    found = sorted(Path(tempfile.gettempdir()).glob("headrace-*.sock"))
-    if len(found) == 1:
-        return str(found[0])
-    if not found:
-        raise ConfigError("no worker runs here (no control socket); name its socket with --socket")
-    raise ConfigError(f"{len(found)} workers run here; name one with --socket, e.g. {found[0]}")
-
-
 def drain(path: str, grace: float) -> None:
     """Print the worker's progress until it is drained or gives up. Raises QueueUnavailableError for no answer."""
-    try:
-        with socket.socket(socket.AF_UNIX) as wire:
-            wire.settimeout(grace + MARGIN)
-            wire.connect(path)
-            wire.sendall(f"drain {grace:.3f}\n".encode())
-            words = [""]
-            for line in wire.makefile():
-                words = line.split()
-                print(_say(words, grace), flush=True)  # noqa: T201
-    except OSError as error:
-        raise QueueUnavailableError(f"no answer from the worker at {path}: {error.strerror or error}") from None
+    words = [""]
+    for line in ask(path, f"drain {grace:.3f}", grace):
+        words = line.split()
+        print(_say(words, grace), flush=True)  # noqa: T201
     if words[0] not in ("drained", "gave-up"):
         raise QueueUnavailableError(f"the worker at {path} ended before it had drained")
 

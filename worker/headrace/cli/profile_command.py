@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import socket
 import sys
 from collections.abc import Sequence
 
-from headrace.cli.drain_command import MARGIN, find_socket
-from headrace.errors import QueueUnavailableError
+from headrace.cli.control_socket import ask, find_socket
 from headrace.worker.profiler import LONGEST
 from headrace.worker.settings import parse_duration
 
@@ -20,14 +18,6 @@ def main(argv: Sequence[str]) -> int:
     made.add_argument("--socket", help="the worker's control socket (HEADRACE_CONTROL_SOCKET)")
     arguments = made.parse_args(argv)
     seconds = min(parse_duration(arguments.duration), LONGEST)
-    path = arguments.socket or find_socket()
-    try:
-        with socket.socket(socket.AF_UNIX) as wire:
-            wire.settimeout(seconds + MARGIN)
-            wire.connect(path)
-            wire.sendall(f"profile {seconds:g}\n".encode())
-            for line in wire.makefile():
-                sys.stdout.write(line)
-    except OSError as error:
-        raise QueueUnavailableError(f"no answer from the worker at {path}: {error.strerror or error}") from None
+    for line in ask(arguments.socket or find_socket(), f"profile {seconds:g}", seconds):
+        sys.stdout.write(line)
     return 0

@@ -1,0 +1,88 @@
+"""`headrace dlq …`."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+
+from headrace.admin.replay import Replays
+from headrace.errors import QueueUnavailableError
+from support.cli import Cli, Seed, three_dead
+from support.seeding import Seeder
+
+
+def test_dlq_list_filters_and_pages(cli: Cli, seed: Seed) -> None:
+    seed(three_dead)
+    listed = cli("dlq", "list", "q", "-o", "json").json
+    assert [(letter["id"], letter["task"], letter["reason"]) for letter in listed["letters"]] == [
+        ("a", "mail", "ValueError"),
+        ("b", "mail", "ValueError"),
+        ("c", "scan", "OSError"),
+    ]
+    assert [x["id"] for x in cli("dlq", "list", "q", "--reason", "OSError", "-o", "json").json["letters"]] == ["c"]
+    first = cli("dlq", "list", "q", "--limit", "1", "-o", "json").json
+    rest = cli("dlq", "list", "q", "--cursor", str(first["cursor"]), "-o", "json").json
+    assert [letter["id"] for letter in rest["letters"]] == ["b", "c"]
+    counted = cli("dlq", "list", "q", "--by-reason").out.splitlines()
+    assert counted[1:] == ["mail\tValueError\t2", "scan\tOSError\t1"]
+
+
+def test_dlq_show_has_the_traceback(cli: Cli, seed: Seed) -> None:
+    seed(three_dead)
+    assert cli("dlq", "show", "q", "a").out.endswith("\nTraceback: line 1\nline 2\n")
+    assert cli("dlq", "show", "q", "a", "-o", "json").json["traceback"] == "Traceback: line 1\nline 2"
+
+
+def test_unprintable_errors_do_not_reach_the_terminal(cli: Cli, seed: Seed) -> None:
+    async def fill(seeder: Seeder) -> None:
+        await seeder.bury("a", reason="\x1b[2Jgone", traceback="\x1b]0;title\x07 line\nnext")
+
+    seed(fill)
+    for form in ("plain", "table"):
+        for verb in (("dlq", "list", "q"), ("dlq", "show", "q", "a"), ("show", "q", "a")):
+            assert "\x1b[2J" not in cli(*verb, "-o", form).out
+            assert "\x1b]0" not in cli(*verb, "-o", form).out
+
+
+def test_dlq_replay_dry_run_then_for_real(cli: Cli, seed: Seed) -> None:
+    seed(three_dead)
+    dry = cli("dlq", "replay", "q", "--task", "mail", "--dry-run", "-o", "json").json
+    assert (dry["count"], dry["by_reason"]) == (2, {"ValueError": 2})
+    assert cli("stats", "q", "-o", "json").json[0]["dead"] == 3
+    assert cli("dlq", "replay", "q", "--task", "mail", "--max", "1").out == "1 replayed\n"
+    assert cli("dlq", "replay", "q", "--id", "c", "--id", "nope").out == "1 replayed\n"
+    assert cli("dlq", "replay", "q", "--all").out == "1 replayed\n"
+    (said,) = cli("stats", "q", "-o", "json").json
+    assert (said["dead"], said["ready"], said["replayed"]) == (0, 3, 3)
+
+
+def test_an_interrupted_replay_says_how_to_go_on(cli: Cli, seed: Seed, monkeypatch: pytest.MonkeyPatch) -> None:
+    seed(three_dead)
+    real = Replays.replay
+
+    async def cut(self: Replays, *args: Any, **said: Any) -> Any:
+        await real(self, *args, **said)
+        raise QueueUnavailableError("the connection to Redis was lost")
+
+    monkeypatch.setattr(Replays, "replay", cut)
+    ran = cli("dlq", "replay", "q", "--all", "--request", "mine")
+    assert ran.code == 1
+    assert ran.err.splitlines() == [
+        "headrace: interrupted: go on with --request mine",
+        "headrace: the connection to Redis was lost",
+    ]
+
+
+def test_dlq_delete_asks_first(cli: Cli, seed: Seed, monkeypatch: pytest.MonkeyPatch) -> None:
+    seed(three_dead)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    refused = cli("dlq", "delete", "q", "--all")
+    assert (refused.code, refused.err) == (
+        2,
+        "headrace: there is nobody to ask: say --yes to go on without a question\n",
+    )
+    assert "3 would be deleted" in cli("dlq", "delete", "q", "--all", "--dry-run").out
+    assert cli("dlq", "delete", "q", "--id", "a").out == "1 deleted\n"
+    assert cli("dlq", "delete", "q", "--all", "--yes").out == "2 deleted\n"
