@@ -1,4 +1,4 @@
-"""`headrace-operator`: the Kubernetes operator's command."""
+"""`headrace-operator`: the Kubernetes operator's command, and the check that `helm test` runs."""
 
 from __future__ import annotations
 
@@ -10,18 +10,22 @@ import sys
 from collections.abc import Sequence
 
 from headrace.errors import ConfigError
-from headrace_operator.operate.settings import VARIABLES, load_operator_settings
+from headrace_operator.operate.settings import VARIABLES, OperatorSettings, load_operator_settings
 
 log = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0 after SIGTERM, 2 for a mistake in the settings or the cluster, 1 when it can't go on."""
-    _parser().parse_args(argv)
+    chosen = _parser().parse_args(argv)
     try:
         settings = load_operator_settings(os.environ)
     except ConfigError as exc:
         return _complain(exc)
+    return _check(settings, chosen.url, chosen.timeout) if chosen.verb == "check" else _run(settings)
+
+
+def _run(settings: OperatorSettings) -> int:
     from headrace_operator.cluster.log import start_log
     from headrace_operator.operate.run import operate
 
@@ -37,14 +41,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+def _check(settings: OperatorSettings, url: str | None, seconds: float) -> int:
+    """Exit code 0 if all is well, 1 with the line that says what is not."""
+    from headrace_operator.operate.check import CheckFailedError, check
+
+    async def say() -> None:
+        async for line in check(settings, url, seconds):
+            print(f"ok: {line}", flush=True)  # noqa: T201
+
+    try:
+        asyncio.run(say())
+    except CheckFailedError as exc:
+        _complain(exc)
+        return 1
+    except ConfigError as exc:
+        return _complain(exc)
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     width = max(map(len, VARIABLES))
-    return argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog="headrace-operator",
         description="Run the WorkerQueues of a Kubernetes cluster. Everything is set by environment variables.",
         epilog="\n".join(f"{name:<{width}}  {meaning}" for name, meaning in VARIABLES.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    verbs = parser.add_subparsers(dest="verb", metavar="")
+    check = verbs.add_parser("check", help="ask an operator that runs already whether it does its work, and end")
+    check.add_argument("--url", help="ask its /readyz too, for example http://headrace:8080")
+    check.add_argument("--timeout", type=float, default=60, metavar="SECONDS", help="how long to wait (%(default)s)")
+    return parser
 
 
 def _first(group: BaseExceptionGroup[Exception]) -> Exception:

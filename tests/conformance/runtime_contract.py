@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
@@ -34,6 +35,10 @@ class Place:
     """A version whose workers can't run."""
     breaks: Callable[[], None] = lambda: None
     """Called once the broken version has been ensured, where a test double must be told."""
+    settle: float = 0.0
+    """Seconds from when an aim is seen until whoever chooses has seen it too."""
+    evicts: bool = True
+    """Whether others take workers away there, so that marks make sense and show."""
     patience: float = 30.0
     """Seconds that a wish may take to come true."""
 
@@ -86,14 +91,48 @@ class RuntimeContract:
         await until(place, "two are ready", lambda: is_ready(place, "v1", 2))
         assert before < await ids(place)
 
-    async def test_the_named_victim_goes_and_the_others_stay(self, place: Place) -> None:
+    async def test_who_is_aimed_at_goes_and_the_others_stay(self, place: Place) -> None:
         await run(place, "v1", 3)
         before = sorted(await ids(place))
-        victim = before[1]
-        await place.runtime.scale(KEY, "v1", 2, victims=[victim])
-        await until(place, "one is gone", lambda: gone(place, {victim}))
-        assert await ids(place) == set(before) - {victim}
+        await place.runtime.aim(KEY, before[:2])
+        await until(place, "two are aimed at", lambda: aimed(place, set(before[:2])))
+        await place.runtime.aim(KEY, [before[1], "never-was"])
+        await until(place, "one is, and the other no more", lambda: aimed(place, {before[1]}))
+        await place.runtime.aim(KEY, [before[1]])
+        await asyncio.sleep(place.settle)
+        await place.runtime.scale(KEY, "v1", 2)
+        await until(place, "one is gone", lambda: gone(place, {before[1]}))
+        assert await ids(place) == {before[0], before[2]}
         assert (await state(place, "v1")).ready == 2
+
+    async def test_an_aim_is_about_one_queue_and_can_be_taken_back(self, place: Place) -> None:
+        await run(place, "v1", 1)
+        await run(place, "v1", 1, OTHER)
+        own = await ids(place)
+        await place.runtime.aim(KEY, own | await ids(place, OTHER))
+        await until(place, "its own is aimed at", lambda: aimed(place, own))
+        assert not any(worker.aimed for worker in await place.runtime.workers(OTHER))
+        await place.runtime.aim(KEY, ())
+        await until(place, "nobody is", lambda: aimed(place, set()))
+
+    async def test_exactly_the_named_workers_are_protected(self, place: Place) -> None:
+        await run(place, "v1", 3)
+        await run(place, "v1", 1, OTHER)
+        workers = sorted(await ids(place))
+        for named in (workers[:2], workers[1:], [*workers, "never-was"], []):
+            shown = set(named) & set(workers) if place.evicts else set()
+            for _ in range(2):
+                await place.runtime.protect(KEY, [*named, *await ids(place, OTHER)])
+            await until(place, f"{named} are protected", partial(protected, place, shown))
+        assert not any(worker.protected for worker in await place.runtime.workers(OTHER))
+        assert await ids(place) == set(workers)
+
+    async def test_a_limit_of_disruption_is_set_changed_and_taken_away(self, place: Place) -> None:
+        await run(place, "v1", 1)
+        before = await ids(place)
+        for most in (1, 1, "25%", None, None, 2):
+            await place.runtime.limit_disruption(KEY, most)
+        assert await ids(place) == before
 
     async def test_nobody_is_lost_from_the_counts_while_workers_end(self, place: Place) -> None:
         await run(place, "v1", 3)
@@ -190,6 +229,16 @@ async def state(place: Place, version: str, key: QueueKey = KEY) -> VersionState
 async def ids(place: Place, key: QueueKey = KEY) -> set[str]:
     """The workers that exist."""
     return {worker.id for worker in await place.runtime.workers(key)}
+
+
+async def aimed(place: Place, names: set[str]) -> bool:
+    """These are seen as aimed at, and no others."""
+    return {worker.id for worker in await place.runtime.workers(KEY) if worker.aimed} == names
+
+
+async def protected(place: Place, names: set[str]) -> bool:
+    """These are seen as protected, and no others."""
+    return {worker.id for worker in await place.runtime.workers(KEY) if worker.protected} == names
 
 
 async def gone(place: Place, names: set[str]) -> bool:

@@ -66,6 +66,8 @@ class TestLocalRuntime(RuntimeContract):
             )
             async with asyncio.TaskGroup() as group:
                 runtime = LocalRuntime(group, settings)
-                yield Place(runtime, good=lambda name: version(name, "app"), broken=version("bad", "broken"))
+                yield Place(
+                    runtime, good=lambda name: version(name, "app"), broken=version("bad", "broken"), evicts=False
+                )
                 runtime.hurry()
                 await runtime.stop()

@@ -7,8 +7,6 @@ tests are skipped aloud, and fail where CI=true.
 from __future__ import annotations
 
 import os
-import secrets
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -16,10 +14,11 @@ from typing import NoReturn
 
 import pytest
 
-from support.control_plane import ControlPlane, KubectlFailed
-from support.helm import ROOT, find_helm, render
+from support.control_plane import ControlPlane
+from support.helm import find_helm
 from support.kubernetes_programs import CONTROL_PLANE, ProgramsUnavailable, kubernetes_programs
 from support.live_fleet import StartFleet, live_fleet
+from support.operator_account import operator_account, own_namespace, serve_crds
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -60,52 +59,22 @@ def control_plane(programs: Path) -> Iterator[ControlPlane]:
 
 @pytest.fixture
 def namespace(control_plane: ControlPlane) -> Iterator[str]:
-    """A namespace in which pods are admitted; it and what is left in it are deleted, without waiting."""
-    name = f"t-{secrets.token_hex(4)}"
-    control_plane.kubectl("create", "namespace", name)
-    control_plane.kubectl("wait", "--for=create", "serviceaccount/default", f"--namespace={name}", "--timeout=20s")
-    yield name
-    control_plane.kubectl("delete", "namespace", name, "--wait=false")
+    """See own_namespace."""
+    with own_namespace(control_plane) as name:
+        yield name
 
 
 @pytest.fixture(scope="session")
 def crds(control_plane: ControlPlane) -> None:
     """Our CRDs, applied from crds/ and served."""
-    control_plane.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-    deadline = time.monotonic() + 20
-    while not _is_served(control_plane):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def _is_served(plane: ControlPlane) -> bool:
-    try:
-        plane.kubectl("get", "workerqueues")
-    except KubectlFailed:
-        return False
-    return True
+    serve_crds(control_plane)
 
 
 @pytest.fixture
-def account(control_plane: ControlPlane, namespace: str, crds: None, helm_program: Path) -> Path:
-    """A kubeconfig that speaks as the operator's ServiceAccount, with the rights that the chart gives it."""
-    granted = ("ServiceAccount", "Role", "RoleBinding")
-    control_plane.apply(*(one for one in render(helm_program, namespace) if one["kind"] in granted))
-    kubeconfig = control_plane.service_account_kubeconfig(namespace, "headrace")
-    # The API server's authorizer learns of a role by a watch, so a moment later.
-    deadline = time.monotonic() + 10
-    for question in (("list", "workerqueues"), ("list", "pods"), ("create", "leases")):
-        while not _may(control_plane, kubeconfig, *question):
-            assert time.monotonic() < deadline, question
-            time.sleep(0.05)
-    return kubeconfig
-
-
-def _may(plane: ControlPlane, kubeconfig: Path, verb: str, kind: str) -> bool:
-    try:
-        return plane.kubectl("auth", "can-i", verb, kind, kubeconfig=kubeconfig).strip() == "yes"
-    except KubectlFailed:
-        return False
+def account(control_plane: ControlPlane, namespace: str, crds: None, helm_program: Path) -> Iterator[Path]:
+    """See operator_account."""
+    with operator_account(control_plane, namespace, helm_program) as kubeconfig:
+        yield kubeconfig
 
 
 @pytest.fixture

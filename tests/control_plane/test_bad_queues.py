@@ -12,8 +12,9 @@ import yaml
 from headrace.errors import ConfigError
 from headrace_operator.api.worker_queue import load_worker_queue
 from support.bad_queues import BAD, BAD_KIND, GOOD, Case
-from support.control_plane import ControlPlane, KubectlFailed
+from support.control_plane import ControlPlane
 from support.helm import ROOT
+from support.kubectl import KubectlFailed
 
 EXAMPLES = sorted((ROOT / "examples").glob("*/queue*.yaml"))
 

@@ -51,7 +51,7 @@ async def runtime(plane: ControlPlane) -> AsyncIterator[Place]:
         await kube.apply(document(KEY.name), document(OTHER.name))
         stack.push_async_callback(_nothing_left, kube)
         # The garbage collector needs half a minute to learn of a new CRD, so owned ones are deleted by name.
-        stack.push_async_callback(kube.do, "delete", "workerqueues,deployments", "--all")
+        stack.push_async_callback(kube.do, "delete", "workerqueues,deployments,poddisruptionbudgets", "--all")
         api = await stack.enter_async_context(connect())
         view = View(api, (KEY.namespace,), _nobody)
         watching = asyncio.create_task(view.run())
@@ -61,6 +61,7 @@ async def runtime(plane: ControlPlane) -> AsyncIterator[Place]:
             KubernetesRuntime(api, view),
             good=lambda name: version(name, "app"),
             broken=version("bad", "broken"),
+            settle=1.0,
         )
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from support.control_plane import ControlPlane, KubectlFailed
+from support.control_plane import ControlPlane
+from support.kubectl import KubectlFailed
 from support.sample_objects import deployment, pod_reader
 from support.server_process import ServerFailed, ServerProcess
 

@@ -91,7 +91,7 @@ async def test_the_api_server_down_harms_no_worker_and_the_operator_goes_on_afte
             return len(fleet.pods.names) == 2
 
         await until(two)
-        fleet.kube.plane.stop_apiserver()
+        fleet.plane.stop_apiserver()
         try:
             await fleet.enqueue(8, seconds=0.5)
 
@@ -100,7 +100,7 @@ async def test_the_api_server_down_harms_no_worker_and_the_operator_goes_on_afte
 
             await until(done)
         finally:
-            await asyncio.to_thread(fleet.kube.plane.start_apiserver)
+            await asyncio.to_thread(fleet.plane.start_apiserver)
         [operator] = fleet.operators
         await fleet.enqueue(24, seconds=4)
 

@@ -67,3 +67,18 @@ async def test_a_holder_keeps_on_leading_and_learns_that_it_was_replaced(
     await KubeClient(control_plane, namespace).do("patch", "lease", "lease", "--type=merge", usurped)
     with pytest.raises(NotLeadingError):
         await asyncio.wait_for(keeping, 3)
+
+
+async def test_a_container_that_starts_again_does_not_wait_for_its_own_lease_to_lapse(api: Api, namespace: str) -> None:
+    killed = Leadership(api, namespace, "lease", "pod-1_a", forebears="pod-1_")
+    await killed.acquire()
+    other = asyncio.create_task(Leadership(api, namespace, "lease", "pod-10_a", forebears="pod-10_").acquire())
+    again = Leadership(api, namespace, "lease", "pod-1_b", forebears="pod-1_")
+    began = time.monotonic()
+    await asyncio.wait_for(again.acquire(), LEASE_SECONDS)
+    assert time.monotonic() - began < LEASE_SECONDS - 1
+    again.check()
+    assert not other.done()
+    with pytest.raises(NotLeadingError):
+        await killed.keep()
+    other.cancel()

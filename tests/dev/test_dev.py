@@ -61,7 +61,7 @@ def test_a_second_ctrl_c_gives_jobs_back(dev: DevProcess) -> None:
     began = time.monotonic()
     dev.signal()
     assert dev.wait() == 0
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 20, "not the job's 30 s"
     dev.edit("shop.py", "asyncio.sleep(seconds)", "asyncio.sleep(0)")
     dev.start()
     dev.until("it has run again", lambda: "1 end-a" in dev.out)
@@ -73,14 +73,14 @@ def test_nothing_outlives_a_kill(dev: DevProcess) -> None:
     left = [*children(dev), *dev.pids]
     assert len(set(left)) == 2, "the server and a worker"
     dev.kill()
-    give_up = time.monotonic() + 5
+    give_up = time.monotonic() + 20
     while any(is_alive(pid) for pid in left):
         assert time.monotonic() < give_up, "processes are left"
         time.sleep(0.02)
     dev.edit("shop.py", "asyncio.sleep(seconds)", "asyncio.sleep(0)")
     dev.start()
     took = dev.until("the job has run again", lambda: "1 end-a" in dev.out)
-    assert took < 15, "without waiting for the old worker's lease"
+    assert took < 25, "without waiting for the old worker's lease"
 
 
 def test_a_killed_worker_is_replaced_and_its_job_run_at_once(dev: DevProcess) -> None:
@@ -88,7 +88,7 @@ def test_a_killed_worker_is_replaced_and_its_job_run_at_once(dev: DevProcess) ->
     dev.until("it runs", lambda: "1 begin-a" in dev.out)
     os.kill(dev.pids[0], signal.SIGKILL)
     took = dev.until("it runs again", lambda: dev.out.count("1 begin-a") == 2)
-    assert took < 10, "less than the lease of 30 s"
+    assert took < 25, "less than the lease of 30 s"
     dev.until("it has ended", lambda: "1 end-a" in dev.out)
 
 
@@ -119,7 +119,7 @@ def test_editing_the_yaml_is_the_apply(dev: DevProcess) -> None:
     dev.until("two are ready", lambda: dev.status["readyReplicas"] == 2)
     dev.edit("queue.yaml", "minReplicas: 2", "minReplicas: two")
     dev.until("it is refused", lambda: dev.condition("Ready") == "InvalidSpec")
-    assert "spec.scaling.minReplicas: must be a whole number" in dev.printed
+    dev.until("it says why", lambda: "spec.scaling.minReplicas: must be a whole number" in dev.printed)
     dev.edit("queue.yaml", "minReplicas: two", "minReplicas: ]")
     dev.until("it is no YAML", lambda: "queue.yaml: is no YAML: line " in dev.printed)
     assert dev.status["readyReplicas"] == 2, "the last good one stays in force"

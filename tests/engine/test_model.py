@@ -22,7 +22,7 @@ from support.queue_driver import Special
 from support.queue_model import Settlement
 
 SIDS = ("s1", "s2", "s3", "s4")
-KINDS = ("done", "done", "done", "result", "retry", "release", "bury", "cancel")
+KINDS = ("done", "done", "done", "result", "retry", "later", "release", "bury", "cancel")
 SOAK = os.environ.get("HYPOTHESIS_PROFILE") == "soak"
 EXAMPLES, STEPS = (2_000, 120) if SOAK else (100, 60)
 
@@ -155,8 +155,9 @@ class QueueMachine(RuleBasedStateMachine):
             kind = data.draw(st.sampled_from(KINDS))
             stale = data.draw(st.sampled_from((False, False, False, True)))
             claim = "9.9" if stale else self.model.jobs[job_id].claim
-            delay = data.draw(st.sampled_from((0, 500, 9_000))) if kind in ("retry", "release") else 0
-            drawn.append(Settlement(kind, job_id, claim, self.model.jobs[job_id].attempts + 1, delay))
+            delay = data.draw(st.sampled_from((0, 500, 9_000))) if kind in ("retry", "later", "release") else 0
+            attempts = self.model.jobs[job_id].attempts + (kind != "later")
+            drawn.append(Settlement(kind, job_id, claim, attempts, delay))
         strangers = sorted(set(self.model.jobs) - set(held))
         intrudes: bool = data.draw(st.booleans())
         if strangers and intrudes:
@@ -178,6 +179,13 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(sid=sids, ttl_ms=st.sampled_from((0, 5_000, 60_000)))
     def cordon(self, sid: str, ttl_ms: int) -> None:
         self.run(self.checked.cordon(sid, ttl_ms))
+
+    @rule(
+        versions=st.sampled_from(((), ("v1",), ("v2",), ("v2",), ("v1", "v2"))),
+        ttl_ms=st.sampled_from((10_000, 60_000)),
+    )
+    def trial(self, versions: tuple[str, ...], ttl_ms: int) -> None:
+        self.run(self.checked.put_on_trial(versions, ttl_ms))
 
     @rule()
     def sleep(self) -> None:

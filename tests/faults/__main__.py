@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import random
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from faults.catalogue import CATALOGUE, Fault  # noqa: E402
 from faults.trial import Verdict, run_once  # noqa: E402
+from support.soak_record import RECORD, commit, merge  # noqa: E402
 
 
 def main() -> int:
@@ -24,12 +23,12 @@ def main() -> int:
     made.add_argument("--runs", type=int, default=20, help="of each fault")
     made.add_argument("--only", nargs="*", choices=CATALOGUE, default=list(CATALOGUE), help="these faults")
     made.add_argument("--seed", type=int, default=random.randrange(2**31), help="of the first run; it grows by one")
-    made.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "soak.json", help="summary, merged by fault")
+    made.add_argument("--out", type=Path, default=RECORD, help="summary, merged by fault")
     arguments = made.parse_args()
     sound = True
     for name in arguments.only:
         verdicts = asyncio.run(_loop(CATALOGUE[name], arguments.runs, arguments.seed))
-        _merge(arguments.out, _summary(name, verdicts))
+        merge(arguments.out, _summary(name, verdicts))
         refused = sum(verdict.stale for verdict in verdicts) > 0 or not CATALOGUE[name].makes_stale
         sound = sound and refused and all(verdict.sound for verdict in verdicts)
     return 0 if sound else 1
@@ -51,7 +50,7 @@ async def _loop(fault: Fault, runs: int, seed: int) -> list[Verdict]:
 
 def _summary(name: str, verdicts: list[Verdict]) -> dict[str, Any]:
     return {
-        "commit": _commit(),
+        "commit": commit(),
         "fault": name,
         "runs": len(verdicts),
         "sound": sum(verdict.sound for verdict in verdicts),
@@ -62,20 +61,6 @@ def _summary(name: str, verdicts: list[Verdict]) -> dict[str, Any]:
         "seconds": round(sum(verdict.seconds for verdict in verdicts), 1),
         "seed": verdicts[0].seed,
     }
-
-
-def _commit() -> str:
-    said = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return said.stdout.strip()
-
-
-def _merge(path: Path, summary: dict[str, Any]) -> None:
-    known = json.loads(path.read_text()) if path.exists() else []
-    kept = [entry for entry in known if entry["fault"] != summary["fault"]]
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps([*kept, summary], indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -11,17 +11,18 @@ from typing import Any
 from headrace.contract.envelope import decode
 from headrace.wire.link import Link
 from support.queue_driver import LEASE_MS, Exchanged, QueueDriver, Special
-from support.queue_model import Job, QueueModel, Settlement
+from support.queue_model import VERSIONS, Job, QueueModel, Settlement
 
 CHUNK = 3
 COUNTED = ("enqueued", "released", "crashed", "stale", "cancelled", "dead", "replayed")
+COUNTED_BY_VERSION = ("failed", "returned", "crashed")
 
 
 def wire_form(s: Settlement) -> tuple[object, ...]:
     """The entry that exchange.lua unpacks."""
     match s.kind:
-        case "retry":
-            return (s.kind, s.id, s.claim, s.number, s.delay_ms)
+        case "retry" | "later":
+            return ("retry", s.id, s.claim, s.number, s.delay_ms)
         case "release":
             return (s.kind, s.id, s.claim, "1000000", s.delay_ms)
         case "bury":
@@ -116,7 +117,7 @@ class CheckedQueue:
 
     async def join(self, sid: str) -> None:
         self.model.begin()
-        status = (await self.queue.join(sid))[0]
+        status = (await self.queue.join(sid, version=VERSIONS[sid]))[0]
         if sid in self.model.reaping:
             assert status == b"LOST"
             return
@@ -126,7 +127,7 @@ class CheckedQueue:
 
     async def renew(self, sid: str) -> None:
         self.model.begin()
-        status, _, leases, cancelled, cordoned = await self.queue.renew(sid)
+        status, _, leases, cancelled, cordoned = await self.queue.renew(sid, version=VERSIONS[sid])
         if sid not in self.model.sessions:
             assert status == b"LOST"
             return
@@ -158,7 +159,7 @@ class CheckedQueue:
     async def exchange(self, call: Call) -> None:
         model, sid, seq = self.model, call.sid, self._next()
         self.last_exchange[sid, call.lane] = (seq, call)
-        answer = await self.queue.exchange(sid, seq=seq, **call.arguments())
+        answer = await self.queue.exchange(sid, seq=seq, version=VERSIONS[sid], **call.arguments())
         model.begin()
         if sid not in model.sessions:
             self._was_lost(call, answer)
@@ -222,7 +223,7 @@ class CheckedQueue:
         if sid in model.sessions and (sid, lane) not in model.lanes:
             return  # the sid was reaped and has joined anew, which workers never do with a call in flight
         seq, call = self.last_exchange[sid, lane]
-        answer = await self.queue.exchange(sid, seq=seq, **call.arguments())
+        answer = await self.queue.exchange(sid, seq=seq, version=VERSIONS[sid], **call.arguments())
         model.begin()
         if sid not in model.sessions:
             self._was_lost(call, answer)
@@ -241,6 +242,10 @@ class CheckedQueue:
     async def cordon(self, sid: str, ttl_ms: int) -> None:
         assert await self.queue.run("cordon", ttl_ms, sid) == [len(self.model.held(sid))]
         self.model.cordon(sid, ttl_ms)
+
+    async def put_on_trial(self, versions: tuple[str, ...], ttl_ms: int) -> None:
+        self.model.put_on_trial(versions, ttl_ms)
+        assert await self.queue.run("trial", ttl_ms, *versions) == len(versions)
 
     async def sleep(self) -> None:
         work = self.model.waiting() | self.model.suspects() | set(self.model.due())
@@ -270,6 +275,10 @@ class CheckedQueue:
         counts = {name: seen.counter(name) for name in COUNTED} | {"completed": seen.completed()}
         assert counts == {name: model.counts[name] for name in counts}
         assert model.balance(counts) == 0
+        by_version = {f"{version}:{name}" for version in VERSIONS.values() for name in COUNTED_BY_VERSION}
+        assert {name: int(seen.hashes["versions"].get(name, 0)) for name in by_version} == {
+            name: model.counts[name] for name in by_version
+        }
         if model.idle and model.takeable() and not model.paused:
             assert seen.wake > 0, "work waits, a worker is idle, and nobody wakes it"
         assert "asleep" not in seen.hashes["meta"] or not seen.ready

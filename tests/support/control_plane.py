@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import secrets
 import ssl
-import subprocess
 import tempfile
 import time
 import urllib.error
@@ -19,14 +18,10 @@ from types import TracebackType
 from typing import Self
 
 from support import control_plane_arguments as arguments
+from support.kubectl import run_kubectl
 from support.server_process import ServerProcess, free_ports
 
 START_SECONDS = 40.0
-KUBECTL_SECONDS = 60.0
-
-
-class KubectlFailed(Exception):
-    """kubectl exited with another code than 0; the message is what it said."""
 
 
 class ControlPlane:
@@ -92,18 +87,7 @@ class ControlPlane:
 
     def kubectl(self, *arguments: str, stdin: str | None = None, kubeconfig: Path | None = None) -> str:
         """What `kubectl arguments…` prints, as admin or as `kubeconfig` says; raises KubectlFailed."""
-        command = [
-            str(self._programs / "kubectl"),
-            f"--kubeconfig={kubeconfig or self.kubeconfig}",
-            f"--cache-dir={self.folder / 'kubectl-cache'}",
-            *arguments,
-        ]
-        done = subprocess.run(
-            command, input=stdin, capture_output=True, text=True, timeout=KUBECTL_SECONDS, check=False
-        )
-        if done.returncode != 0:
-            raise KubectlFailed(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
-        return done.stdout
+        return run_kubectl(self._programs / "kubectl", kubeconfig or self.kubeconfig, *arguments, stdin=stdin)
 
     def apply(self, *manifests: object) -> None:
         """Create or change the objects `manifests`, each in its JSON form."""

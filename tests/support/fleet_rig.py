@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from headrace.admin.queue_admin import QueueAdmin
@@ -14,8 +15,10 @@ from headrace.wire.target import parse_target
 from headrace_operator.api.names import API_VERSION, KIND, QueueKey
 from headrace_operator.api.spec import SecretKey
 from headrace_operator.api.status import Condition, WorkerQueueStatus
+from headrace_operator.cluster.errors import NotLeadingError
 from headrace_operator.core.conditions import ConditionType, condition
 from headrace_operator.objects.memory import MemoryObjects
+from headrace_operator.operate.counts import Counts
 from headrace_operator.reconcile.addresses import SpecAddresses
 from headrace_operator.reconcile.controller import Controller
 from headrace_operator.reconcile.settings import ReconcileSettings
@@ -23,10 +26,13 @@ from headrace_operator.runtimes.memory import MemoryRuntime
 from headrace_operator.seams.errors import SecretUnusableError
 from support.seeding import Seeder
 
-FAST = ReconcileSettings(cluster="test", poll=0.1, poll_busy=0.05, redis_timeout=0.5, moving=0.05, rest=5.0)
+FAST = ReconcileSettings(
+    cluster="test", gate=False, poll=0.1, poll_busy=0.05, redis_timeout=0.5, moving=0.05, rest=5.0, aim_settle=0.1
+)
+GATED = replace(FAST, gate=True)
 BY_SIGNAL = ReconcileSettings(cluster="test", poll=60, poll_busy=60, redis_timeout=0.5, moving=60, rest=60)
 """Polls so seldom that a test ends before: what happens in time happens because it was heard of."""
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 
 class MemorySecrets:
@@ -41,6 +47,18 @@ class MemorySecrets:
         return self.values[secret.name]
 
 
+class Live(Counts):
+    """Counts, and keeps the last statuses, written or not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.statuses: dict[QueueKey, WorkerQueueStatus] = {}
+
+    def status(self, key: QueueKey, status: WorkerQueueStatus) -> None:
+        super().status(key, status)
+        self.statuses[key] = status
+
+
 class Rig:
     """One operator, begun by `running`; another one on the same world stands for its restart."""
 
@@ -51,14 +69,21 @@ class Rig:
         self.runtime = MemoryRuntime(instant=True)
         self.secrets = MemorySecrets()
         self.link = Link(parse_target(url))
-        self.live: dict[QueueKey, WorkerQueueStatus] = {}
-        """The last statuses, written or not."""
+        self.live = Live()
+        self.allowed_hosts: tuple[str, ...] = ()
+        """What the next operator may connect to; none means anything."""
+        self.leading = True
         self.controller = self._controller()
 
     def _controller(self) -> Controller:
+        addresses = SpecAddresses(self.secrets, self.allowed_hosts)
         return Controller(
-            self.runtime, self.objects, SpecAddresses(self.secrets), self.settings, on_status=self.live.__setitem__
+            self.runtime, self.objects, addresses, self.settings, listener=self.live, fence=self._check_leading
         )
+
+    def _check_leading(self) -> None:
+        if not self.leading:
+            raise NotLeadingError("another process may lead by now")
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -98,10 +123,10 @@ class Rig:
         """Wait until the last status, written or not, is so; that status."""
 
         async def holds() -> bool:
-            return key in self.live and is_so(self.live[key])
+            return key in self.live.statuses and is_so(self.live.statuses[key])
 
         await until(f"the status of {key}: {what}", holds)
-        return self.live[key]
+        return self.live.statuses[key]
 
     def seeder(self, queue: str = "q", sid: str = "s1") -> Seeder:
         """A producer and a worker."""

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 
 import redis.asyncio
 
 from code_index.ledger import Ledger
-from headrace import Fleet
+from headrace import Fleet, RetryLater
 
 HEALED = "test:healed"
 """While this key exists at LEDGER_URL, `fragile` and `brittle` succeed."""
+GATE = "test:gate:"
+"""With a gate's name behind it: exists once that gate is open."""
+TRIES = "test:tries:"
+
+BROKEN = os.environ.get("BROKEN", "")
+"""What is wrong with this version: it can't be imported (start), or its `work` fails (jobs) or kills (worker)."""
+if BROKEN == "start":
+    raise RuntimeError("this version is broken")
 
 fleet = Fleet()
 queue = fleet.queue(os.environ.get("FLEET_QUEUE", "fleet"))
@@ -20,8 +29,26 @@ client = redis.asyncio.Redis.from_url(os.environ.get("LEDGER_URL", "redis://127.
 
 @queue.task(max_retries=1)
 async def work(seconds: float) -> None:
-    """Takes that long."""
+    """Takes that long, unless this version is broken."""
+    if BROKEN == "jobs":
+        raise RuntimeError("this version is broken")
+    if BROKEN == "worker":
+        os.kill(os.getpid(), signal.SIGKILL)
     await asyncio.sleep(seconds)
+
+
+@queue.task(max_retries=1, timeout=600)
+async def held(gate: str) -> None:
+    """Runs until that gate is open."""
+    while not await client.exists(f"{GATE}{gate}"):
+        await asyncio.sleep(0.1)
+
+
+@queue.task(max_retries=1)
+async def second_time(name: str, wait: float) -> None:
+    """Fails at first and asks to run again after `wait` seconds."""
+    if await client.incr(f"{TRIES}{name}") == 1:
+        raise RetryLater(wait)
 
 
 @queue.task(max_retries=1, retry_base=0.01)

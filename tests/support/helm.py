@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +34,23 @@ def find_helm() -> Path:
     return Path(built.stdout.splitlines()[-1]) / "helm"
 
 
-def helm(program: Path, *arguments: str) -> str:
-    """What `helm arguments…` prints. Raises HelmFailed."""
-    done = subprocess.run([str(program), *arguments], capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
+def helm(program: Path, *arguments: str, seconds: float = RUN_SECONDS) -> str:
+    """What `helm arguments…` prints within `seconds`. Raises HelmFailed."""
+    done = subprocess.run([str(program), *arguments], capture_output=True, text=True, timeout=seconds, check=False)
     if done.returncode != 0:
         raise HelmFailed(f"helm {' '.join(arguments)}: {done.stderr.strip()}{done.stdout.strip()}")
     return done.stdout
 
 
-def render(program: Path, namespace: str, *settings: str) -> list[dict[str, Any]]:
-    """Every manifest of a release called `headrace`; `settings` are like `watchAll=true`."""
+def render(
+    program: Path, namespace: str, *settings: str, kinds: Sequence[str] = (), kubernetes: str | None = None
+) -> list[dict[str, Any]]:
+    """Every manifest of a release called `headrace`; `settings` are like `watchAll=true`.
+
+    `kinds` are what the cluster has beside Kubernetes' own, as group/version/Kind; `kubernetes` is its version.
+    """
     chosen = [f"--set={setting}" for setting in settings]
+    chosen += [f"--api-versions={kind}" for kind in kinds]
+    chosen += [f"--kube-version={kubernetes}"] if kubernetes else []
     text = helm(program, "template", "headrace", str(CHART), f"--namespace={namespace}", *chosen)
     return [document for document in yaml.safe_load_all(text) if document]

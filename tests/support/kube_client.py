@@ -7,18 +7,23 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from support.control_plane import ControlPlane
+from typing import Any, Protocol
 
 Json = dict[str, Any]
+
+
+class Cluster(Protocol):
+    """A cluster that kubectl can speak to, as the admin."""
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """What `kubectl arguments…` prints; raises KubectlFailed."""
 
 
 @dataclass(frozen=True)
 class KubeClient:
     """Speaks as the admin."""
 
-    plane: ControlPlane
+    plane: Cluster
     namespace: str
 
     async def do(self, *arguments: str, stdin: str | None = None) -> str:

@@ -6,6 +6,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 from support.server_process import ServerProcess, free_ports
@@ -16,7 +17,10 @@ PROGRAM = Path(sys.executable).with_name("headrace-operator")
 class OperatorProcess:
     """Its settings are those that the chart would give it. Its calls block: use asyncio.to_thread."""
 
-    def __init__(self, kubeconfig: Path, namespace: str, folder: Path, *, name: str = "operator-0") -> None:
+    def __init__(
+        self, kubeconfig: Path, namespace: str, folder: Path, *, name: str = "operator-0", prefix: Sequence[str] = ()
+    ) -> None:
+        """`prefix` is put before its command."""
         self.name = name
         [self.port] = free_ports(1)
         environ = {
@@ -30,7 +34,7 @@ class OperatorProcess:
             "METRICS_HOST": "127.0.0.1",
             "METRICS_PORT": str(self.port),
         }
-        command = ["/usr/bin/env", *(f"{key}={value}" for key, value in environ.items()), str(PROGRAM)]
+        command = [*prefix, "/usr/bin/env", *(f"{key}={value}" for key, value in environ.items()), str(PROGRAM)]
         self._process = ServerProcess(name, command, folder / f"{name}.log")
 
     @property
@@ -55,8 +59,12 @@ class OperatorProcess:
 
     def start(self) -> None:
         """Start it and wait until it is ready, leading or standing by."""
-        self._process.start()
+        self.launch()
         self._process.poll_until(self.ready, deadline=time.monotonic() + 30)
+
+    def launch(self) -> None:
+        """Start it."""
+        self._process.start()
 
     def stop(self) -> None:
         """SIGTERM."""

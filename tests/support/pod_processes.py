@@ -11,6 +11,7 @@ import base64
 import json
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,8 @@ class PodProcesses:
     plane: ControlPlane
     folder: Path
     """Gets each pod's log and socket."""
+    prefix: tuple[str, ...] = ()
+    """Put before the command of each container."""
     exits: dict[str, int] = field(default_factory=dict)
     """Exit codes of the processes that have ended, by pod."""
     _running: dict[str, _Running] = field(default_factory=dict)
@@ -50,12 +53,13 @@ class PodProcesses:
             "METRICS_HOST": "127.0.0.1",
             "METRICS_PORT": str(port),
             "HEADRACE_CONTROL_SOCKET": str(self.folder / f"{name[-20:]}.sock"),
-            "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent / "examples" / "code-index")]),
+            "PYTHONPATH": os.pathsep.join(map(str, (TESTS, TESTS.parent, TESTS.parent / "examples" / "code-index"))),
             "PATH": f"{PROGRAMS}:/usr/bin:/bin",
         }
         with (self.folder / f"{name}.log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid())),
+                *self.prefix,
                 *_command(container["args"]),
                 env=environ,
                 stdout=log,
@@ -85,13 +89,18 @@ class PodProcesses:
                 running.process.terminate()
             self.exits[name] = await running.process.wait()
         except asyncio.CancelledError:
-            running.process.kill()
+            with suppress(ProcessLookupError):  # it has ended by itself
+                running.process.kill()
             self.exits[name] = await asyncio.wait_for(running.process.wait(), KILL_SECONDS)
             raise
 
     def kill(self, name: str) -> None:
         """kill -9 of a pod's process."""
         self._running[name].process.kill()
+
+    def ended(self, name: str) -> bool:
+        """Whether a pod's process has ended by itself."""
+        return self._running[name].process.returncode is not None
 
     @property
     def names(self) -> list[str]:

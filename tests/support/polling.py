@@ -19,7 +19,7 @@ async def eventually(ask: Callable[[], Awaitable[T]], *, within: float = ..., ev
 async def eventually(ask: Callable[[], T], *, within: float = ..., every: float = ...) -> T: ...
 
 
-async def eventually(ask: Callable[[], Any], *, within: float = 10.0, every: float = 0.02) -> Any:
+async def eventually(ask: Callable[[], Any], *, within: float = 30.0, every: float = 0.02) -> Any:
     """The first true answer of `ask`, which may be a coroutine function. Fails after `within` seconds."""
     give_up = time.monotonic() + within
     while True:

@@ -26,10 +26,14 @@ from support.queue_state import Snapshot, read_snapshot
 
 LEASE_MS = 30_000
 KEEP_MS = 600_000
-PRESENCE = encode_presence(
-    Presence(worker="w", version="v1", slots=100, running=0, draining=False, protocol=PROTOCOL, started_ms=0)
-)
 _pack = msgspec.msgpack.Encoder().encode
+
+
+def presence(version: str = "v1", protocol: int = PROTOCOL) -> bytes:
+    """What a worker of that version says of itself."""
+    return encode_presence(
+        Presence(worker="w", version=version, slots=100, running=0, draining=False, protocol=protocol, started_ms=0)
+    )
 
 
 def value(task: str = "t") -> bytes:
@@ -65,6 +69,7 @@ class Exchanged:
     values: tuple[bytes, ...]
     ready_us: tuple[int, ...]
     crashes: tuple[int, ...]
+    on_trial: bool
     claim: str
 
     @property
@@ -154,8 +159,10 @@ class QueueDriver:
         packed = _pack([special.packed() for special in specials]) if specials else b""
         return _texts(await self.run("enqueue", producer, self._number(seq), KEEP_MS, len(ids), *plain, packed))
 
-    async def join(self, sid: str, *, lease_ms: int = LEASE_MS, protocol: int = PROTOCOL) -> list[Any]:
-        reply: list[Any] = await self.run("join", sid, lease_ms, PRESENCE, protocol)
+    async def join(
+        self, sid: str, *, lease_ms: int = LEASE_MS, protocol: int = PROTOCOL, version: str = "v1"
+    ) -> list[Any]:
+        reply: list[Any] = await self.run("join", sid, lease_ms, presence(version, protocol), protocol)
         return reply
 
     async def exchange(
@@ -178,7 +185,7 @@ class QueueDriver:
         number = self._number(seq)
         head: tuple[Argument, ...] = (sid, lane, number, n, flags, version, service_us, len(done or {}))
         reply = await self.run("exchange", *head, *groups, packed)
-        status, now_ms, due, stale, cancelled, ids, values, scores, crashes = reply
+        status, now_ms, due, stale, cancelled, ids, values, scores, crashes, trial = reply
         return Exchanged(
             status=status.decode(),
             now_ms=now_ms,
@@ -189,11 +196,12 @@ class QueueDriver:
             values=tuple(values),
             ready_us=tuple(int(score) for score in scores),
             crashes=tuple(crashes),
+            on_trial=bool(trial),
             claim=f"{lane}.{number}",
         )
 
-    async def renew(self, sid: str, *, lease_ms: int = LEASE_MS) -> list[Any]:
-        reply: list[Any] = await self.run("renew", sid, lease_ms, PRESENCE)
+    async def renew(self, sid: str, *, lease_ms: int = LEASE_MS, version: str = "v1") -> list[Any]:
+        reply: list[Any] = await self.run("renew", sid, lease_ms, presence(version))
         return reply
 
     async def leave(self, sid: str) -> int:

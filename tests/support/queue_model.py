@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 
 CRASH_LIMIT = 5
 SUSPECT_AFTER = 2
+TRIAL_PAUSE_MS, TRIAL_PAUSE_MOST_MS = 1_000, 60_000
+VERSIONS = {"s1": "v1", "s2": "v1", "s3": "v2", "s4": "v2"}
+"""Session → the version that its worker runs."""
 
 
 @dataclass
@@ -29,7 +32,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Settlement:
-    """`kind` as in settle.lua; `number` is the attempts of retry and bury."""
+    """`kind` as in settle.lua, or `later`: a retry without charge. `number`: the attempts of retry, later and bury."""
 
     kind: str
     id: str
@@ -56,7 +59,13 @@ class QueueModel:
     lanes: dict[tuple[str, str], tuple[int, tuple[str, ...]]] = field(default_factory=dict)
     alone: str | None = None
     paused: bool = False
+    trial: frozenset[str] = frozenset()
+    trial_until: int = 0
+    tried: Counter[tuple[str, str]] = field(default_factory=Counter)
+    spared: set[str] = field(default_factory=set)
+    """Sessions that died on trial."""
     counts: Counter[str] = field(default_factory=Counter)
+    """By name, and by `version:name`."""
 
     # -- the clock
 
@@ -91,6 +100,9 @@ class QueueModel:
 
     def next_due_ms(self) -> int:
         return min((job.due_ms for job in self.jobs.values() if job.place == "scheduled"), default=-1)
+
+    def on_trial(self, sid: str) -> bool:
+        return self.trial_until > self.now_ms and VERSIONS[sid] in self.trial
 
     def standing(self, sid: str) -> str:
         if self.cordons.get(sid, 0) > self.now_ms:
@@ -131,22 +143,27 @@ class QueueModel:
             if job is None or job.place != f"leased:{sid}" or job.claim != s.claim:
                 stale.append(s.id)
             else:
-                self._settle_one(s)
+                self._settle_one(sid, s)
         self.counts["stale"] += len(stale)
         return tuple(stale)
 
-    def _settle_one(self, s: Settlement) -> None:
+    def _settle_one(self, sid: str, s: Settlement) -> None:
+        failed = s.kind in ("retry", "bury")
+        if self.is_evidence(sid, s):
+            self.counts[f"{VERSIONS[sid]}:failed"] += 1
         if s.kind in ("done", "result"):
             self.drop(s.id, "completed")
         elif s.kind == "cancel":
             self.drop(s.id, "cancelled")
         elif self.cancel_pending(s.id):
             pass
+        elif failed and self.on_trial(sid):
+            self.give_back(sid, s)
         elif s.kind == "bury":
             self.jobs[s.id].attempts = s.number
             self.bury(s.id)
         else:
-            if s.kind == "retry":
+            if s.kind in ("retry", "later"):
                 self.jobs[s.id].attempts = s.number
             else:
                 self.counts["released"] += 1
@@ -155,7 +172,31 @@ class QueueModel:
             else:
                 self.make_ready(s.id)
 
+    def is_evidence(self, sid: str, s: Settlement) -> bool:
+        """Whether the settlement counts as a failure of its version."""
+        if not self.on_trial(sid):
+            return s.kind in ("retry", "later", "bury")
+        known = self.tried[VERSIONS[sid], s.id] > 0 and not self.jobs[s.id].cancel
+        return s.kind in ("retry", "bury") and not known
+
+    def give_back(self, sid: str, s: Settlement) -> None:
+        """Failed on trial: nothing is charged, and it waits the longer the more often that has happened."""
+        times = self.tried[VERSIONS[sid], s.id] = self.tried[VERSIONS[sid], s.id] + 1
+        pause = min(TRIAL_PAUSE_MS * 2 ** (times - 1), TRIAL_PAUSE_MOST_MS)
+        self.schedule(s.id, max(s.delay_ms, pause))
+        self.counts["released"] += 1
+        self.counts[f"{VERSIONS[sid]}:returned"] += 1
+
+    def put_on_trial(self, versions: Collection[str], ttl_ms: int) -> None:
+        self.trial, self.trial_until = frozenset(versions), self.now_ms + ttl_ms
+        if not versions:
+            self.tried.clear()
+
     def fence(self, sid: str) -> None:
+        if sid not in self.reaping and self.held(sid):
+            self.counts[f"{VERSIONS[sid]}:crashed"] += 1
+            if self.on_trial(sid):
+                self.spared.add(sid)
         self.sessions.pop(sid, None)
         self.reaping[sid] = self.now_ms
         self.idle.discard(sid)
@@ -175,13 +216,14 @@ class QueueModel:
             if self.cancel_pending(job_id):
                 continue
             job = self.jobs[job_id]
-            job.crashes += 1
+            job.crashes += sid not in self.spared
             if job.crashes >= CRASH_LIMIT:
                 self.bury(job_id)
             else:
                 self.make_ready(job_id)
         if not self.held(sid):
             self.reaping.pop(sid, None)
+            self.spared.discard(sid)
             self.forget_lanes(sid)
             if self.alone == sid:
                 self.alone = None

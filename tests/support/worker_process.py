@@ -116,8 +116,9 @@ class WorkerProcess:
         """Wait for a line of that event; the first."""
 
         def seen() -> list[Mapping[str, Any]]:
+            running = self.running  # asked first: it may write and end in between
             found = self.lines(event)
-            assert len(found) >= count or self.running, f"the worker ended:\n{self.output()}"
+            assert len(found) >= count or running, f"the worker ended:\n{self.output()}"
             return found if len(found) >= count else []
 
         return (await eventually(seen, within=within))[0]

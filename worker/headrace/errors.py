@@ -36,4 +36,4 @@ class QueueFullError(QueueUnavailableError):
 
 
 class ProtocolError(HeadraceError):
-    """This process speaks another protocol version than the queue; upgrade the older side."""
+    """This process speaks another protocol than the others on the queue; the message says which side to upgrade."""

@@ -21,6 +21,8 @@ REPLAY_ID_ANNOTATION: Final = f"{GROUP}/replay-id"
 """Written by the operator: the request that it has accepted."""
 PAUSED_ANNOTATION: Final = f"{GROUP}/paused"
 """Written by people: "true" does what spec.paused does."""
+PROTECTED_ANNOTATION: Final = f"{GROUP}/protected"
+"""On a pod in the middle of a long job: the annotations that the operator has added to keep it from eviction."""
 APP_ANNOTATION: Final = f"{GROUP}/app"
 """On a version's Deployment: the module it runs."""
 

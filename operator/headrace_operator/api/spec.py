@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from headrace_operator.api.disruption import Disruption
 from headrace_operator.api.part import Part, Rule
+from headrace_operator.api.rollout import Rollout
 
 MOST_REPLICAS = 10_000
 FREE_FORM = {"x-kubernetes-preserve-unknown-fields": True}
@@ -31,6 +33,9 @@ SHAPES = {
     IMAGE: "an image reference without spaces",
 }
 """What each pattern means, in words."""
+
+RELEASE_SECONDS = 15
+"""Added to the drain's grace: time in which SIGTERM gives back what still runs."""
 
 ObjectName = Annotated[str, Field(max_length=253, pattern=OBJECT_NAME)]
 DataKey = Annotated[str, Field(max_length=253, pattern=DATA_KEY)]
@@ -243,18 +248,16 @@ class Scaling(Part):
     """Limit on shrinking."""
 
 
-class Rollout(Part):
-    """How a new version replaces an old one."""
-
-    max_surge: Annotated[int, Field(ge=1, le=1000)] = 1
-    """Workers that may exist beyond the wanted number meanwhile, terminating ones included."""
-
-
 class Drain(Part):
     """How a worker that is taken away ends."""
 
     grace_seconds: Annotated[int, Field(ge=1, le=86_400)] = 30
     """How long it may finish its running jobs; what is left then is given to others."""
+
+    @property
+    def termination_seconds(self) -> int:
+        """A pod's own grace: the drain's, and time in which SIGTERM gives back what still runs."""
+        return self.grace_seconds + RELEASE_SECONDS
 
 
 class Retry(Part):
@@ -298,6 +301,8 @@ class WorkerQueueSpec(Part):
     """How a new version replaces an old one."""
     drain: Drain = Drain()
     """How a worker ends."""
+    disruption: Disruption = Disruption()
+    """What those who clear nodes may do to the fleet."""
     retry: Retry = Retry()
     """Retries of tasks that don't say otherwise."""
     paused: bool = False

@@ -15,6 +15,7 @@ MESSAGE_LENGTH = 1024
 
 Timestamp = Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})]
 Word = Annotated[str, Field(max_length=253)]
+VersionHash = Annotated[str, Field(max_length=253, description="A version's hash.")]
 Message = Annotated[str, Field(max_length=MESSAGE_LENGTH)]
 
 
@@ -69,7 +70,7 @@ class VersionStatus(Part):
     terminating: int
     """Workers that finish their jobs before they end."""
     phase: Word
-    """Current, Starting, Failing or Retiring."""
+    """Current, Starting, Canary, Failing or Retiring."""
 
 
 class DecisionInputs(Part):
@@ -133,6 +134,52 @@ class ReplayStatus(Part):
     """Outcome, or what is wrong with the request."""
 
 
+class RunCounts(Part):
+    """What the workers of one version had done at some moment."""
+
+    completed: int = 0
+    """Jobs completed."""
+    failed: int = 0
+    """Runs failed."""
+    crashed: int = 0
+    """Workers that died with jobs in hand."""
+
+
+class RolloutStatus(Part):
+    """The trial of a new version, or how the last one ended."""
+
+    phase: Word
+    """Canary, Replacing, Complete or RolledBack."""
+    stable: Word
+    """The version that is trusted: the last one to have passed, or the first ever."""
+    candidate: Word | None = None
+    """The version on trial."""
+    failed_version: Word | None = None
+    """The version that was rolled back; it is not tried again until the spec asks for another one."""
+    unproven: Annotated[tuple[VersionHash, ...], Field(strict=False, max_length=VERSIONS_KEPT)] = ()
+    """Versions that have not passed and may still have workers: what these fail is charged to no job."""
+    started_time: Timestamp | None = None
+    """When the trial began."""
+    wanted_time: Timestamp | None = None
+    """Since when the canary has been wanted without being ready."""
+    ready_time: Timestamp | None = None
+    """Since when the canary has been ready."""
+    finished_time: Timestamp | None = None
+    """When the trial ended."""
+    jobs: int = 0
+    """Runs that the candidate has finished on trial, failed ones included."""
+    failed: int = 0
+    """How many of them failed, each job counted once."""
+    candidate_before: RunCounts | None = None
+    """The candidate's counts when the trial began."""
+    stable_before: RunCounts | None = None
+    """The stable version's counts then."""
+    reason: Word = ""
+    """The gate's last word: why it waits, passed or failed."""
+    message: Message = ""
+    """The same in one sentence."""
+
+
 class Condition(Part):
     """One aspect of the resource, as elsewhere in Kubernetes."""
 
@@ -171,6 +218,8 @@ class WorkerQueueStatus(Part):
     """How many workers are wanted now, and why."""
     decisions: Annotated[tuple[DecisionStatus, ...], Field(strict=False, max_length=DECISIONS_KEPT)] = ()
     """The last changes of that number, newest first."""
+    rollout: RolloutStatus | None = None
+    """The trial of a new version, or how the last one ended."""
     replay: ReplayStatus | None = None
     """The replay that was last asked for."""
     conditions: Annotated[

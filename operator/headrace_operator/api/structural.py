@@ -24,6 +24,7 @@ _KEPT = (
     "minItems",
     "maxItems",
     "required",
+    "x-kubernetes-int-or-string",
     "x-kubernetes-list-type",
     "x-kubernetes-list-map-keys",
     "x-kubernetes-preserve-unknown-fields",

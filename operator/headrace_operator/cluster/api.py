@@ -21,6 +21,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 
 from headrace.errors import ConfigError
 from headrace_operator.cluster.errors import ApiUnavailableError, error_for
+from headrace_operator.cluster.tally import UNANSWERED, Tally
 
 Json = dict[str, Any]
 REQUEST_SECONDS: Final = 10.0
@@ -44,14 +45,18 @@ def _no_fence() -> None:
 class Api:
     """One API server, one identity. Raises ApiError's children."""
 
-    def __init__(self, client: ApiClient, *, fence: Callable[[], None] = _no_fence) -> None:
+    def __init__(
+        self, client: ApiClient, *, fence: Callable[[], None] = _no_fence, requests: Tally | None = None
+    ) -> None:
         """`fence` is called before every write, and raises to prevent it."""
+        self.requests: Tally = Tally() if requests is None else requests
+        """Every request is counted here."""
         self._client = client
         self._fence = fence
 
     def fenced(self, fence: Callable[[], None]) -> Api:
         """The same API server, writing only while `fence` lets it."""
-        return Api(self._client, fence=fence)
+        return Api(self._client, fence=fence, requests=self.requests)
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
         """Read an object or a list."""
@@ -85,7 +90,7 @@ class Api:
         what = f"watching {path}"
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=REQUEST_SECONDS, sock_read=SILENCE_SECONDS)
         try:
-            response = await self._send("GET", path, query, None, _headers(_JSON, None), timeout)
+            response = await self._send("GET", path, query, None, _headers(_JSON, None), timeout, "WATCH")
             async with response:
                 try:
                     if response.status >= 400:
@@ -112,7 +117,8 @@ class Api:
         timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
         try:
             async with asyncio.timeout(REQUEST_SECONDS + 1):
-                response = await self._send(method, path, query, body, _headers(accept, content_type), timeout)
+                headers = _headers(accept, content_type)
+                response = await self._send(method, path, query, body, headers, timeout, method)
                 async with response:
                     text = await response.text()
         except (aiohttp.ClientError, OSError, TimeoutError) as exc:
@@ -130,6 +136,7 @@ class Api:
         body: Json | list[Json] | None,
         headers: dict[str, str],
         timeout: aiohttp.ClientTimeout,
+        verb: str,
     ) -> aiohttp.ClientResponse:
         method, url, headers, data, _ = await self._client.param_serialize(
             method,
@@ -139,8 +146,13 @@ class Api:
             body=body,
             auth_settings=["BearerToken"],
         )
-        answer = await self._client.call_api(method, url, headers, data, _request_timeout=timeout)
-        response: aiohttp.ClientResponse = answer.response
+        code = UNANSWERED
+        try:
+            answer = await self._client.call_api(method, url, headers, data, _request_timeout=timeout)
+            response: aiohttp.ClientResponse = answer.response
+            code = str(response.status)
+        finally:
+            self.requests[verb, code] += 1
         return response
 
 

@@ -33,11 +33,14 @@ class _Seen:
 class Leadership:
     """`acquire`, then `keep` beside the work, then `release`."""
 
-    def __init__(self, api: Api, namespace: str, name: str, identity: str) -> None:
-        """`identity` must be another one in each process."""
+    def __init__(self, api: Api, namespace: str, name: str, identity: str, *, forebears: str | None = None) -> None:
+        """`identity` must be another one in each process.
+
+        A holder whose identity begins with `forebears` is gone for sure: an earlier process of this very container.
+        """
         self.heard = 0.0
         """When the Lease was last read or written, on the monotonic clock; 0 if it never was."""
-        self._api, self._identity = api, identity
+        self._api, self._identity, self._forebears = api, identity, forebears
         self._folder = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
         self._metadata: Json = {"name": name, "namespace": namespace}
         self._path = f"{self._folder}/{name}"
@@ -104,14 +107,18 @@ class Leadership:
         if version != self._seen.version:
             self._seen = _Seen(version, began)
         patience = spec.get("leaseDurationSeconds") or LEASE_SECONDS
-        held = spec.get("holderIdentity") not in (None, "", self._identity)
-        if held and began - self._seen.since < patience:
+        if self._may_live(spec.get("holderIdentity") or "") and began - self._seen.since < patience:
             return False
         self._lease = found
         with suppress(ApiConflictError):
             await self._write(self._held())
             return True
         return False
+
+    def _may_live(self, holder: str) -> bool:
+        """Whether `holder` is somebody, and perhaps still there."""
+        gone = self._forebears is not None and holder.startswith(self._forebears)
+        return holder not in ("", self._identity) and not gone
 
     async def _look_who_wrote(self) -> None:
         """Somebody changed the Lease. Raises NotLeadingError if it is not ours any more."""

@@ -12,7 +12,7 @@ from headrace_operator.api.redact import redact
 
 
 class JsonFormatter(logging.Formatter):
-    """Time, level, logger, message, and the traceback if there is one."""
+    """Time, level, logger, message, what `extra={"fields": …}` adds, and the traceback if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line; the credentials of every URL in it are replaced."""
@@ -21,6 +21,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": redact(record.getMessage()),
+            **getattr(record, "fields", {}),
         }
         if record.exc_info:
             line["traceback"] = redact("".join(traceback.format_exception(*record.exc_info)))

@@ -47,7 +47,6 @@ class Reflector:
         self._items: dict[Name, Json] = {}
         self._groups: dict[Hashable, dict[Name, Json]] = {}
         self._deleted: set[str] = set()
-        self._pulse = asyncio.Event()
 
     def group(self, group: Hashable) -> Iterable[Json]:
         """The objects of a group."""
@@ -69,17 +68,6 @@ class Reflector:
         """We have deleted `item`; what the watch still tells about it before its deletion is ignored."""
         self._deleted.add(item["metadata"]["uid"])
         self._drop(item)
-
-    async def until(self, seen: Callable[[], bool], seconds: float) -> bool:
-        """Wait until `seen()` holds of what is known; whether it did within `seconds`."""
-        try:
-            async with asyncio.timeout(seconds):
-                while not seen():
-                    self._pulse.clear()
-                    await self._pulse.wait()
-        except TimeoutError:
-            return False
-        return True
 
     async def run(self) -> None:
         """List and watch for ever, through outages of the API server."""
@@ -168,7 +156,6 @@ class Reflector:
             del self._groups[group]
 
     def _tell(self, item: Json) -> None:
-        self._pulse.set()
         self._on_change(item)
 
 

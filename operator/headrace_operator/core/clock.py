@@ -13,3 +13,8 @@ def timestamp(seconds: float) -> str:
 def optional_timestamp(seconds: float | None) -> str | None:
     """The same, for a time that may not exist."""
     return None if seconds is None else timestamp(seconds)
+
+
+def seconds(timestamp: str) -> float:
+    """Unix time from a timestamp; raises ValueError for what isn't one."""
+    return datetime.fromisoformat(timestamp).timestamp()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import assert_never
+from typing import Final, assert_never
 
 from headrace_operator.api.redact import for_people
 from headrace_operator.api.spec import WorkerQueueSpec
@@ -15,6 +15,9 @@ from headrace_operator.core.decision import Decision
 from headrace_operator.core.observation import Observation, Totals, Unavailable, Unknown
 from headrace_operator.core.replay_request import ReplayPhase
 from headrace_operator.core.rollout import Phase, Plan
+
+AUTOSCALER_SECONDS: Final = 600
+"""The cluster autoscaler's --max-graceful-termination-sec by default: longer graces of pods are cut to that."""
 
 
 class ConditionType(StrEnum):
@@ -30,6 +33,8 @@ class ConditionType(StrEnum):
     DEAD_LETTERS_PRESENT = "DeadLettersPresent"
     REPLAYING = "Replaying"
     """Dead letters are being run again; only there once somebody has asked, its reasons are those of ReplayPhase."""
+    DRAIN_GRACE_TOO_LONG = "DrainGraceTooLong"
+    """Some who clear nodes will not wait as long as a drain may take; only there while that is so."""
     REDIS_AVAILABLE = "RedisAvailable"
     """The queues' numbers can be read; its reasons when they can't are those of observation.Unknown."""
 
@@ -46,11 +51,15 @@ class ConditionReason(StrEnum):
     ROLLING_OUT = "RollingOut"
     """Progressing: workers of an old version are being replaced."""
     SCALING = "Scaling"
-    """Progressing: workers start or are still to be started."""
+    """Progressing: workers start, are still to be started, or leave once idle."""
     UP_TO_DATE = "UpToDate"
     """Not Progressing: all is as wanted."""
     VERSION_FAILING = "VersionFailing"
     """Not Progressing: workers of the wanted version can't run."""
+    CANARY = "Canary"
+    """Progressing: one worker of a new version is tried out beside the old ones."""
+    ROLLED_BACK = "RolledBack"
+    """Not Progressing: the wanted version has failed, the one before it serves."""
     WORKERS_WANTED = "WorkersWanted"
     """Active."""
     SCALED_TO_ZERO = "ScaledToZero"
@@ -63,6 +72,8 @@ class ConditionReason(StrEnum):
     DEAD_LETTERS = "DeadLetters"
     """DeadLettersPresent: there are some."""
     NO_DEAD_LETTERS = "NoDeadLetters"
+    OVER_AUTOSCALER_LIMIT = "OverAutoscalerLimit"
+    """DrainGraceTooLong: the cluster autoscaler waits AUTOSCALER_SECONDS for a pod to end, unless told otherwise."""
     REACHABLE = "Reachable"
     """RedisAvailable."""
     STATS_UNAVAILABLE = "StatsUnavailable"
@@ -96,6 +107,7 @@ def findings(
         _paused(spec, previous, seen),
         _dead_letters(previous, seen),
         *_replaying(replay),
+        *_grace(spec),
         _redis(seen),
     ]
 
@@ -146,6 +158,10 @@ def _progressing(plan: Plan) -> Finding:
             status, reason = "False", ConditionReason.UP_TO_DATE
         case Phase.FAILING:
             status, reason = "False", ConditionReason.VERSION_FAILING
+        case Phase.CANARY:
+            status, reason = "True", ConditionReason.CANARY
+        case Phase.ROLLED_BACK:
+            status, reason = "False", ConditionReason.ROLLED_BACK
         case _:
             assert_never(plan.phase)
     return Finding(ConditionType.PROGRESSING, status, reason, plan.message)
@@ -201,6 +217,18 @@ def _replaying(replay: ReplayStatus | None) -> list[Finding]:
     status = "True" if replay.phase in (ReplayPhase.ACCEPTED, ReplayPhase.RUNNING) else "False"
     message = f"{replay.request_id}: {replay.message or replay.request}"
     return [Finding(ConditionType.REPLAYING, status, replay.phase, message)]
+
+
+def _grace(spec: WorkerQueueSpec) -> list[Finding]:
+    wanted = spec.drain.termination_seconds
+    if wanted <= AUTOSCALER_SECONDS:
+        return []
+    message = (
+        f"spec.drain.graceSeconds of {spec.drain.grace_seconds} lets a pod end within {wanted} s, and the cluster "
+        f"autoscaler waits {AUTOSCALER_SECONDS} s by default: raise its --max-graceful-termination-sec, or jobs that "
+        "still run then are given to other workers"
+    )
+    return [Finding(ConditionType.DRAIN_GRACE_TOO_LONG, "True", ConditionReason.OVER_AUTOSCALER_LIMIT, message)]
 
 
 def _redis(seen: Observation) -> Finding:

@@ -54,16 +54,28 @@ def _scaling(old: WorkerQueueStatus | None, new: WorkerQueueStatus) -> Iterator[
 def _rollout(old: WorkerQueueStatus | None, new: WorkerQueueStatus) -> Iterator[Event]:
     before, now = condition(old, ConditionType.PROGRESSING), condition(new, ConditionType.PROGRESSING)
     was = before.reason if before else ConditionReason.UP_TO_DATE
-    if now is None or now.reason == was:
+    another = _candidate(new) is not None and _candidate(old) not in (None, _candidate(new))
+    if now is None or (now.reason == was and not another):
         return
     match now.reason:
+        case ConditionReason.CANARY:
+            if another or was not in (ConditionReason.ROLLING_OUT, ConditionReason.VERSION_FAILING):
+                yield Event(EventKind.NORMAL, "RolloutStarted", now.message)
         case ConditionReason.ROLLING_OUT:
-            if was != ConditionReason.VERSION_FAILING:
+            if was == ConditionReason.CANARY:
+                yield Event(EventKind.NORMAL, "CanaryPassed", now.message)
+            elif was != ConditionReason.VERSION_FAILING:
                 yield Event(EventKind.NORMAL, "RolloutStarted", now.message)
         case ConditionReason.VERSION_FAILING:
             yield Event(EventKind.WARNING, "VersionFailing", now.message)
-        case _ if was == ConditionReason.ROLLING_OUT:
+        case ConditionReason.ROLLED_BACK:
+            yield Event(EventKind.WARNING, "RolledBack", now.message)
+        case _ if was in (ConditionReason.ROLLING_OUT, ConditionReason.CANARY):
             yield Event(EventKind.NORMAL, "RolloutFinished", now.message)
+
+
+def _candidate(status: WorkerQueueStatus | None) -> str | None:
+    return status.rollout.candidate if status and status.rollout else None
 
 
 def _pause(old: WorkerQueueStatus | None, new: WorkerQueueStatus) -> Iterator[Event]:

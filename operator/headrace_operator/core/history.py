@@ -38,6 +38,8 @@ class History:
     """Up to when there were jobs, later by all time in which nothing was known."""
     desired: int | None = None
     """What was decided last; None before the first decision."""
+    knew: bool = True
+    """Whether that was decided from numbers."""
     recommendations: tuple[Recommendation, ...] = ()
     """Oldest first, strictly falling: one below a later one can't be the highest of any window any more."""
     changes: tuple[Change, ...] = ()
@@ -58,13 +60,20 @@ class History:
         """
         return cls.begin(now, max(decided or 0, running))
 
+    def until(self, now: float) -> History:
+        """The history at `now`, before the next decision: what wasn't known at the last one wasn't known since."""
+        if self.knew:
+            return self
+        return replace(self, seen=now)._not_knowing_for(max(now - self.seen, 0.0))
+
     def after(self, decision: Decision, now: float) -> History:
         """The history that includes `decision`, made at `now`."""
         changes = tuple(change for change in self.changes if now - change.time < LONGEST_PERIOD)
         before = decision.inputs.current_replicas
         if decision.desired != before:
             changes += (Change(now, decision.desired - before),)
-        following = replace(self, seen=now, desired=decision.desired, changes=changes)
+        knew = decision.recommendation is not None
+        following = replace(self, seen=now, desired=decision.desired, knew=knew, changes=changes)
         if decision.recommendation is None:
             return following._not_knowing_for(max(now - self.seen, 0.0))
         busy = (decision.inputs.demand or 0) > 0

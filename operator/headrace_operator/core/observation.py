@@ -25,6 +25,8 @@ class Unknown(StrEnum):
     WRONG_DATA = "WrongData"
     """Something else lies under the queue's keys."""
     PROTOCOL_MISMATCH = "ProtocolMismatch"
+    HOST_NOT_ALLOWED = "HostNotAllowed"
+    """The operator's settings don't name that host among those it may connect to; nothing was sent there."""
     SECRET_UNUSABLE = "SecretUnusable"  # noqa: S105
     """The Secret with the URL is missing or holds none."""
 
@@ -100,7 +102,9 @@ class Observation:
     versions: tuple[VersionState, ...] = ()
     """What runs, by version."""
     target: str = ""
-    """Hash of the version that the spec asks for."""
+    """Hash of the version that is to run: the one that the spec asks for, unless that was rolled back."""
+    canary: str | None = None
+    """Hash of a version that is tried out with one worker beside those that serve."""
     workers: tuple[WorkerState, ...] = ()
     dead_by_reason: Mapping[str, int] = field(default_factory=dict)
     """Dead letters by reason, as far as read."""
@@ -113,13 +117,23 @@ class Observation:
         return sum(version.desired for version in self.versions)
 
     @property
+    def serving(self) -> int:
+        """The same without the canary, which comes on top of what was decided."""
+        return sum(version.desired for version in self.versions if version.hash != self.canary)
+
+    @property
     def ready_replicas(self) -> int:
         """Workers that are ready, all versions together."""
         return sum(version.ready for version in self.versions)
 
     @property
     def rolling(self) -> bool:
-        """An old version has workers, and nothing keeps the new one from replacing them."""
+        """An old version has workers, and nothing keeps the new one from replacing them.
+
+        A canary replaces nobody: the fleet it stands beside may shrink.
+        """
+        if self.canary is not None:
+            return False
         failing = any(version.failing for version in self.versions if version.hash == self.target)
         old = any(version.desired > 0 for version in self.versions if version.hash != self.target)
         return old and not failing

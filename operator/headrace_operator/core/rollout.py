@@ -7,16 +7,19 @@ Whoever applies a plan looks again and plans again, so a plan is only the moves 
 - An old worker goes only when a ready new one does its work: old ones may be desired minus the ready new ones.
 - A new version that fails gets no more workers, and the old ones stay; they take up growth meanwhile.
 - A fleet without workers just switches.
-
-A gate on the new version's results belongs into _replace, before the second worker is added.
+- A version on trial gets one worker, the canary, beside all those that the trusted one needs; once it has passed the
+  gate it goes on as above. One that is rolled back loses its workers at once. The trusted version is kept until then,
+  also without workers, because nobody else knows how to make it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import assert_never
 
+from headrace_operator.core.trial import Stage
 from headrace_operator.seams.runtime import VersionState
 
 
@@ -56,6 +59,25 @@ class Phase(StrEnum):
     """Old workers are being replaced."""
     FAILING = "VersionFailing"
     """The wanted version's workers can't run."""
+    CANARY = "Canary"
+    """The wanted version is tried out with one worker."""
+    ROLLED_BACK = "RolledBack"
+    """The wanted version has failed its trial; the one before it serves."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Where the trial of a version stands; see core/trial.py."""
+
+    stage: Stage
+    version: str
+    """The one on trial, or that was."""
+    stable: str
+    """The one that is trusted, another one."""
+    message: str
+    """What the gate says."""
+    may_start: bool = True
+    """The canary's failures will be charged to no job, so that it may start."""
 
 
 @dataclass(frozen=True)
@@ -69,24 +91,106 @@ class Plan:
 
 
 def plan_rollout(
-    versions: Sequence[VersionState], target: str, desired: int, *, max_surge: int, max_replicas: int
+    versions: Sequence[VersionState],
+    target: str,
+    desired: int,
+    *,
+    max_surge: int,
+    max_replicas: int,
+    trial: Trial | None = None,
 ) -> Plan:
-    """The next moves towards `desired` workers, all of the version with the hash `target`.
+    """The next moves towards `desired` workers, all of the version with the hash `target`, as far as `trial` lets it.
 
     `max_surge` is at least 1. `desired` above `max_replicas` (a pinned fleet) is its own limit.
     """
-    new = next((version for version in versions if version.hash == target), None)
-    create = () if new else (Create(target),)
-    new = new or VersionState(hash=target, desired=0, ready=0, terminating=0)
-    old = [version for version in versions if version.hash != target]
-    exist = sum(version.desired + version.terminating for version in versions)
-    remove = tuple(Remove(version.hash) for version in old if version.desired == version.terminating == 0)
+    fleet = _Fleet(versions, desired, max_surge, max(max_replicas, desired) + max_surge)
+    if trial is None:
+        return _moved(fleet, target, kept=())
+    match trial.stage:
+        case Stage.CANARY:
+            return _try_out(fleet, trial)
+        case Stage.REPLACING | Stage.COMPLETE:
+            return _moved(fleet, target, kept=(trial.stable,))
+        case Stage.ROLLED_BACK:
+            return _go_back(fleet, trial)
+        case _:
+            assert_never(trial.stage)
+
+
+@dataclass(frozen=True)
+class _Fleet:
+    """What runs, and how many should."""
+
+    versions: Sequence[VersionState]
+    desired: int
+    surge: int
+    bound: int
+    """Most workers that may ever exist."""
+
+    @property
+    def exist(self) -> int:
+        return sum(version.desired + version.terminating for version in self.versions)
+
+    def state(self, version: str) -> VersionState:
+        found = (one for one in self.versions if one.hash == version)
+        return next(found, VersionState(hash=version, desired=0, ready=0, terminating=0))
+
+    def create(self, version: str) -> tuple[Step, ...]:
+        return () if any(one.hash == version for one in self.versions) else (Create(version),)
+
+    def remove(self, kept: Collection[str]) -> tuple[Step, ...]:
+        """Forget what has no workers."""
+        ended = (one.hash for one in self.versions if one.desired == one.terminating == 0)
+        return tuple(Remove(version) for version in ended if version not in kept)
+
+    def without(self, *names: str) -> list[VersionState]:
+        return [one for one in self.versions if one.hash not in names]
+
+
+def _moved(fleet: _Fleet, target: str, kept: Collection[str]) -> Plan:
+    """All workers to `target`."""
+    plan = _towards(fleet, target, fleet.without(target))
+    return replace(plan, steps=(*fleet.create(target), *plan.steps, *fleet.remove((target, *kept))))
+
+
+def _towards(fleet: _Fleet, target: str, old: Sequence[VersionState]) -> Plan:
+    new, desired = fleet.state(target), fleet.desired
     if desired == 0 or not any(version.desired for version in old):
-        room = max(max_replicas, desired) + max_surge - exist
-        plan = _scale(new, old, desired, max(room, 0))
+        return _scale(new, old, desired, max(fleet.bound - fleet.exist, 0))
+    return _replace(new, old, desired, max(desired + fleet.surge - fleet.exist, 0))
+
+
+def _try_out(fleet: _Fleet, trial: Trial) -> Plan:
+    """The stable version serves as if nothing were; of the new one there is one worker more.
+
+    Where it has several, since it was passed before and the spec went elsewhere and back, they go as stable ones come.
+    """
+    version, canary, stable = trial.version, fleet.state(trial.version), fleet.state(trial.stable)
+    serving = _towards(fleet, trial.stable, fleet.without(version, trial.stable))
+    added = sum(step.replicas - fleet.state(step.version).desired for step in serving.steps if isinstance(step, Scale))
+    if fleet.desired == 0:
+        count = 0
+    elif canary.desired:
+        count = min(canary.desired, max(1, fleet.desired - stable.ready))
     else:
-        plan = _replace(new, old, desired, max(desired + max_surge - exist, 0))
-    return replace(plan, steps=(*create, *plan.steps, *remove))
+        room = fleet.desired + fleet.surge - fleet.exist - max(added, 0)
+        count = 1 if room > 0 and trial.may_start else 0
+    steps = (*serving.steps, *fleet.create(version), *_scaled(canary, count), *fleet.remove((version, trial.stable)))
+    message = f"version {version} is on trial: {trial.message}; {trial.stable} serves, {_ready(stable, fleet.desired)}"
+    if canary.failing is not None:
+        return Plan(steps, Phase.FAILING, f"{version} can't run, {trial.stable} serves: {canary.failing}")
+    return Plan(steps, Phase.CANARY, message)
+
+
+def _go_back(fleet: _Fleet, trial: Trial) -> Plan:
+    """The failed version stops at once, and the stable one serves again."""
+    stable = fleet.state(trial.stable)
+    plan = _scale(stable, fleet.without(trial.stable), fleet.desired, max(fleet.bound - fleet.exist, 0))
+    steps = (*plan.steps, *fleet.remove((trial.stable,)))
+    if plan.phase is Phase.FAILING:
+        return replace(plan, steps=steps)
+    message = f"version {trial.version} was rolled back: {trial.message}; {trial.stable} serves, "
+    return Plan(steps, Phase.ROLLED_BACK, message + _ready(stable, fleet.desired))
 
 
 def _scale(new: VersionState, old: Sequence[VersionState], desired: int, room: int) -> Plan:

@@ -17,6 +17,7 @@ from headrace_operator.api.status import (
     QueueNumbers,
     ReasonCount,
     ReplayStatus,
+    RolloutStatus,
     VersionStatus,
     WorkerQueueStatus,
 )
@@ -37,6 +38,7 @@ from headrace_operator.seams.runtime import VersionState
 STATUS_SECONDS: Final = 30.0
 """Least time between two writes that report nothing but other numbers."""
 _WORD_LENGTH = 253
+_MERE_NUMBERS = ("jobs", "failed", "message", "ready_time", "wanted_time")
 
 
 def summarise(
@@ -46,6 +48,7 @@ def summarise(
     seen: Observation,
     decision: Decision,
     plan: Plan,
+    rollout: RolloutStatus | None = None,
     replay: ReplayStatus | None = None,
     now: float,
 ) -> WorkerQueueStatus:
@@ -67,6 +70,7 @@ def summarise(
         versions=_versions(queue, seen),
         last_decision=last,
         decisions=_decisions(previous, last),
+        rollout=rollout,
         replay=replay,
         conditions=conditions(previous, found, queue.metadata.generation, now),
     )
@@ -97,7 +101,7 @@ def worth_writing(old: WorkerQueueStatus | None, new: WorkerQueueStatus, last_wr
 
 def _turning_points(status: WorkerQueueStatus) -> tuple[object, ...]:
     """All that must not wait."""
-    decision, replay = status.last_decision, status.replay
+    decision, replay, rollout = status.last_decision, status.replay, status.rollout
     return (
         status.observed_generation,
         status.replicas,
@@ -106,6 +110,7 @@ def _turning_points(status: WorkerQueueStatus) -> tuple[object, ...]:
         [(one.type, one.status, one.reason, one.observed_generation) for one in status.conditions],
         [(one.hash, one.phase, one.desired, one.terminating == 0) for one in status.versions],
         decision and (decision.desired, decision.reason, decision.limited_by),
+        rollout and (rollout.model_copy(update=dict.fromkeys(_MERE_NUMBERS)), rollout.ready_time is None),
         replay and (replay.request_id, replay.phase),
     )
 
@@ -148,16 +153,18 @@ def _versions(queue: WorkerQueue, seen: Observation) -> tuple[VersionStatus, ...
             desired=version.desired,
             ready=version.ready,
             terminating=version.terminating,
-            phase=_phase(version, seen.target),
+            phase=_phase(version, seen),
         )
         for version in shown
     )
 
 
-def _phase(version: VersionState, target: str) -> str:
+def _phase(version: VersionState, seen: Observation) -> str:
     if version.failing is not None:
         return "Failing"
-    if version.hash != target:
+    if version.hash == seen.canary:
+        return "Canary"
+    if version.hash != seen.target and (seen.canary is None or version.desired == 0):
         return "Retiring"
     return "Current" if version.ready >= version.desired else "Starting"
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from headrace_operator.api.names import QueueKey
 from headrace_operator.api.status import WorkerQueueStatus
 from headrace_operator.core.conditions import ConditionType, condition
+from headrace_operator.reconcile.listener import Listener
 from headrace_operator.reconcile.replay_run import FINAL
 from headrace_operator.seams.objects import EventKind
 
@@ -30,7 +31,7 @@ class Line:
 
 
 @dataclass
-class Board:
+class Board(Listener):
     """Filled by callbacks in the loop's thread."""
 
     redis: str = ""

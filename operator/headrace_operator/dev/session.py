@@ -66,9 +66,9 @@ async def run_dev(options: Options) -> None:
                 runtime,
                 objects,
                 OneAddress(target),
-                ReconcileSettings(cluster=_cluster(options), exact_runtime=True),
+                ReconcileSettings(cluster=_cluster(options), exact_runtime=True, gate=False),
                 version_of=code.version_of,
-                on_status=board.status,
+                listener=board,
             )
             await _run(_Parts(options, board, objects, code, runtime, controller), group)
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from headrace_operator.api.names import QueueKey
 from headrace_operator.cluster.leadership import Leadership
 from headrace_operator.objects.kubernetes import KubernetesObjects
+from headrace_operator.operate.counts import Counts
 from headrace_operator.reconcile.controller import Controller
+from headrace_operator.reconcile.record import Record
 from headrace_operator.runtimes.kubernetes.view import View
 
 LEASE_SILENCE: Final = 30.0
@@ -31,15 +35,27 @@ class Work:
 class Readiness:
     """A standby is ready while it hears of the Lease; a leader has to hear of everything and to act."""
 
-    def __init__(self, leadership: Leadership) -> None:
+    def __init__(self, leadership: Leadership, counts: Counts) -> None:
         self.work: Work | None = None
         """Set while leading."""
-        self._leadership = leadership
-        self._reconciled = time.monotonic()
+        self._leadership, self._counts = leadership, counts
 
-    def reconciled(self) -> None:
-        """A WorkerQueue was looked at just now."""
-        self._reconciled = time.monotonic()
+    @property
+    def leading(self) -> bool:
+        """Whether this process leads."""
+        return self._leadership.leading
+
+    @property
+    def records(self) -> Mapping[QueueKey, Record]:
+        """What a leader knows of each WorkerQueue; a standby knows none."""
+        return self.work.controller.records if self.work is not None else {}
+
+    def ages(self) -> dict[str, float]:
+        """Seconds since the API server spoke of each thing that is watched; nothing of what it never spoke of."""
+        heard = {"lease": self._leadership.heard}
+        if self.work is not None:
+            heard |= {"workers": self.work.view.heard, "workerqueues": self.work.objects.heard}
+        return {what: time.monotonic() - last for what, last in heard.items() if last}
 
     def problem(self) -> str | None:
         """What is wrong, in one line, or None."""
@@ -49,7 +65,7 @@ class Readiness:
         return (
             _silent("pods and Deployments", self.work.view.heard, WATCH_SILENCE)
             or _silent("WorkerQueues", self.work.objects.heard, LIST_SILENCE)
-            or (_silent("reconciles", self._reconciled, RECONCILE_SILENCE) if self.work.controller.records else None)
+            or (_silent("reconciles", self._counts.heard, RECONCILE_SILENCE) if self.work.controller.records else None)
         )
 
 

@@ -12,13 +12,14 @@ from typing import Any, Final
 
 from headrace.errors import ConfigError
 from headrace_operator.api.names import API_VERSION, GROUP, PLURAL, QueueKey
-from headrace_operator.api.status import WorkerQueueStatus
 from headrace_operator.cluster.api import Api, connect
-from headrace_operator.cluster.errors import ApiDeniedError, ApiError, ApiNotFoundError
+from headrace_operator.cluster.errors import ApiDeniedError, ApiError, ApiNotFoundError, ApiUnavailableError
 from headrace_operator.cluster.health import serve_health
 from headrace_operator.cluster.leadership import Leadership
 from headrace_operator.objects.kubernetes import KubernetesObjects
 from headrace_operator.objects.secrets import KubernetesSecrets
+from headrace_operator.operate.counts import Counts
+from headrace_operator.operate.metrics import OperatorMetrics
 from headrace_operator.operate.readiness import Readiness, Work
 from headrace_operator.operate.settings import OperatorSettings
 from headrace_operator.reconcile.addresses import SpecAddresses
@@ -41,17 +42,29 @@ async def operate(settings: OperatorSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with connect() as api:
-        await _check_access(api, settings)
-        # A container that starts again has the name of the one before, and must not take its Lease for its own.
-        identity = f"{settings.pod_name}_{secrets.token_hex(4)}"
-        leadership = Leadership(api, settings.pod_namespace, settings.lease_name, identity)
-        readiness = Readiness(leadership)
-        async with serve_health(settings.metrics_host, settings.metrics_port, readiness.problem):
-            await _until(stop, _lead(api, leadership, readiness, settings))
+        # A container that starts again has the name of the one before: it must not take that one's Lease for its own,
+        # and need not wait for it to lapse.
+        name = f"{settings.pod_name}_"
+        identity = f"{name}{secrets.token_hex(4)}"
+        leadership = Leadership(api, settings.pod_namespace, settings.lease_name, identity, forebears=name)
+        counts = Counts()
+        readiness = Readiness(leadership, counts)
+        metrics = OperatorMetrics(counts, api.requests, readiness)
+        async with serve_health(settings.metrics_host, settings.metrics_port, readiness.problem, metrics.render):
+            await _until(stop, _serve(api, leadership, readiness, settings, counts))
             await leadership.release()
 
 
-async def _lead(api: Api, leadership: Leadership, readiness: Readiness, settings: OperatorSettings) -> None:
+async def _serve(
+    api: Api, leadership: Leadership, readiness: Readiness, settings: OperatorSettings, counts: Counts
+) -> None:
+    await _check_access(api, settings)
+    await _lead(api, leadership, readiness, settings, counts)
+
+
+async def _lead(
+    api: Api, leadership: Leadership, readiness: Readiness, settings: OperatorSettings, counts: Counts
+) -> None:
     log.info("standing by for the Lease %s/%s", settings.pod_namespace, settings.lease_name)
     await leadership.acquire()
     log.info("leading; watching %s", ", ".join(settings.namespaces) or "the whole cluster")
@@ -61,16 +74,15 @@ async def _lead(api: Api, leadership: Leadership, readiness: Readiness, settings
     def moved(key: QueueKey) -> None:
         controller.wake(key)
 
-    def looked_at(_key: QueueKey, _status: WorkerQueueStatus) -> None:
-        readiness.reconciled()
-
     view = View(fenced, settings.namespaces or EVERYWHERE, moved)
     controller = Controller(
         KubernetesRuntime(fenced, view, default_image=settings.worker_image),
         objects,
-        SpecAddresses(KubernetesSecrets(fenced)),
+        SpecAddresses(KubernetesSecrets(fenced), settings.allowed_redis_hosts),
         ReconcileSettings(cluster=settings.cluster),
-        on_status=looked_at,
+        listener=counts,
+        # Redis knows nothing of leaders: one that slept through its end must not even pause a queue there.
+        fence=leadership.check,
     )
     async with asyncio.TaskGroup() as group:
         group.create_task(leadership.keep())
@@ -93,15 +105,22 @@ async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
 
 
 async def _check_access(api: Api, settings: OperatorSettings) -> None:
-    """Raise ConfigError if the CRD or a right is missing, and stays so for a while: both may be on their way."""
-    give_up = time.monotonic() + ACCESS_SECONDS
+    """Raise ConfigError if the CRD or a right is missing, and stays so for a while: both may be on their way.
+
+    An API server that is away is waited for: a container that ended for that would be started again later and later.
+    """
+    give_up: float | None = None
     for namespace in settings.namespaces or ("",):
         scope = f"/namespaces/{namespace}" if namespace else ""
         while True:
             try:
                 await api.get(f"/apis/{API_VERSION}{scope}/{PLURAL}", {"limit": "1"})
                 break
+            except ApiUnavailableError as exc:
+                log.warning("waiting for the API server: %s", exc)
+                give_up = None
             except ApiError as exc:
+                give_up = give_up or time.monotonic() + ACCESS_SECONDS
                 if time.monotonic() > give_up:
                     raise ConfigError(_advice(exc)) from exc
             await asyncio.sleep(0.5)

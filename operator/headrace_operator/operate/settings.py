@@ -13,6 +13,8 @@ from headrace.errors import ConfigError
 
 _NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_HOST: Final = re.compile(r"(\*\.)?[a-z0-9_]([-a-z0-9_.:]{0,252}[a-z0-9_])?", re.IGNORECASE)
+"""Name or address, perhaps with a wildcard for its first labels."""
 _LEVELS: Final = ("debug", "info", "warning", "error")
 WHOLE_CLUSTER: Final = "*"
 
@@ -20,11 +22,12 @@ VARIABLES: Final[Mapping[str, str]] = {
     "HEADRACE_CLUSTER_NAME": "who claims queues in Redis; clusters that share a Redis must differ (default)",
     "WATCH_NAMESPACES": "namespaces with WorkerQueues, separated by commas, or * for all (the operator's own)",
     "HEADRACE_WORKER_IMAGE": "image of workers whose WorkerQueue names none (none)",
+    "ALLOWED_REDIS_HOSTS": "hosts, or *.domain, that WorkerQueues may name for their Redis, separated by commas (any)",
     "LOG_LEVEL": "debug, info, warning or error (info)",
     "LEASE_NAME": "name of the Lease by which replicas of the operator agree on a leader (headrace-operator)",
     "POD_NAMESPACE": "the operator's own namespace, where the Lease is (the pod's)",
     "POD_NAME": "the operator's own name (the host's)",
-    "METRICS_HOST": "address that /livez and /readyz listen on (0.0.0.0)",
+    "METRICS_HOST": "address that /livez, /readyz and /metrics listen on (0.0.0.0)",
     "METRICS_PORT": "their port (8080)",
 }
 """Name → meaning (default)."""
@@ -38,6 +41,8 @@ class OperatorSettings:
     namespaces: tuple[str, ...]
     """Empty: the whole cluster."""
     worker_image: str | None
+    allowed_redis_hosts: tuple[str, ...]
+    """As AllowedHosts takes them; empty: any."""
     log_level: str
     lease_name: str
     pod_namespace: str
@@ -60,6 +65,7 @@ def load_operator_settings(environ: Mapping[str, str]) -> OperatorSettings:
         cluster=read("HEADRACE_CLUSTER_NAME", "default", _label),
         namespaces=_namespaces(read("WATCH_NAMESPACES", own, _list_of_labels)),
         worker_image=environ.get("HEADRACE_WORKER_IMAGE", "").strip() or None,
+        allowed_redis_hosts=_list(read("ALLOWED_REDIS_HOSTS", "", _list_of_hosts)),
         log_level=read("LOG_LEVEL", "info", _level),
         lease_name=read("LEASE_NAME", "headrace-operator", _label),
         pod_namespace=own,
@@ -74,13 +80,25 @@ def _own_namespace() -> str:
 
 
 def _namespaces(text: str) -> tuple[str, ...]:
-    return () if text == WHOLE_CLUSTER else tuple(dict.fromkeys(text.split(",")))
+    return () if text == WHOLE_CLUSTER else _list(text)
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(filter(None, text.split(","))))
 
 
 def _list_of_labels(text: str) -> str:
     if text == WHOLE_CLUSTER:
         return text
     return ",".join(_label(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _list_of_hosts(text: str) -> str:
+    hosts = [part.strip() for part in text.split(",") if part.strip()]
+    for host in hosts:
+        if not _HOST.fullmatch(host):
+            raise ConfigError(f"must be names, addresses or *.domain, without scheme or port, got {host!r}")
+    return ",".join(hosts)
 
 
 def _label(text: str) -> str:

@@ -1,13 +1,14 @@
-"""Which Redis a WorkerQueue means. Opens no connection."""
+"""Which Redis a WorkerQueue means, and whether the operator may connect there. Opens no connection."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from headrace.wire.target import Target, parse_target
 from headrace_operator.api.worker_queue import WorkerQueue
-from headrace_operator.seams.errors import SecretUnusableError
+from headrace_operator.seams.errors import HostNotAllowedError, SecretUnusableError
 from headrace_operator.seams.secrets import Secrets
 
 
@@ -15,19 +16,28 @@ class Addresses(Protocol):
     """Answers which Redis a WorkerQueue means."""
 
     async def find(self, queue: WorkerQueue) -> Target:
-        """Where its queues are. Raises SecretUnusableError, or ConfigError for a URL that makes no sense."""
+        """Where its queues are.
+
+        Raises SecretUnusableError, HostNotAllowedError, or ConfigError for a URL that makes no sense.
+        """
         ...
 
 
 class SpecAddresses:
     """As the spec says: its URL, or the Secret that holds one."""
 
-    def __init__(self, secrets: Secrets) -> None:
+    def __init__(self, secrets: Secrets, allowed_hosts: Sequence[str] = ()) -> None:
+        """`allowed_hosts`: names, addresses and `*.domain`; none means any. Whoever may write a WorkerQueue could
+        otherwise make the operator knock at every address that it can reach.
+        """
         self._secrets = secrets
+        self._allowed = tuple(host.lower().rstrip(".") for host in allowed_hosts)
 
     async def find(self, queue: WorkerQueue) -> Target:
         """See Addresses."""
         target = await self._plain(queue)
+        if self._allowed and not _is_allowed(target, self._allowed):
+            raise HostNotAllowedError(_refusal(target))
         tls = queue.spec.redis.tls
         if tls is None:
             return target
@@ -43,6 +53,19 @@ class SpecAddresses:
         url = await self._secrets.read(queue.key, redis.url_secret_ref)
         secret = redis.url_secret_ref
         return parse_target(url.strip(), f"key {secret.key} of Secret {secret.name}")
+
+
+def _is_allowed(target: Target, allowed: Sequence[str]) -> bool:
+    """A wildcard stands for one label or more. A socket's path is no host."""
+    if target.unix_path is not None:
+        return False
+    host = target.host.lower().rstrip(".")
+    return any(host.endswith(one[1:]) if one.startswith("*.") else host == one for one in allowed)
+
+
+def _refusal(target: Target) -> str:
+    where = "a unix socket" if target.unix_path is not None else target.host
+    return f"{where} is not among the allowedRedisHosts of this operator, so it does not connect there"
 
 
 class OneAddress:

@@ -5,17 +5,31 @@ from __future__ import annotations
 from typing import assert_never
 
 from headrace.contract.stats import QueueStats
+from headrace_operator.core.lowering import apart, waiting
 from headrace_operator.core.observation import Observation
 from headrace_operator.core.rollout import Create, Plan, Remove, Scale
 from headrace_operator.reconcile.observe import known
+from headrace_operator.reconcile.protect import protect
 from headrace_operator.reconcile.record import Record
+from headrace_operator.reconcile.scale_in import tend_scale_in
 from headrace_operator.reconcile.world import World
 from headrace_operator.seams.runtime import VersionSpec
 
 
-async def carry_out(plan: Plan, seen: Observation, record: Record, world: World) -> None:
-    """Raises HeadraceErrors; then something was not done, and the next reconcile sees what."""
+async def carry_out(plan: Plan, seen: Observation, record: Record, world: World) -> Plan:
+    """The plan as far as it was done at once: a scale-in takes its time.
+
+    Raises HeadraceErrors; then something was not done, and the next reconcile sees what.
+    """
+    plan, lowering = apart(plan, seen.versions)
     await _move(plan, record, world)
+    plan = waiting(plan, await tend_scale_in(lowering, seen, record, world))
+    await _tend_queues(plan, seen, record, world)
+    await protect(seen, record, world)
+    return plan
+
+
+async def _tend_queues(plan: Plan, seen: Observation, record: Record, world: World) -> None:
     if seen.owned_by is not None or record.watch is None:
         return
     await _pause(record)
@@ -31,18 +45,11 @@ async def _move(plan: Plan, record: Record, world: World) -> None:
             case Create(version):
                 await world.runtime.ensure(record.key, VersionSpec(version, record.spec))
             case Scale(version, replicas):
-                await world.runtime.scale(record.key, version, replicas, idle_workers(record))
+                await world.runtime.scale(record.key, version, replicas)
             case Remove(version):
                 await world.runtime.remove(record.key, version)
             case _:
                 assert_never(step)
-
-
-def idle_workers(record: Record) -> frozenset[str]:
-    """Workers that hold no job on any of the queues: the first to go."""
-    present = [worker for stats in known(record).values() for worker in stats.workers]
-    busy = {worker.worker for worker in present if worker.leases}
-    return frozenset({worker.worker for worker in present} - busy)
 
 
 async def _pause(record: Record) -> None:

@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping
 
 from headrace.errors import HeadraceError
 from headrace_operator.api.names import QueueKey
-from headrace_operator.api.status import WorkerQueueStatus
 from headrace_operator.core.version import version_hash
 from headrace_operator.reconcile.addresses import Addresses
+from headrace_operator.reconcile.listener import Listener, Look
 from headrace_operator.reconcile.pace import Pace
 from headrace_operator.reconcile.reconcile import reconcile
 from headrace_operator.reconcile.record import Record
 from headrace_operator.reconcile.settings import ReconcileSettings
 from headrace_operator.reconcile.watches import Watches
-from headrace_operator.reconcile.world import OnStatus, VersionOf, World
+from headrace_operator.reconcile.world import VersionOf, World
 from headrace_operator.seams.objects import Change, Deleted, Objects
 from headrace_operator.seams.runtime import Runtime
 
@@ -36,15 +36,18 @@ class Controller:
         *,
         version_of: VersionOf = version_hash,
         now: Callable[[], float] = time.time,
-        on_status: OnStatus | None = None,
+        listener: Listener | None = None,
+        fence: Callable[[], None] | None = None,
     ) -> None:
+        """`fence` is called before each reconcile, and raises a HeadraceError where another process may do it."""
         self._runtime = runtime
         self._objects = objects
         self._addresses = addresses
         self._settings = settings or ReconcileSettings()
         self._version_of = version_of
         self._now = now
-        self._on_status = on_status or _nobody
+        self._listener = listener or Listener()
+        self._fence = fence
         self._records: dict[QueueKey, Record] = {}
 
     @property
@@ -69,7 +72,7 @@ class Controller:
                 Watches(group, self._settings),
                 self._version_of,
                 self._now,
-                self._on_status,
+                self._listener,
             )
             self._objects.subscribe(lambda change: self._hear(change, world, group))
             await asyncio.Event().wait()
@@ -91,7 +94,10 @@ class Controller:
         while True:
             record.wake.clear()
             record.take_in()
+            began = time.monotonic()
             try:
+                if self._fence is not None:
+                    self._fence()
                 async with asyncio.timeout(self._settings.reconcile_timeout):
                     next_look = await reconcile(record, world, group)
                 failures = 0
@@ -103,7 +109,9 @@ class Controller:
                 failures += 1
                 log.exception("%s: reconcile failed; trying again", record.key)
                 next_look = self._after(failures)
-            if next_look.gone and not record.has_news:
+            gone = next_look.gone and not record.has_news
+            self._listener.looked(Look(record.key, time.monotonic() - began, failed=failures > 0, gone=gone))
+            if gone:
                 del self._records[record.key]
                 return
             await self._wait(record, next_look, failures)
@@ -120,7 +128,3 @@ class Controller:
                 await record.wake.wait()
         except TimeoutError:
             return
-
-
-def _nobody(_key: QueueKey, _status: WorkerQueueStatus) -> None:
-    return

@@ -36,8 +36,17 @@ def pace(
     ending = any(version.terminating for version in seen.versions)
     replaying = replay is not None and replay.phase not in FINAL
     times = [settings.rest]
-    if plan.phase is not Phase.COMPLETE or ending or replaying:
+    if not _at_rest(plan, decision, seen) or ending or replaying:
         times.append(settings.moving)
     if decision.next_eligible is not None:
         times.append(max(decision.next_eligible - now, _AT_ONCE))
     return Pace(min(times))
+
+
+def _at_rest(plan: Plan, decision: Decision, seen: Observation) -> bool:
+    """Nothing moves, and time alone changes nothing."""
+    if plan.phase is Phase.CANARY:
+        return seen.replicas == 0
+    if plan.phase is Phase.ROLLED_BACK:
+        return seen.ready_replicas == seen.replicas == decision.desired
+    return plan.phase is Phase.COMPLETE

@@ -41,5 +41,5 @@ class Reading:
 def _essence(stats: QueueStats | Unavailable) -> object:
     if isinstance(stats, Unavailable):
         return stats
-    workers = frozenset((one.sid, one.leases == 0) for one in stats.workers)
-    return msgspec.structs.replace(stats, now_ms=0, workers=(), versions={}), workers
+    workers = frozenset((one.sid, one.leases == 0, one.cordoned) for one in stats.workers)
+    return msgspec.structs.replace(stats, now_ms=0, trial_left_ms=0, workers=(), versions={}), workers

@@ -1,9 +1,10 @@
-"""The loop's heart, one WorkerQueue at a time: claim → observe → decide → plan → carry out → report."""
+"""The loop's heart, one WorkerQueue at a time: claim → observe → judge → decide → plan → carry out → report."""
 
 from __future__ import annotations
 
 import asyncio
 
+from headrace.errors import QueueUnavailableError
 from headrace_operator.core.decide import decide
 from headrace_operator.core.history import History
 from headrace_operator.core.observation import Observation
@@ -16,6 +17,8 @@ from headrace_operator.reconcile.pace import Pace, pace
 from headrace_operator.reconcile.record import Record
 from headrace_operator.reconcile.replays import tend_replay
 from headrace_operator.reconcile.report import report
+from headrace_operator.reconcile.trial import as_judged, judge_rollout, tend_trial
+from headrace_operator.reconcile.trouble import explain
 from headrace_operator.reconcile.world import World
 
 
@@ -26,10 +29,16 @@ async def reconcile(record: Record, world: World, group: asyncio.TaskGroup) -> P
     if record.queue is None:
         return await refuse(record, world)
     unreachable = await follow(record, world)
-    owned_by = await claim(record, world)
+    try:
+        owned_by = await claim(record, world)
+    except QueueUnavailableError as error:
+        # Somebody else may have it by now, and whoever can't write there has no numbers to rely on.
+        owned_by, unreachable = None, explain(error)
     seen = await observe(record, world, unreachable, owned_by)
     now = world.now()
-    history = record.history or _resumed(record, seen, now)
+    rollout = judge_rollout(seen, record, world, now)
+    seen = as_judged(seen, rollout)
+    history = (record.history or _resumed(record, seen, now)).until(now)
     decision = decide(record.spec, seen, history, now)
     plan = plan_rollout(
         seen.versions,
@@ -37,11 +46,14 @@ async def reconcile(record: Record, world: World, group: asyncio.TaskGroup) -> P
         decision.desired,
         max_surge=record.spec.rollout.max_surge,
         max_replicas=record.spec.scaling.max_replicas,
+        trial=await tend_trial(rollout, seen, record, world),
     )
-    await carry_out(plan, seen, record, world)
+    plan = await carry_out(plan, seen, record, world)
     record.history = history.after(decision, now)
     replay = await tend_replay(record, world, group)
-    status = summarise(record.queue, record.status, seen=seen, decision=decision, plan=plan, replay=replay, now=now)
+    status = summarise(
+        record.queue, record.status, seen=seen, decision=decision, plan=plan, rollout=rollout, replay=replay, now=now
+    )
     if record.refused is not None:
         status = summarise_refused(status, record.refused.problem, record.refused.generation, now)
     await report(status, record, world)
@@ -69,4 +81,4 @@ async def retire(record: Record, world: World) -> Pace:
 
 def _resumed(record: Record, seen: Observation, now: float) -> History:
     last = record.status.last_decision if record.status else None
-    return History.resume(now, decided=last.desired if last else None, running=seen.replicas)
+    return History.resume(now, decided=last.desired if last else None, running=seen.serving)

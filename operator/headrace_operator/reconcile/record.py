@@ -11,6 +11,7 @@ from headrace_operator.api.status import WorkerQueueStatus
 from headrace_operator.api.worker_queue import WorkerQueue
 from headrace_operator.core.conditions import ConditionReason, ConditionType, condition
 from headrace_operator.core.history import History
+from headrace_operator.core.scale_in import Memory
 from headrace_operator.reconcile.redis_watch import RedisWatch
 from headrace_operator.reconcile.replay_run import ReplayRun
 from headrace_operator.seams.objects import Applied, Change, Deleted, Refused
@@ -40,8 +41,11 @@ class Record:
     """Queue → when it was last claimed, Unix seconds."""
     workers_seen: set[str] = field(default_factory=set)
     """Worker ids that the runtime has shown; one that is missing later is really gone."""
+    unprotected: str | None = None
+    """Why its workers can't be protected from those who clear nodes, as last complained of."""
     paused_by_spec: bool = False
     """Its queues were paused because a spec said so, and not resumed since."""
+    scale_in: Memory = field(default_factory=Memory)
     replay: ReplayRun | None = None
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     _news: list[Change] = field(default_factory=list)

@@ -18,6 +18,7 @@ from headrace.wire.link import Link
 from headrace.wire.subscription import Lost, Message, Subscribed, subscribe
 from headrace.wire.target import Target
 from headrace_operator.api.names import QueueKey
+from headrace_operator.core.skew import mismatch
 from headrace_operator.reconcile.reading import Reading
 from headrace_operator.reconcile.settings import ReconcileSettings
 from headrace_operator.reconcile.trouble import explain
@@ -105,8 +106,8 @@ class RedisWatch:
         while True:
             self._look.clear()
             began = monotonic()
-            await self._read()
-            least = max(_SOONEST, (monotonic() - began) / self._settings.reading_share)
+            answered = await self._read()
+            least = self._least_pause(monotonic() - began) if answered else _SOONEST
             pause = max(least, min(self._pause(), self._until_due()))
             try:
                 async with asyncio.timeout(pause):
@@ -114,6 +115,10 @@ class RedisWatch:
                 await asyncio.sleep(least)
             except TimeoutError:
                 continue
+
+    def _least_pause(self, took: float) -> float:
+        """After a read that took so long. One that waited in vain says nothing of the load that reading makes."""
+        return min(max(_SOONEST, took / self._settings.reading_share), self._settings.poll_slowest)
 
     def _pause(self) -> float:
         busy = any(reading.busy for reading in self._readings.values())
@@ -123,12 +128,13 @@ class RedisWatch:
         times = [reading.due_at for reading in self._readings.values()]
         return min((at - monotonic() for at in times if at is not None), default=self._settings.poll)
 
-    async def _read(self) -> None:
+    async def _read(self) -> bool:
+        """Whether the numbers of any queue could be read."""
         queues = list(self._followers)
         if not queues:
-            return
+            return False
         try:
-            found: Mapping[str, QueueStats | HeadraceError] = await stats_many(self._link, queues)
+            found: Mapping[str, QueueStats | HeadraceError] = await stats_many(self._link, queues, primary_only=True)
         except HeadraceError as error:
             found = dict.fromkeys(queues, error)
         now = monotonic()
@@ -136,11 +142,14 @@ class RedisWatch:
             self._keep(queue, await self._complete(queue, stats, now))
         self._just_read.set()
         self._just_read = asyncio.Event()
+        return any(isinstance(stats, QueueStats) for stats in found.values())
 
     async def _complete(self, queue: str, stats: QueueStats | HeadraceError, now: float) -> Reading:
         """The reading with what only some queues need a further call for."""
         if isinstance(stats, HeadraceError):
             return Reading(explain(stats), read_at=now)
+        if (beyond_us := mismatch(stats)) is not None:
+            return Reading(beyond_us, read_at=now)
         try:
             if queue in self._resting and not stats.asleep and stats.demand == 0:
                 awake = not await self.admin(queue).control.sleep()

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 async def report(status: WorkerQueueStatus, record: Record, world: World) -> None:
     """Raises ObjectsUnavailableError. A WorkerQueue that has changed meanwhile is looked at again, with its change."""
     record.status = status
-    world.on_status(record.key, status)
+    world.listener.status(record.key, status)
     now = world.now()
     if not worth_writing(record.written, status, record.written_at, now):
         return
@@ -29,4 +29,5 @@ async def report(status: WorkerQueueStatus, record: Record, world: World) -> Non
     told, record.written, record.written_at = record.written, status, now
     record.resource_version = version
     for event in events(told, status):
+        world.listener.told(record.key, event)
         await world.objects.emit(record.key, event.kind, event.reason, event.message)

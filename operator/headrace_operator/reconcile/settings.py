@@ -13,12 +13,19 @@ class ReconcileSettings:
     """Who claims queues in Redis: `cluster/namespace/name`. Two clusters that share a Redis must differ."""
     exact_runtime: bool = False
     """The runtime's view of workers never lags and is complete: a worker that it doesn't show is gone for sure."""
+    aim_settle: float = 1.0
+    """From when an aimed scale-in has seen its aim until whoever chooses has seen it too. Tried on Kubernetes 1.34,
+    whose controllers read copies of their own: without it one of fifty chose another pod."""
+    gate: bool = True
+    """A new version is tried out before it replaces the old one (spec.rollout.gate); else it replaces it at once."""
     poll: float = 1.0
     """Between two reads of a Redis whose queues are at rest: the backstop for signals that get lost."""
     poll_busy: float = 0.25
     """The same while there are jobs to run."""
     reading_share: float = 0.1
     """Most of the time that may go into reading one Redis, so that many queues are read less often."""
+    poll_slowest: float = 5.0
+    """Longest pause that reading_share makes."""
     redis_timeout: float = 3.0
     """For one call to Redis; then its numbers are unknown."""
     moving: float = 0.5

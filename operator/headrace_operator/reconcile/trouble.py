@@ -7,7 +7,7 @@ import socket
 from headrace.errors import ConfigError, HeadraceError, ProtocolError, QueueFullError, QueueUnavailableError
 from headrace_operator.api.redact import redact
 from headrace_operator.core.observation import Unavailable, Unknown
-from headrace_operator.seams.errors import SecretUnusableError
+from headrace_operator.seams.errors import HostNotAllowedError, SecretUnusableError
 
 NOT_YET_READ = Unavailable(Unknown.NOT_YET_READ, "the queue has not been read yet")
 
@@ -27,8 +27,14 @@ def explain(error: Exception) -> Unavailable:
 
 
 def _reason(error: Exception) -> Unknown:
+    if isinstance(error, HostNotAllowedError):
+        return Unknown.HOST_NOT_ALLOWED
     if isinstance(error.__cause__, socket.gaierror):
         return Unknown.NAME_NOT_RESOLVED
+    return _reason_of_kind(error)
+
+
+def _reason_of_kind(error: Exception) -> Unknown:
     by_sign = next((reason for sign, reason in _SIGNS if sign in str(error)), None)
     match error:
         case SecretUnusableError() | ConfigError():

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 from headrace_operator.api.names import QueueKey
 from headrace_operator.api.spec import WorkerQueueSpec
-from headrace_operator.api.status import WorkerQueueStatus
 from headrace_operator.reconcile.addresses import Addresses
+from headrace_operator.reconcile.listener import Listener
 from headrace_operator.reconcile.settings import ReconcileSettings
 from headrace_operator.reconcile.watches import Watches
 from headrace_operator.seams.objects import Objects
 from headrace_operator.seams.runtime import Runtime
 
 VersionOf = Callable[[WorkerQueueSpec], str]
-OnStatus = Callable[[QueueKey, WorkerQueueStatus], None]
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,7 @@ class World:
     """The version that a spec asks for."""
     now: Callable[[], float]
     """Unix time in seconds."""
-    on_status: OnStatus
-    """Hears every status, written or not; must not block."""
+    listener: Listener
 
     def owner(self, key: QueueKey) -> str:
         """The name under which a WorkerQueue claims its queues in Redis."""

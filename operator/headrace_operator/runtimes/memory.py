@@ -17,12 +17,15 @@ class _Version:
     desired: int = 0
     failing: str | None = None
     """Its new workers fail with this."""
+    crashing: bool = False
+    """They fail because they end by themselves."""
 
 
 @dataclass
 class _Fleet:
     versions: dict[str, _Version] = field(default_factory=dict)
     workers: dict[str, WorkerState] = field(default_factory=dict)
+    limit: int | str | None = None
 
 
 class MemoryRuntime:
@@ -37,6 +40,8 @@ class MemoryRuntime:
         """Unix time in seconds that new workers and versions get."""
         self.outage: str | None = None
         """While set, every call raises RuntimeUnavailableError with it."""
+        self.unprotectable: str | None = None
+        """While set, protect and limit_disruption raise RuntimeUnavailableError with it."""
         self.calls: list[tuple[str, ...]] = []
         """What was asked for, in order, reads left out."""
         self._fleets: dict[QueueKey, _Fleet] = {}
@@ -58,7 +63,16 @@ class MemoryRuntime:
             self.calls.append(("ensure", version.hash))
             fleet.versions[version.hash] = _Version(version, created=self.now)
 
-    async def scale(self, key: QueueKey, version: str, replicas: int, victims: Collection[str] = ()) -> None:
+    async def aim(self, key: QueueKey, workers: Collection[str]) -> None:
+        """See Runtime."""
+        fleet = self._fleet(key)
+        changed = [worker for worker in fleet.workers.values() if worker.aimed != (worker.id in workers)]
+        if changed:
+            self.calls.append(("aim", *sorted(set(workers) & fleet.workers.keys())))
+        for worker in changed:
+            fleet.workers[worker.id] = replace(worker, aimed=not worker.aimed)
+
+    async def scale(self, key: QueueKey, version: str, replicas: int) -> None:
         """See Runtime."""
         fleet = self._fleet(key)
         found = fleet.versions.get(version)
@@ -67,7 +81,29 @@ class MemoryRuntime:
         if found.desired != replicas:
             self.calls.append(("scale", version, str(replicas)))
         found.desired = replicas
-        self._level(fleet, found, victims)
+        self._level(fleet, found)
+
+    async def protect(self, key: QueueKey, workers: Collection[str]) -> None:
+        """See Runtime."""
+        self._check_protection()
+        fleet = self._fleet(key)
+        for worker in list(fleet.workers.values()):
+            marked = worker.id in workers
+            if worker.phase is not WorkerPhase.TERMINATING and worker.protected != marked:
+                fleet.workers[worker.id] = replace(worker, protected=marked)
+
+    async def limit_disruption(self, key: QueueKey, most: int | str | None) -> None:
+        """See Runtime."""
+        self._check_protection()
+        self._fleet(key).limit = most
+
+    def _check_protection(self) -> None:
+        if self.unprotectable is not None:
+            raise RuntimeUnavailableError(self.unprotectable)
+
+    def limit(self, key: QueueKey) -> int | str | None:
+        """What was last asked of limit_disruption."""
+        return self._fleet(key).limit
 
     async def remove(self, key: QueueKey, version: str) -> None:
         """See Runtime."""
@@ -76,7 +112,7 @@ class MemoryRuntime:
         if found is not None:
             self.calls.append(("remove", version))
             found.desired = 0
-            self._level(fleet, found, ())
+            self._level(fleet, found)
 
     async def remove_all(self, key: QueueKey) -> None:
         """See Runtime."""
@@ -101,10 +137,11 @@ class MemoryRuntime:
             del fleet.workers[worker.id]
         return len(ending)
 
-    def fail(self, key: QueueKey, version: str, message: str | None) -> None:
+    def fail(self, key: QueueKey, version: str, message: str | None, *, crashing: bool = False) -> None:
         """Let the workers of a version that aren't ready fail with `message`; None heals it."""
         fleet = self._fleet(key)
         fleet.versions[version].failing = message
+        fleet.versions[version].crashing = crashing
         for worker in list(fleet.workers.values()):
             if worker.version == version and worker.phase in (WorkerPhase.STARTING, WorkerPhase.FAILED):
                 phase = WorkerPhase.STARTING if message is None else WorkerPhase.FAILED
@@ -116,17 +153,17 @@ class MemoryRuntime:
         lost = fleet.workers.pop(worker)
         version = fleet.versions.get(lost.version)
         if version is not None:
-            self._level(fleet, version, ())
+            self._level(fleet, version)
 
     def _fleet(self, key: QueueKey) -> _Fleet:
         if self.outage is not None:
             raise RuntimeUnavailableError(self.outage)
         return self._fleets.setdefault(key, _Fleet())
 
-    def _level(self, fleet: _Fleet, version: _Version, victims: Collection[str]) -> None:
+    def _level(self, fleet: _Fleet, version: _Version) -> None:
         """Add or take away workers until as many live as are asked for."""
         live = _live(fleet, version.spec.hash)
-        by_order = sorted(live, key=lambda worker: (worker.phase is WorkerPhase.READY, worker.id not in victims))
+        by_order = sorted(live, key=lambda worker: (worker.phase is WorkerPhase.READY, not worker.aimed))
         for worker in by_order[: max(len(live) - version.desired, 0)]:
             fleet.workers[worker.id] = replace(worker, phase=WorkerPhase.TERMINATING)
         for _ in range(version.desired - len(live)):
@@ -168,6 +205,7 @@ class MemoryRuntime:
             created=version.created,
             app=version.spec.spec.worker.app,
             image=version.spec.spec.worker.image or "",
+            crashing=bool(live) and version.crashing,
         )
 
 

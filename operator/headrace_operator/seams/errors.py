@@ -25,5 +25,9 @@ class ObjectGoneError(HeadraceError):
     """The WorkerQueue was deleted; its deletion is on the way."""
 
 
+class HostNotAllowedError(HeadraceError):
+    """The operator's settings keep it from connecting there; change the WorkerQueue or the settings."""
+
+
 class SecretUnusableError(HeadraceError):
     """The Secret that a WorkerQueue names is missing, can't be read, or lacks the key; look again later."""

@@ -36,6 +36,10 @@ class WorkerState:
     """Unix time in seconds."""
     message: str = ""
     """Why it failed, in one line."""
+    aimed: bool = False
+    """Seen as one of the first to be taken away, see Runtime.aim."""
+    protected: bool = False
+    """Whoever clears nodes leaves it alone, see Runtime.protect."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,8 @@ class VersionState:
     """Unix time in seconds."""
     app: str = ""
     image: str = ""
+    crashing: bool = False
+    """It is failing because its workers start and then end by themselves, so that waiting won't help."""
 
 
 class Runtime(Protocol):
@@ -93,11 +99,33 @@ class Runtime(Protocol):
         """Create `version` with no workers, unless it exists."""
         ...
 
-    async def scale(self, key: QueueKey, version: str, replicas: int, victims: Collection[str] = ()) -> None:
+    async def aim(self, key: QueueKey, workers: Collection[str]) -> None:
+        """Make exactly these the first to be taken away, and no others of the queue; worker ids.
+
+        Who is gone already is passed over. WorkerState.aimed shows it once it is seen, and whoever chooses
+        may see it a little later still.
+        """
+        ...
+
+    async def scale(self, key: QueueKey, version: str, replicas: int) -> None:
         """Ask for `replicas` workers of the version with that hash.
 
-        Workers to take away are chosen so: those that aren't ready, then `victims` (worker ids; a hint),
-        then the youngest. Raises VersionNotFoundError for a version that doesn't exist.
+        Workers to take away are chosen so: those that aren't ready, then those that are aimed at, then any.
+        Raises VersionNotFoundError for a version that doesn't exist.
+        """
+        ...
+
+    async def protect(self, key: QueueKey, workers: Collection[str]) -> None:
+        """Mark exactly these workers (ids), so that whoever clears nodes to save money leaves them alone for now.
+
+        A worker that doesn't exist or that terminates is passed over. Does nothing where nobody clears nodes.
+        """
+        ...
+
+    async def limit_disruption(self, key: QueueKey, most: int | str | None) -> None:
+        """Let those who clear nodes take away `most` workers at the same time: a number or a percentage (`25%`).
+
+        None takes the limit away. It goes with the WorkerQueue by itself. Does nothing where nobody clears nodes.
         """
         ...
 

@@ -44,8 +44,9 @@ class Fleet:
 
     def sees(self, stats: Stats, *, after: float = 0, **more: Any) -> Decision:
         self.now += after
-        decision = decide(self.spec, Observation(stats, **more), self.history, self.now)
-        self.history = self.history.after(decision, self.now)
+        history = self.history.until(self.now)
+        decision = decide(self.spec, Observation(stats, **more), history, self.now)
+        self.history = history.after(decision, self.now)
         return decision
 
     def told(self, **change: Any) -> Fleet:
@@ -177,12 +178,23 @@ def test_an_outage_neither_shrinks_nor_counts_as_idle() -> None:
         assert one.sees(DOWN, after=30).desired == 3
     back = one.sees(jobs(), after=10)
     assert (back.desired, back.reason) == (3, Reason.STABILIZING)
-    assert one.sees(jobs(), after=40).desired == 0
+    assert one.sees(jobs(), after=49).desired == 3
+    assert one.sees(jobs(), after=1).desired == 0
+
+
+def test_an_outage_counts_as_unknown_up_to_its_very_end() -> None:
+    """Nothing is heard in it, so the last look that knew nothing may be long ago when it ends."""
+    some = fleet(1, cooldownSeconds=30, stabilizationWindowSeconds=0)
+    some.sees(jobs(), after=10)
+    some.sees(DOWN, after=1)
+    assert some.sees(jobs(), after=100).reason is Reason.COOLING_DOWN
+    assert some.sees(jobs(), after=19).desired == 1
+    assert some.sees(jobs(), after=2).desired == 0
 
 
 def test_a_read_that_fails_now_and_then_does_not_keep_a_fleet_alive() -> None:
     one = fleet(1, cooldownSeconds=60, stabilizationWindowSeconds=0)
-    for second in range(0, 80, 5):
+    for second in range(0, 150, 5):
         one.sees(DOWN if second % 20 == 0 else jobs(), after=5)
     assert one.sees(jobs(), after=5).desired == 0
 

@@ -11,7 +11,9 @@ import pytest
 from rich.console import Console
 
 from headrace.errors import ConfigError
+from headrace_operator.api.disruption import Disruption
 from headrace_operator.api.names import QueueKey
+from headrace_operator.api.rollout import Rollout
 from headrace_operator.api.spec import WorkerQueueSpec
 from headrace_operator.api.status import WorkerQueueStatus
 from headrace_operator.core.replay_request import parse_replay_request
@@ -124,6 +126,25 @@ def test_fields_without_effect_are_named() -> None:
     names = ["spec.redis", "spec.worker.image", "spec.worker.resources", "spec.worker.podTemplate"]
     assert unused_fields(full) == [*names, "spec.worker.env[1].valueFrom"]
     assert unused_fields(spec(app="shop")) == ["spec.redis"]
+    disruption = Disruption(max_unavailable="25%")
+    assert unused_fields(spec(app="shop").model_copy(update={"disruption": disruption})) == [
+        "spec.redis",
+        "spec.disruption",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rollout", "unused"),
+    [
+        ({"maxSurge": 3}, []),
+        ({"gate": {}}, []),
+        ({"gate": {"jobs": 3}}, ["spec.rollout.gate"]),
+        ({"progressDeadlineSeconds": 99}, ["spec.rollout.progressDeadlineSeconds"]),
+    ],
+)
+def test_on_a_laptop_nothing_is_tried_out(rollout: dict[str, Any], unused: list[str]) -> None:
+    given = spec(app="shop").model_copy(update={"rollout": Rollout.model_validate(rollout)})
+    assert unused_fields(given) == ["spec.redis", *unused]
 
 
 def test_a_workers_environment() -> None:

@@ -75,6 +75,10 @@ def test_readiness_latches_and_liveness_is_about_the_loop() -> None:
     assert found["livenessProbe"]["httpGet"]["path"] == "/livez"
 
 
+def test_what_a_worker_says_last_stands_in_its_pod_s_status() -> None:
+    assert container(pod())["terminationMessagePolicy"] == "FallbackToLogsOnError"
+
+
 def test_it_meets_the_restricted_pod_security_standard() -> None:
     template = pod()
     assert template["spec"]["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}

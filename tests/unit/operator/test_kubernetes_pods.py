@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from headrace_operator.runtimes.kubernetes.pods import common_trouble, trimmed_pod, worker_state
+from headrace_operator.runtimes.kubernetes.pods import any_crashes, common_trouble, trimmed_pod, worker_state
 from headrace_operator.seams.runtime import WorkerPhase
 
 LOOP = {"state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m"}}}
 
 
 def pod(
-    *containers: dict[str, Any], conditions: dict[str, tuple[str, str]] | None = None, **metadata: str
+    *containers: dict[str, Any], conditions: dict[str, tuple[str, str]] | None = None, **metadata: Any
 ) -> dict[str, Any]:
     """A pod as the API server tells it, trimmed."""
     said = [
@@ -53,6 +53,16 @@ READY = {"Ready": ("True", "")}
             "CrashLoopBackOff: exit code 2",
         ),
         (
+            pod(LOOP | {"lastState": {"terminated": {"exitCode": 3, "message": "{...}\nheadrace worker: too old\n"}}}),
+            WorkerPhase.FAILED,
+            "CrashLoopBackOff: exit code 3, headrace worker: too old",
+        ),
+        (
+            pod({"state": {"terminated": {"exitCode": 1, "message": "Traceback\nValueError: no"}}}),
+            WorkerPhase.FAILED,
+            "exit code 1: ValueError: no",
+        ),
+        (
             pod({"state": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}),
             WorkerPhase.FAILED,
             "exit code 137 (OOMKilled)",
@@ -82,7 +92,31 @@ def test_a_pod_of_a_removed_version_is_on_its_way_out() -> None:
     assert worker_state(pod(conditions=READY), retired=True).phase is WorkerPhase.TERMINATING
 
 
+@pytest.mark.parametrize(("cost", "aimed"), [("-1000", True), ("5", False), (None, False)])
+def test_only_our_own_deletion_cost_is_an_aim(cost: str | None, aimed: bool) -> None:
+    annotations = {} if cost is None else {"controller.kubernetes.io/pod-deletion-cost": cost}
+    assert worker_state(pod(conditions=READY, annotations=annotations), retired=False).aimed is aimed
+
+
 def test_one_broken_pod_among_ready_ones_is_no_reason() -> None:
     assert common_trouble([pod(LOOP), pod(conditions=READY)]) is None
     assert common_trouble([pod(), pod(LOOP)]) == "CrashLoopBackOff: back-off 5m"
     assert common_trouble([]) is None
+
+
+@pytest.mark.parametrize(
+    ("found", "crashes"),
+    [
+        ([], False),
+        ([pod()], False),
+        ([pod(LOOP)], True),
+        ([pod(), pod(LOOP)], True),
+        ([pod(LOOP), pod(conditions=READY)], False),
+        ([pod({"state": {"terminated": {"exitCode": 1}}})], True),
+        ([pod({"state": {"terminated": {"exitCode": 0}}})], False),
+        ([pod({"state": {"waiting": {"reason": "ImagePullBackOff"}}})], False),
+        ([pod(conditions={"PodScheduled": ("False", "Unschedulable")})], False),
+    ],
+)
+def test_waiting_helps_against_everything_but_crashes(found: list[dict[str, Any]], crashes: bool) -> None:
+    assert any_crashes(found) is crashes

@@ -36,13 +36,14 @@ async def test_workers_start_and_end_when_told() -> None:
     await runtime.scale(KEY, "one", 3)
     assert counts(await runtime.versions(KEY)) == [("one", 3, 0, 0)]
     assert memory.start(KEY, 2) == 2
-    await runtime.scale(KEY, "one", 1, victims={"one-1"})
+    await runtime.aim(KEY, {"one-1"})
+    await runtime.scale(KEY, "one", 1)
     assert counts(await runtime.versions(KEY)) == [("one", 1, 1, 2)]
     assert [worker.id for worker in await runtime.workers(KEY) if worker.phase is WorkerPhase.READY] == ["one-2"]
     await runtime.scale(KEY, "one", 1)
     assert memory.end(KEY) == 2
     assert counts(await runtime.versions(KEY)) == [("one", 1, 1, 0)]
-    assert memory.calls == [("ensure", "one"), ("scale", "one", "3"), ("scale", "one", "1")]
+    assert memory.calls == [("ensure", "one"), ("scale", "one", "3"), ("aim", "one-1"), ("scale", "one", "1")]
 
 
 async def test_what_is_removed_drains() -> None:

@@ -26,10 +26,29 @@ def test_namespaces(text: str, namespaces: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "hosts"),
+    [
+        ("", ()),
+        ("a", ("a",)),
+        ("a, *.b.example,,a", ("a", "*.b.example")),
+        ("10.0.0.7,fd00::1", ("10.0.0.7", "fd00::1")),
+    ],
+)
+def test_hosts(text: str, hosts: tuple[str, ...]) -> None:
+    assert load_operator_settings({"ALLOWED_REDIS_HOSTS": text}).allowed_redis_hosts == hosts
+
+
+@pytest.mark.parametrize(
     ("name", "value", "says"),
     [
         ("WATCH_NAMESPACES", "a,*", "WATCH_NAMESPACES: must be a name of at most 63 of a-z, 0-9 and -, got '*'"),
         ("HEADRACE_CLUSTER_NAME", "My Cluster", "HEADRACE_CLUSTER_NAME: must be a name"),
+        (
+            "ALLOWED_REDIS_HOSTS",
+            "redis://a",
+            "ALLOWED_REDIS_HOSTS: must be names, addresses or *.domain, without scheme",
+        ),
+        ("ALLOWED_REDIS_HOSTS", "a.*.b", "ALLOWED_REDIS_HOSTS: must be names"),
         ("LOG_LEVEL", "loud", "LOG_LEVEL: must be debug, info, warning or error, got 'loud'"),
         ("LEASE_NAME", "-", "LEASE_NAME: must be a name"),
         ("METRICS_PORT", "99999", "METRICS_PORT: must be a port from 0 to 65535, got '99999'"),

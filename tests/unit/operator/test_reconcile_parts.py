@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 import pytest
+from msgspec import structs
 
 from headrace.contract.stats import QueueStats, WorkerPresence
 from headrace.errors import ConfigError, HeadraceError, ProtocolError, QueueFullError, QueueUnavailableError
@@ -90,6 +91,8 @@ def test_a_reading_that_only_got_older_tells_nothing_new() -> None:
         QueueStats(queue="q", now_ms=2, ready=3, workers=(presence("s", "a"),)), read_at=2
     ).tells_more_than(old)
     assert Reading(QueueStats(queue="q", now_ms=2, ready=4), read_at=2).tells_more_than(old)
+    cordoned = structs.replace(presence("s", "a"), cordoned=True)
+    assert Reading(QueueStats(queue="q", now_ms=2, ready=3, workers=(cordoned,)), read_at=2).tells_more_than(old)
     assert Reading(Unavailable(Unknown.TIMED_OUT, "")).tells_more_than(old)
     assert Reading(old.stats, {"ValueError": 1}).tells_more_than(old)
 
@@ -106,6 +109,8 @@ def seen(terminating: int = 0) -> Observation:
     return Observation(Totals(), (VersionState("v", 1, 1, terminating),))
 
 
+READY = Observation(Totals(), (VersionState("v", 1, 1, 0),))
+STARTING = Observation(Totals(), (VersionState("v", 1, 0, 0),))
 RUNNING = ReplayStatus(request_id="r", request="all", phase="Running")
 
 
@@ -120,6 +125,10 @@ RUNNING = ReplayStatus(request_id="r", request="all", phase="Running")
         (CALM, decided(), seen(), RUNNING, 0.5),
         (CALM, decided(), seen(), RUNNING.model_copy(update={"phase": "Completed"}), 10),
         (Plan((), Phase.SCALING, ""), decided(1003), seen(), None, 0.5),
+        (Plan((), Phase.CANARY, ""), decided(), seen(), None, 0.5),
+        (Plan((), Phase.CANARY, ""), decided(), Observation(Totals()), None, 10),
+        (Plan((), Phase.ROLLED_BACK, ""), decided(), STARTING, None, 0.5),
+        (Plan((), Phase.ROLLED_BACK, ""), decided(), READY, None, 10),
         (Plan((Scale("v", 2),), Phase.SCALING, ""), decided(), seen(), None, 0.02),
     ],
 )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace_operator.core.rollout import Create, Phase, Plan, Remove, Scale, Step, plan_rollout
+from headrace_operator.core.rollout import Create, Phase, Remove, Scale, Step, Trial, plan_rollout
+from headrace_operator.core.trial import Stage
 from headrace_operator.seams.runtime import VersionState
+from support.rollout_sim import Sim, Workers
 
 
 def version(name: str, desired: int, ready: int | None = None, gone: int = 0, why: str | None = None) -> VersionState:
@@ -85,93 +85,83 @@ PLANS: list[tuple[str, list[VersionState], int, list[Step], Phase]] = [
 ]
 
 
+CANARY = Trial(Stage.CANARY, "n", "a", "waits")
+HELD = Trial(Stage.CANARY, "n", "a", "waits", may_start=False)
+REPLACING = Trial(Stage.REPLACING, "n", "a", "20 of 20")
+BACK = Trial(Stage.ROLLED_BACK, "n", "a", "it failed")
+
+TRIALS: list[tuple[str, Trial, list[VersionState], int, list[Step], Phase]] = [
+    ("a canary beside all old ones", CANARY, [version("a", 3)], 3, [Create("n"), Scale("n", 1)], Phase.CANARY),
+    ("and nobody goes for it", CANARY, [version("a", 3), version("n", 1)], 3, [], Phase.CANARY),
+    ("not before it may start", HELD, [version("a", 3)], 3, [Create("n")], Phase.CANARY),
+    ("it is told no lie when it runs", HELD, [version("a", 3), version("n", 1)], 3, [], Phase.CANARY),
+    ("no room yet", CANARY, [version("a", 3, gone=1), version("n", 0)], 3, [], Phase.CANARY),
+    ("the old one grows", CANARY, [version("a", 3), version("n", 1)], 6, [Scale("a", 6)], Phase.CANARY),
+    ("and shrinks", CANARY, [version("a", 3), version("n", 1)], 2, [Scale("a", 2)], Phase.CANARY),
+    ("both go to zero", CANARY, [version("a", 3), version("n", 1)], 0, [Scale("a", 0), Scale("n", 0)], Phase.CANARY),
+    ("both stay at zero", CANARY, [version("a", 0), version("n", 0)], 0, [], Phase.CANARY),
+    ("both wake", CANARY, [version("a", 0), version("n", 0)], 1, [Scale("a", 1), Scale("n", 1)], Phase.CANARY),
+    ("at the maximum too", CANARY, [version("a", 10), version("n", 0)], 10, [Scale("n", 1)], Phase.CANARY),
+    ("it can't run", CANARY, [version("a", 3), version("n", 1, 0, why="no image")], 3, [], Phase.FAILING),
+    (
+        "one on trial before it makes room",
+        CANARY,
+        [version("a", 3), version("b", 1)],
+        3,
+        [Scale("b", 0), Create("n")],
+        Phase.CANARY,
+    ),
+    (
+        "what had replaced some goes as the stable ones come",
+        CANARY,
+        [version("a", 2, 1), version("n", 3)],
+        3,
+        [Scale("a", 3), Scale("n", 2)],
+        Phase.CANARY,
+    ),
+    (
+        "step by step after the gate",
+        REPLACING,
+        [version("a", 3), version("n", 1)],
+        3,
+        [Scale("a", 2)],
+        Phase.ROLLING_OUT,
+    ),
+    ("the old one is kept", REPLACING, [version("a", 0), version("n", 3)], 3, [], Phase.COMPLETE),
+    ("a failed canary stops", BACK, [version("a", 3), version("n", 1)], 3, [Scale("n", 0)], Phase.ROLLED_BACK),
+    (
+        "half a rollout goes back at once",
+        BACK,
+        [version("a", 1), version("n", 2)],
+        3,
+        [Scale("n", 0), Scale("a", 3)],
+        Phase.ROLLED_BACK,
+    ),
+    ("what has failed is forgotten", BACK, [version("a", 3), version("n", 0)], 3, [Remove("n")], Phase.ROLLED_BACK),
+    ("and not made again", BACK, [version("a", 3)], 3, [], Phase.ROLLED_BACK),
+    ("the stable one scales", BACK, [version("a", 3)], 5, [Scale("a", 5)], Phase.ROLLED_BACK),
+    ("also to zero", BACK, [version("a", 3)], 0, [Scale("a", 0)], Phase.ROLLED_BACK),
+    ("the stable one can't run either", BACK, [version("a", 3, 0, why="no node")], 3, [], Phase.FAILING),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "trial", "versions", "desired", "steps", "phase"), TRIALS, ids=[row[0] for row in TRIALS]
+)
+def test_plan_of_a_trial(
+    name: str, trial: Trial, versions: list[VersionState], desired: int, steps: list[Step], phase: Phase
+) -> None:
+    target = "a" if trial.stage is Stage.ROLLED_BACK else "n"
+    plan = plan_rollout(versions, target, desired, max_surge=1, max_replicas=10, trial=trial)
+    assert (list(plan.steps), plan.phase) == (steps, phase), name
+    assert plan.message
+
+
 @pytest.mark.parametrize(("name", "versions", "desired", "steps", "phase"), PLANS, ids=[row[0] for row in PLANS])
 def test_plan(name: str, versions: list[VersionState], desired: int, steps: list[Step], phase: Phase) -> None:
     plan = plan_rollout(versions, "n", desired, max_surge=1, max_replicas=10)
     assert (list(plan.steps), plan.phase) == (steps, phase), name
     assert plan.message
-
-
-@dataclass
-class Workers:
-    """One version in the simulation."""
-
-    created: float
-    starting: int = 0
-    ready: int = 0
-    terminating: int = 0
-    fails: bool = False
-
-    @property
-    def desired(self) -> int:
-        return self.starting + self.ready
-
-
-@dataclass
-class Sim:
-    """A fleet whose workers start and end only when told; applies plans."""
-
-    most: int
-    surge: int
-    versions: dict[str, Workers] = field(default_factory=dict)
-    born: int = 0
-
-    @property
-    def existing(self) -> int:
-        return sum(workers.desired + workers.terminating for workers in self.versions.values())
-
-    @property
-    def ready(self) -> int:
-        return sum(workers.ready for workers in self.versions.values())
-
-    def states(self) -> list[VersionState]:
-        return [
-            VersionState(
-                name,
-                workers.desired,
-                workers.ready,
-                workers.terminating,
-                "crash loop" if workers.fails and workers.desired else None,
-                workers.created,
-            )
-            for name, workers in self.versions.items()
-        ]
-
-    def plan(self, target: str, desired: int) -> Plan:
-        return plan_rollout(self.states(), target, desired, max_surge=self.surge, max_replicas=self.most)
-
-    def apply(self, plan: Plan) -> None:
-        for step in plan.steps:
-            match step:
-                case Create(hash):
-                    assert hash not in self.versions
-                    self.born += 1
-                    self.versions[hash] = Workers(created=self.born)
-                case Scale(hash, replicas):
-                    self.scale(self.versions[hash], replicas)
-                case Remove(hash):
-                    gone = self.versions.pop(hash)
-                    assert gone.desired == gone.terminating == 0
-
-    def scale(self, workers: Workers, replicas: int) -> None:
-        assert replicas >= 0
-        workers.starting += max(replicas - workers.desired, 0)
-        for _ in range(workers.desired - replicas):
-            workers.terminating += 1
-            if workers.starting:
-                workers.starting -= 1
-            else:
-                workers.ready -= 1
-
-    def start(self, count: int) -> None:
-        for workers in self.versions.values():
-            started = 0 if workers.fails else min(count, workers.starting)
-            workers.starting -= started
-            workers.ready += started
-
-    def end(self, count: int) -> None:
-        for workers in self.versions.values():
-            workers.terminating -= min(count, workers.terminating)
 
 
 small = st.integers(0, 8)

@@ -322,3 +322,13 @@ def test_a_status_survives_the_api_server() -> None:
     body = json.loads(json.dumps(good_queue() | {"status": status.document()}))
     assert read_worker_queue(body).status == status
     assert load_worker_queue(body).status is None
+
+
+@pytest.mark.parametrize(("grace", "too_long"), [(30, False), (585, False), (586, True), (3600, True)])
+def test_a_grace_that_the_cluster_autoscaler_cuts_short_is_pointed_out(grace: int, too_long: bool) -> None:
+    status = status_of(QUIET, queue=queue_of(spec__drain__graceSeconds=grace))
+    found = condition(status, ConditionType.DRAIN_GRACE_TOO_LONG)
+    assert (found is not None) == too_long
+    if found is not None:
+        assert (found.status, found.reason) == ("True", "OverAutoscalerLimit")
+        assert f"graceSeconds of {grace} lets a pod end within {grace + 15} s" in found.message

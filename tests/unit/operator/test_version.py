@@ -26,6 +26,7 @@ SAME: list[dict[str, Any]] = [
     {"spec__worker__leaseSeconds": 30},
     {"spec__queues": [{"name": "receipts", "weight": 1}, {"name": "emails", "weight": 3}]},
     {"spec__worker__podTemplate": None},
+    {"spec__disruption": {"maxUnavailable": 3, "protectAfterSeconds": 5}},
 ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from headrace.admin.handle import QueueHandle
-from headrace.contract.protocol import CHUNK, OWNERSHIP_MS
+from headrace.contract.protocol import CHUNK, OWNERSHIP_MS, TRIAL_MS
 from headrace.contract.replies import decode_stats
 
 
@@ -44,6 +44,10 @@ class Control:
             return {}
         leases = await self._handle.run("cordon", ttl_ms, *sids)
         return dict(zip(sids, leases, strict=True))
+
+    async def put_on_trial(self, versions: Sequence[str]) -> None:
+        """For TRIAL_MS these versions, and no others, charge no job for a failed run or a crash; none ends it."""
+        await self._handle.run("trial", TRIAL_MS if versions else 0, *versions)
 
     async def sleep(self) -> bool:
         """Ask for a message on the `signal` channel at the next work. False: there is work already."""

@@ -17,7 +17,7 @@ from headrace.contract.keys import prefix
 from headrace.contract.replies import decode_stats
 from headrace.contract.scripts import script
 from headrace.contract.stats import QueueStats, WorkerPresence
-from headrace.errors import HeadraceError
+from headrace.errors import HeadraceError, ProtocolError, QueueUnavailableError
 from headrace.wire.connection import Reply, ServerError, map_error
 from headrace.wire.link import Link
 
@@ -44,14 +44,21 @@ class QueueAdmin:
         return (await self.stats()).workers
 
 
-async def stats_many(link: Link, queues: Sequence[str]) -> Mapping[str, QueueStats | HeadraceError]:
+async def stats_many(
+    link: Link, queues: Sequence[str], *, primary_only: bool = False
+) -> Mapping[str, QueueStats | HeadraceError]:
     """Snapshots of many queues in one round trip; a queue that can't be read gets its error, the others their numbers.
+
+    `primary_only` refuses the numbers of a server that says it is a replica: they may be old.
 
     Raises QueueUnavailableError when there is no answer at all.
     """
     stats = script("stats")
     commands = [("EVALSHA", stats.sha, 1, prefix(queue)) for queue in queues]
-    _, *replies = await link.pipeline_replies([("SCRIPT", "LOAD", stats.source), *commands])
+    role, _, *replies = await link.pipeline_replies([("ROLE",), ("SCRIPT", "LOAD", stats.source), *commands])
+    # A user without the right to ask for the role gets the numbers all the same.
+    if primary_only and not isinstance(role, Exception) and role[0] != b"master":
+        raise QueueUnavailableError("Redis can't serve now: it is a replica, whose numbers may be old")
     return {queue: _stats_or_error(queue, reply) for queue, reply in zip(queues, replies, strict=True)}
 
 
@@ -60,5 +67,7 @@ def _stats_or_error(queue: str, reply: Reply) -> QueueStats | HeadraceError:
         return map_error(reply)
     try:
         return decode_stats(queue, reply)
+    except ProtocolError as error:
+        return error
     except (ValueError, TypeError, LookupError, msgspec.MsgspecError) as error:
         return ServerError(f"WRONGTYPE something else lies under the keys of queue {queue}: {error}")

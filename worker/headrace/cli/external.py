@@ -27,7 +27,7 @@ def find_external(verb: str) -> Callable[[Sequence[str]], int] | None:
     for entry in entry_points(group=GROUP, name=verb) if verb else ():
         try:
             main: Callable[[Sequence[str]], int] = entry.load()
-        except ImportError as error:
+        except ModuleNotFoundError as error:
             raise UsageError(f"{verb}: {error}; `pip install headrace[dev]` brings what it needs") from error
         return main
     return None

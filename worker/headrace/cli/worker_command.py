@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
-from headrace.errors import HeadraceError, UsageError
+from headrace.errors import HeadraceError, ProtocolError, UsageError
 from headrace.worker.settings import Sourced, WorkerSettings, load_settings
 
 OPTIONS = {
@@ -38,7 +38,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Exit code 0 after a graceful stop, 2 for a mistake of the user's, 1 when Redis could not be reached."""
+    """Exit code 0 after a graceful stop, 2 for a mistake of the user's, 3 when this version can't work beside those
+    that are on its queues, 1 when Redis could not be reached."""
     arguments = parser().parse_args(argv)
     options = {
         name.lstrip("-").replace("-", "_"): value
@@ -61,13 +62,18 @@ def main(argv: Sequence[str]) -> int:
     except UsageError as error:
         return _complain(error, 2)
     except HeadraceError as error:
-        return _complain(error, 1)
+        return _complain(error, _exit_code(error))
     except BaseExceptionGroup as group:
         expected = group.subgroup(HeadraceError)
         if expected is None:
             raise
-        return _complain(_first(expected), 1)
+        first = _first(expected)
+        return _complain(first, _exit_code(first))
     return 0
+
+
+def _exit_code(error: BaseException) -> int:
+    return 3 if isinstance(error, ProtocolError) else 1
 
 
 def _first(group: BaseExceptionGroup[HeadraceError]) -> BaseException:

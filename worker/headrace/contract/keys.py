@@ -35,7 +35,9 @@ NAMES: Final[dict[str, str]] = {
     "tbn": "hash fingerprint → number of dead letters with it",
     "count": "hash of counters",
     "versions": "hash `version:counter` → number",
-    "meta": "hash: tick, lease, reap_after, paused, asleep, alone, owner, owner_until, min_proto",
+    "meta": "hash: tick, lease, reap_after, paused, asleep, alone, owner, owner_until, "
+    "min_proto, proto, trial, trial_until",
+    "tried": "hash `version:id` → runs that a version on trial has failed, with PX",
     "credit": "hash priority → share carried over",
     "schemas": "hash task → JSON Schema of its arguments",
 }
@@ -43,7 +45,7 @@ NAMES: Final[dict[str, str]] = {
 
 FAMILIES: Final[dict[str, str]] = {
     "own:": "own:<sid>: hash of leased ids → the claim (`lane.seq`) they are held under",
-    "lane:": "lane:<sid>: hash lane → last seq and its refused ids",
+    "lane:": "lane:<sid>: hash lane → last seq and its refused ids; `spared` if it died on trial",
     "dead:": "dead:<task>|<reason>: zset of dead ids by time of death",
     "p:": "p:<producer>: last enqueue's seq and answer, with PX",
     "i:": "i:<id>: a given job id is taken, with PX",

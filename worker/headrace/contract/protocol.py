@@ -8,6 +8,9 @@ from typing import Final
 PROTOCOL: Final = 1
 """Version of the Lua scripts and of the envelope; a session states it when it joins."""
 
+SKEW: Final = 1
+"""Two parties on one queue may be so many protocols apart: N works beside N-1 (docs/decisions/0010)."""
+
 CHUNK: Final = 1000
 """Most ids moved by one script call (Lua's `unpack` ends near 8,000)."""
 
@@ -17,9 +20,11 @@ CRASH_LIMIT: Final = 5
 SUSPECT_AFTER: Final = 2
 """A job that has seen this many crashes runs alone, so that it can't bury its neighbours."""
 
-
 OWNERSHIP_MS: Final = 10 * 60 * 1000
 """How long a WorkerQueue's claim of a Redis queue holds unless it is repeated."""
+
+TRIAL_MS: Final = 10 * 60 * 1000
+"""How long versions stay on trial unless it is said again."""
 
 
 class Priority(StrEnum):

@@ -7,11 +7,14 @@ from typing import Any
 
 import msgspec
 
+from headrace.contract.protocol import PROTOCOL
 from headrace.contract.stats import QueueStats, VersionCounts, WorkerPresence
+from headrace.errors import ProtocolError
 
 
 class Presence(msgspec.Struct, frozen=True, array_like=True):
-    """What a worker says of itself with each renewal. Append only."""
+    """What a worker says of itself with each renewal. Append only, and what is appended has a default: a shorter one
+    comes from an older worker, and of a longer one, which a newer worker sends, the rest is passed over."""
 
     worker: str
     version: str
@@ -20,10 +23,12 @@ class Presence(msgspec.Struct, frozen=True, array_like=True):
     draining: bool
     protocol: int
     started_ms: int
+    busy_ms: int | None = None
 
 
 _presence_encoder = msgspec.msgpack.Encoder()
 _presence_decoder = msgspec.msgpack.Decoder(Presence)
+_list_decoder = msgspec.msgpack.Decoder(list[Any])
 
 
 def encode_presence(presence: Presence) -> bytes:
@@ -34,6 +39,17 @@ def encode_presence(presence: Presence) -> bytes:
 def decode_worker_name(packed: bytes) -> str:
     """The name of the worker in a value of `workers`."""
     return _presence_decoder.decode(packed).worker
+
+
+def _decode_presence(sid: bytes, packed: bytes) -> Presence:
+    try:
+        return _presence_decoder.decode(packed)
+    except msgspec.ValidationError as error:
+        _list_decoder.decode(packed)  # raises for what is no presence of any version, but something else's data
+        raise ProtocolError(
+            f"worker session {sid.decode()} describes itself in a way that protocol {PROTOCOL} can't read: {error}; "
+            "upgrade the older side of the two"
+        ) from error
 
 
 def _pairs(flat: Sequence[Any]) -> Iterator[tuple[str, Any]]:
@@ -51,7 +67,7 @@ def _versions(flat: Sequence[Any]) -> dict[str, VersionCounts]:
 def _workers(flat: Sequence[Any]) -> Iterator[WorkerPresence]:
     for i in range(0, len(flat), 5):
         sid, packed, leases, deadline, cordoned = flat[i : i + 5]
-        said = _presence_decoder.decode(packed)
+        said = _decode_presence(sid, packed)
         yield WorkerPresence(
             sid=sid.decode(),
             worker=said.worker,
@@ -61,6 +77,7 @@ def _workers(flat: Sequence[Any]) -> Iterator[WorkerPresence]:
             draining=said.draining,
             protocol=said.protocol,
             started_ms=said.started_ms,
+            busy_ms=said.busy_ms,
             leases=leases,
             cordoned=bool(cordoned),
             expires_ms=int(deadline),
@@ -72,7 +89,7 @@ def _time(value: int) -> int | None:
 
 
 def decode_stats(queue: str, reply: Sequence[Any]) -> QueueStats:
-    """The reply of stats.lua."""
+    """The reply of stats.lua. Raises ProtocolError for a worker that describes itself beyond understanding."""
     said = dict(_pairs(reply))
     counts = {name: int(value) for name, value in _pairs(said["counts"])}
     return QueueStats(
@@ -91,6 +108,10 @@ def decode_stats(queue: str, reply: Sequence[Any]) -> QueueStats:
         paused=bool(said["paused"]),
         asleep=bool(said["asleep"]),
         owner=said["owner"].decode() or None,
+        protocol=said.get("protocol", 0),
+        least_protocol=said.get("least_protocol", 0),
+        trial=tuple(said["trial"].decode().split()) if said["trial_left_ms"] else (),
+        trial_left_ms=said["trial_left_ms"],
         enqueued=counts.get("enqueued", 0),
         released=counts.get("released", 0),
         crashed=counts.get("crashed", 0),

@@ -34,6 +34,7 @@ NAMES: Final = (
     "resume",
     "sleep",
     "stats",
+    "trial",
 )
 
 

@@ -12,8 +12,12 @@ class VersionCounts(msgspec.Struct, frozen=True, kw_only=True):
 
     completed: int = 0
     failed: int = 0
-    """Runs that ended in an error, retried or not."""
+    """Runs that ended in an error, retried or not; while the version is on trial only the first of each job."""
     dead: int = 0
+    returned: int = 0
+    """Failed runs that were charged to nobody, because the version was on trial."""
+    crashed: int = 0
+    """Sessions that ended without a word while they held jobs."""
     service_us: int = 0
     """Sum of handler run times, completed and failed, in microseconds."""
 
@@ -32,6 +36,9 @@ class WorkerPresence(msgspec.Struct, frozen=True, kw_only=True):
     draining: bool
     protocol: int
     started_ms: int
+    busy_ms: int | None = None
+    """How long its longest-running job, of any queue, had been running at its last renewal, at most two seconds ago:
+    milliseconds by its own stopwatch, so no clock has to be right. 0: nothing ran; None: it is too old to tell."""
     leases: int = 0
     cordoned: bool = False
     expires_ms: int = 0
@@ -63,6 +70,14 @@ class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
     asleep: bool = False
     owner: str | None = None
     """The WorkerQueue that claimed this Redis queue, as `cluster/namespace/name`."""
+    protocol: int = 0
+    """Highest protocol that a worker of this queue has ever spoken; 0: none since protocols are noted."""
+    least_protocol: int = 0
+    """Lowest protocol that a worker must speak to join."""
+    trial: tuple[str, ...] = ()
+    """Versions on trial: what their workers fail is given back uncharged."""
+    trial_left_ms: int = 0
+    """How long they stay so, unless the operator says it again."""
     enqueued: int = 0
     """Jobs ever enqueued; only grows."""
     released: int = 0

@@ -15,6 +15,7 @@ from typing import Any, cast
 import hiredis
 
 from headrace.errors import HeadraceError, ProtocolError, QueueFullError, QueueUnavailableError
+from headrace.wire.resolve import Address, resolve
 from headrace.wire.target import Target
 
 Argument = str | bytes | int | float
@@ -159,9 +160,11 @@ def plain_reason(error: OSError) -> str:
 
 async def connect(target: Target, *, name: str = "headrace", timeout: float = CONNECT_TIMEOUT) -> Connection:
     """Open a connection and log in. Raises QueueUnavailableError within `timeout` seconds."""
+    give_up = asyncio.get_running_loop().time() + timeout
+    addresses = await resolve(target, timeout)
     try:
-        async with asyncio.timeout(timeout):
-            connection = await _open(target)
+        async with asyncio.timeout_at(give_up):
+            connection = await _open(target, addresses)
     except TimeoutError:
         raise QueueUnavailableError(f"no connection to {target.redacted} within {timeout:g} s") from None
     except OSError as error:
@@ -174,13 +177,23 @@ async def connect(target: Target, *, name: str = "headrace", timeout: float = CO
     return connection
 
 
-async def _open(target: Target) -> Connection:
+async def _open(target: Target, addresses: Sequence[Address]) -> Connection:
+    """Connect to the first address that takes it. Raises what the last one failed with."""
     loop = asyncio.get_running_loop()
     if target.unix_path:
         _, connection = await loop.create_unix_connection(Connection, target.unix_path)
         return connection
-    _, connection = await loop.create_connection(Connection, target.host, target.port, ssl=target.tls_context())
-    return connection
+    context = target.tls_context()
+    name = target.host if context else None
+    failure: OSError | None = None
+    for host, port in addresses:
+        try:
+            _, connection = await loop.create_connection(Connection, host, port, ssl=context, server_hostname=name)
+        except OSError as error:
+            failure = error
+        else:
+            return connection
+    raise failure or OSError("the name has no address")
 
 
 def login_commands(target: Target, name: str) -> list[tuple[Argument, ...]]:

@@ -17,6 +17,7 @@ import hiredis
 
 from headrace.errors import HeadraceError, QueueUnavailableError
 from headrace.wire.connection import CONNECT_TIMEOUT, Argument, login_commands, map_error, pack, plain_reason
+from headrace.wire.resolve import Address, resolve
 from headrace.wire.target import Target
 
 PING_EVERY = 10.0
@@ -86,6 +87,20 @@ async def _listen(target: Target, channels: Sequence[str], name: str) -> AsyncGe
         wire.close()
 
 
+async def _connected(target: Target, addresses: Sequence[Address]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    if target.unix_path:
+        return await asyncio.open_unix_connection(target.unix_path)
+    context = target.tls_context()
+    name = target.host if context else None
+    failure: OSError | None = None
+    for host, port in addresses:
+        try:
+            return await asyncio.open_connection(host, port, ssl=context, server_hostname=name)
+        except OSError as error:
+            failure = error
+    raise failure or OSError("the name has no address")
+
+
 class _Wire:
     """Replies as they come, in push mode: nobody waits for a particular one."""
 
@@ -96,12 +111,11 @@ class _Wire:
 
     @classmethod
     async def open(cls, target: Target) -> _Wire:
+        # Named apart: a name service that is silent is not a server that is.
+        addresses = await resolve(target, CONNECT_TIMEOUT)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                if target.unix_path:
-                    return cls(*await asyncio.open_unix_connection(target.unix_path))
-                context = target.tls_context()
-                return cls(*await asyncio.open_connection(target.host, target.port, ssl=context))
+                return cls(*await _connected(target, addresses))
         except TimeoutError:
             raise QueueUnavailableError(f"no connection to {target.redacted} within {CONNECT_TIMEOUT:g} s") from None
         except OSError as error:

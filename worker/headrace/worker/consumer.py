@@ -153,7 +153,8 @@ class Consumer:
             self._parts.metrics.stale_settlements += len(batch)
             self.keeper.lose(session)
             return
-        status, now_ms, next_due, stale, cancelled, *jobs = reply
+        status, now_ms, next_due, stale, cancelled, *jobs, trial = reply
+        self.executor.on_trial = trial == 1
         self.last_fetch, self.fetched = monotonic(), True
         if stale:
             self._parts.metrics.stale_settlements += len(stale)

@@ -35,6 +35,8 @@ class Executor:
 
     def __init__(self, queue: str, parts: Parts, plans: Mapping[str, Plan], settle: Settle) -> None:
         self.running: dict[str, Run] = {}
+        self.on_trial = False
+        """As of the last exchange, this worker's version is on trial: it makes no dead letters."""
         self._queue = queue
         self._worker_id = parts.settings.worker_id
         self._max_retries = parts.settings.max_retries
@@ -157,14 +159,15 @@ class Executor:
 
     async def _dead(self, run: Run, task: str, reason: str, error: BaseException) -> Outcome:
         reason = tidy_reason(reason)
-        await self._tell("on_dead", run, error, reason)
+        if not self.on_trial:
+            await self._tell("on_dead", run, error, reason)
         return self._bury(run, task, reason, error, run.context.attempt)
 
     def _bury(self, run: Run, task: str, reason: str, error: BaseException, attempts: int) -> Outcome:
         run.place = innermost_place(error)
         text = traceback_text(error)
         record = DeathRecord(describe(error), attempts, run.crashes, self._worker_id, monotonic() - run.started)
-        return Buried(task, reason, record, attempts, fingerprint(text), text)
+        return Buried(task, reason, record, attempts, fingerprint(text), text, self.on_trial)
 
     async def _tell(self, name: HookName, run: Run, *args: object) -> None:
         """Await hooks whose failure is theirs alone: it is logged and changes no outcome.
@@ -178,6 +181,12 @@ class Executor:
                 await hook(run.context, *args)
             except BaseException as error:
                 self._telemetry.hook_failed(run, name, error)
+
+    @property
+    def oldest_start(self) -> float | None:
+        """When the longest-running handler began, monotonic seconds; runs begin in the order of `running`."""
+        first = next(iter(self.running.values()), None)
+        return first.started or None if first is not None else None
 
     def stop_overdue(self) -> None:
         """Cancel the runs whose time is up; called a few times a second."""

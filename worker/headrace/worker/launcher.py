@@ -197,9 +197,14 @@ class Worker:
             self._parts.pulse.loop_seen = monotonic()
             now = self._loop.time()
             self.metrics.loop_lag, expected = max(0.0, now - expected), now + TICK
+            self._parts.pulse.busy_since = self._busy_since()
             for consumer in self.consumers:
                 consumer.executor.stop_overdue()
             self.log.flush()
+
+    def _busy_since(self) -> float | None:
+        begun = (consumer.executor.oldest_start for consumer in self.consumers)
+        return min((at for at in begun if at is not None), default=None)
 
     def _catch_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -37,6 +37,8 @@ class Buried:
     attempts: int
     fingerprint: str = ""
     traceback: str = ""
+    on_trial: bool = False
+    """Its worker's version is on trial, so Redis gives the job back instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def settlement(job_id: str, claim: str, outcome: Outcome) -> Settlement | None:
             return ("retry", job_id, claim, attempts, delay_ms)
         case Released(ready_us, delay_ms):
             return ("release", job_id, claim, str(ready_us), delay_ms)
-        case Buried(task, reason, record, attempts, fingerprint, traceback):
+        case Buried(task, reason, record, attempts, fingerprint, traceback, _):
             packed = lua_string(encode_death(record))
             return ("bury", job_id, claim, task, reason, packed, fingerprint, traceback, attempts)
         case Cancelled():

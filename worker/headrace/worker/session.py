@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 
 from headrace.contract.keys import prefix
-from headrace.contract.protocol import PROTOCOL
+from headrace.contract.protocol import PROTOCOL, SKEW
 from headrace.contract.replies import Presence, encode_presence
 from headrace.errors import ProtocolError
 from headrace.wire.link import Link
@@ -28,6 +28,8 @@ class Pulse:
     started_ms: int = field(default_factory=lambda: int(time.time() * 1000))
     loop_seen: float = field(default_factory=time.monotonic)
     """When the event loop last turned, monotonic seconds."""
+    busy_since: float | None = None
+    """When the oldest running handler began, monotonic seconds, as of the loop's last turn."""
 
     def presence(self) -> bytes:
         """What join and renew carry."""
@@ -40,8 +42,18 @@ class Pulse:
                 draining=self.draining,
                 protocol=PROTOCOL,
                 started_ms=self.started_ms,
+                busy_ms=self._busy_ms(),
             )
         )
+
+    def _busy_ms(self) -> int:
+        """A handler that blocks the loop before it was seen has done so since the loop last turned."""
+        since = self.busy_since
+        if since is None:
+            if self.running <= 0:
+                return 0
+            since = self.loop_seen
+        return max(0, round((time.monotonic() - since) * 1000))
 
 
 class Session:
@@ -66,11 +78,17 @@ class Session:
     async def join(self, link: Link) -> None:
         """Make the session known. Raises QueueUnavailableError or ProtocolError."""
         answer = await link.run("join", self.prefix, self.sid, self.lease_ms, self.pulse.presence(), PROTOCOL)
-        if answer[0] == b"UPGRADE":
-            raise ProtocolError(
-                f"queue {self.queue} takes protocol {answer[1]} or newer, this worker speaks {PROTOCOL}; "
-                "upgrade headrace in the worker's image"
-            )
+        match answer[0]:
+            case b"UPGRADE":
+                raise ProtocolError(
+                    f"queue {self.queue} takes protocol {answer[1]} or newer, this worker speaks {PROTOCOL}; "
+                    "upgrade headrace in the worker's image"
+                )
+            case b"AHEAD":
+                raise ProtocolError(
+                    f"queue {self.queue} has workers of protocol {answer[1]}, this one speaks {PROTOCOL}; "
+                    f"upgrade those to protocol {PROTOCOL - SKEW} first, or wait until they have ended"
+                )
         self.joined = True
 
     async def leave(self, link: Link) -> int:

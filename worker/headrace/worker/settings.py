@@ -142,7 +142,11 @@ def _worker_id() -> str:
 
 
 def _control_socket() -> str:
-    return str(Path(tempfile.gettempdir()) / f"headrace-{os.getpid()}.sock")
+    try:
+        folder = tempfile.gettempdir()
+    except FileNotFoundError:
+        raise ConfigError("no folder for temporary files can be written; mount one at /tmp or name the path") from None
+    return str(Path(folder) / f"headrace-{os.getpid()}.sock")
 
 
 VARIABLES: Final[dict[str, Variable]] = {

@@ -55,6 +55,11 @@ class Telemetry:
                 kind, _, message = error.partition(": ")
                 fields = {**about, "error": kind, "place": run.place, "retry_in": delay_ms / 1000, "message": message}
                 self.log.warning("job failed, will be tried again", **fields)
+            case Buried(on_trial=True, reason=reason, record=record):
+                counts.failed += 1
+                counts.released += 1
+                fields = {**about, "reason": reason, "place": run.place, "message": record.error}
+                self.log.warning("job failed on trial, given back", **fields)
             case Buried(reason=reason, record=record):
                 counts.failed += 1
                 counts.dead += 1

@@ -23,8 +23,6 @@ from headrace_operator.seams.runtime import VersionSpec
 
 Json = dict[str, Any]
 CONTAINER: Final = "worker"
-RELEASE_SECONDS: Final = 15
-"""Added to the drain's grace: time in which SIGTERM gives back what still runs."""
 
 
 def deployment_name(key: QueueKey, version: str) -> str:
@@ -73,7 +71,7 @@ def _template(labels: dict[str, str], version: VersionSpec, image: str) -> Json:
     base: Json = {
         "metadata": {"labels": {}},
         "spec": {
-            "terminationGracePeriodSeconds": spec.drain.grace_seconds + RELEASE_SECONDS,
+            "terminationGracePeriodSeconds": spec.drain.termination_seconds,
             "automountServiceAccountToken": False,
             "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
             "containers": [_container(version, image)],
@@ -94,6 +92,8 @@ def _container(version: VersionSpec, image: str) -> Json:
         "args": ["headrace", "worker", worker.app],
         "env": environment(version),
         "ports": [{"name": "metrics", "containerPort": METRICS_PORT}],
+        # A worker that can't start says why in its last line, which then stands in the pod's status.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "lifecycle": {"preStop": {"exec": {"command": ["headrace", "drain", "--grace", f"{grace}s"]}}},
         # Latches after the first fetch: a busy worker that loses Redis must not become a scale-in's first victim.
         "readinessProbe": _probe("/startedz", period=2, failures=3),

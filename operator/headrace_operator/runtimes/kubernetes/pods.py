@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from headrace_operator.api.names import QUEUE_LABEL, VERSION_LABEL
+from headrace_operator.runtimes.kubernetes.marks import READ, is_marked
 from headrace_operator.seams.runtime import WorkerPhase, WorkerState
 
 Json = dict[str, Any]
 COST_ANNOTATION: Final = "controller.kubernetes.io/pod-deletion-cost"
+FIRST_TO_GO: Final = "-1000"
+"""The deletion cost of pods that are aimed at; others have none, which counts as 0."""
 _STUCK: Final = frozenset(
     {
         "CrashLoopBackOff",
@@ -31,12 +34,12 @@ def trimmed_pod(pod: Json) -> Json:
     metadata, status = pod["metadata"], pod.get("status", {})
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")
     labels = metadata.get("labels", {})
-    cost = (metadata.get("annotations") or {}).get(COST_ANNOTATION)
+    annotations = metadata.get("annotations") or {}
     return {
         "metadata": {
             **{field: metadata[field] for field in kept if field in metadata},
             "labels": {label: labels[label] for label in (QUEUE_LABEL, VERSION_LABEL) if label in labels},
-            "annotations": {} if cost is None else {COST_ANNOTATION: cost},
+            "annotations": {name: annotations[name] for name in (COST_ANNOTATION, *READ) if name in annotations},
         },
         "status": {
             "phase": status.get("phase", "Pending"),
@@ -69,6 +72,12 @@ def is_ready(pod: Json) -> bool:
     return any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"]["conditions"])
 
 
+def is_aimed(pod: Json) -> bool:
+    """Whether a ReplicaSet deletes it before others that are ready."""
+    cost: str | None = pod["metadata"]["annotations"].get(COST_ANNOTATION)
+    return cost == FIRST_TO_GO
+
+
 def worker_state(pod: Json, *, retired: bool) -> WorkerState:
     """The worker that `pod` is; `retired` if its version was removed, so that it will be deleted soon."""
     message = trouble(pod)
@@ -87,6 +96,8 @@ def worker_state(pod: Json, *, retired: bool) -> WorkerState:
         phase=phase,
         started=seconds(metadata["creationTimestamp"]),
         message=message,
+        aimed=is_aimed(pod),
+        protected=is_marked(metadata["annotations"]),
     )
 
 
@@ -108,6 +119,13 @@ def common_trouble(pods: Iterable[Json]) -> str | None:
     return found
 
 
+def any_crashes(pods: Sequence[Json]) -> bool:
+    """Whether none of `pods` is ready and a container of one ends by itself, so that waiting won't help."""
+    return not any(map(is_ready, pods)) and any(
+        _crashes(one) for pod in pods for one in pod["status"]["containerStatuses"]
+    )
+
+
 def seconds(timestamp: str) -> float:
     """Unix time from a Kubernetes timestamp."""
     return datetime.fromisoformat(timestamp).timestamp()
@@ -117,14 +135,28 @@ def _container_trouble(status: Json) -> str:
     state = status.get("state", {})
     waiting, ended = state.get("waiting", {}), state.get("terminated", {})
     if ended and ended.get("exitCode"):
-        return _line(_exit(ended), ended.get("message", ""))
+        return _line(_exit(ended), _last_words(ended))
     if waiting.get("reason") not in _STUCK:
         return ""
     last = status.get("lastState", {}).get("terminated")
     detail = waiting.get("message", "")
     if waiting["reason"] == "CrashLoopBackOff" and last:
-        detail = f"{_exit(last)} {last.get('message', '')}"
+        words = _last_words(last)
+        detail = f"{_exit(last)}, {words}" if words else _exit(last)
     return _line(waiting["reason"], detail)
+
+
+def _last_words(ended: Json) -> str:
+    """The last line that it wrote: an error says there what is wrong."""
+    lines: list[str] = ended.get("message", "").strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+def _crashes(status: Json) -> bool:
+    state = status.get("state", {})
+    return bool(state.get("terminated", {}).get("exitCode")) or (
+        state.get("waiting", {}).get("reason") == "CrashLoopBackOff"
+    )
 
 
 def _exit(ended: Json) -> str:

@@ -14,10 +14,15 @@ from typing import Any, Final
 from headrace_operator.api.names import API_VERSION, PLURAL, QueueKey
 from headrace_operator.cluster.api import Api
 from headrace_operator.cluster.errors import ApiConflictError, ApiError, ApiNotFoundError
+from headrace_operator.runtimes.kubernetes.budgets import Budgets
 from headrace_operator.runtimes.kubernetes.deployment import deployment, deployment_name
+from headrace_operator.runtimes.kubernetes.marks import change
 from headrace_operator.runtimes.kubernetes.pods import (
     COST_ANNOTATION,
+    FIRST_TO_GO,
+    any_crashes,
     common_trouble,
+    is_aimed,
     is_deleted,
     is_ready,
     seconds,
@@ -28,9 +33,6 @@ from headrace_operator.seams.errors import RuntimeUnavailableError, VersionNotFo
 from headrace_operator.seams.runtime import VersionSpec, VersionState, WorkerState
 
 Json = dict[str, Any]
-FIRST_TO_GO: Final = "-1000"
-AIM_SECONDS: Final = 1.0
-"""How long to wait until the chosen pods are known to be marked."""
 ATTEMPTS: Final = 5
 """How often a write is repeated whose object was changed by somebody else in a part that doesn't matter."""
 
@@ -42,6 +44,7 @@ class KubernetesRuntime:
         """`default_image` is for a WorkerQueue that names none."""
         self._api, self._view = api, view
         self._default_image = default_image
+        self._budgets = Budgets(api, view)
 
     async def versions(self, key: QueueKey) -> list[VersionState]:
         """See Runtime."""
@@ -71,7 +74,19 @@ class KubernetesRuntime:
                 # Strict, so that a misspelled field of the podTemplate is an error and not dropped in silence.
                 known.note(await self._api.create(_path(key.namespace), body, {"fieldValidation": "Strict"}))
 
-    async def scale(self, key: QueueKey, version: str, replicas: int, victims: Collection[str] = ()) -> None:
+    async def aim(self, key: QueueKey, workers: Collection[str]) -> None:
+        """See Runtime. The answers aren't entered into the live copy: the watch shows what others can see too."""
+        with _mapped():
+            for pod in self._view.workers(key):
+                name = pod["metadata"]["name"]
+                if is_deleted(pod) or is_aimed(pod) == (name in workers):
+                    continue
+                cost = FIRST_TO_GO if name in workers else None
+                patch: Json = {"metadata": {"annotations": {COST_ANNOTATION: cost}}}
+                with suppress(ApiNotFoundError):
+                    await self._api.patch(f"/api/v1/namespaces/{key.namespace}/pods/{name}", patch)
+
+    async def scale(self, key: QueueKey, version: str, replicas: int) -> None:
         """See Runtime."""
         known = self._view.deployments(key.namespace)
         found = known.get(key.namespace, deployment_name(key, version))
@@ -80,9 +95,24 @@ class KubernetesRuntime:
         if found["replicas"] == replicas:
             return
         with _mapped():
-            if replicas < found["replicas"]:
-                await self._aim(key, victims)
             await self._write_replicas(found, replicas)
+
+    async def protect(self, key: QueueKey, workers: Collection[str]) -> None:
+        """See Runtime."""
+        with _mapped():
+            for pod in self._view.workers(key):
+                name = pod["metadata"]["name"]
+                annotations = change(pod["metadata"]["annotations"], name in workers)
+                if not annotations or is_deleted(pod):
+                    continue
+                patch: Json = {"metadata": {"annotations": annotations}}
+                with suppress(ApiNotFoundError):
+                    await self._api.patch(f"/api/v1/namespaces/{key.namespace}/pods/{name}", patch)
+
+    async def limit_disruption(self, key: QueueKey, most: int | str | None) -> None:
+        """See Runtime: a PodDisruptionBudget, owned by the WorkerQueue."""
+        with _mapped():
+            await self._budgets.keep(key, most)
 
     async def remove(self, key: QueueKey, version: str) -> None:
         """See Runtime. Kubernetes' garbage collector deletes the pods, each with its preStop and grace."""
@@ -99,24 +129,6 @@ class KubernetesRuntime:
         """See Runtime."""
         for found in self._view.versions(key):
             await self.remove(key, version_of(found))
-
-    async def _aim(self, key: QueueKey, victims: Collection[str]) -> None:
-        """Mark `victims` as cheapest to delete, and wait a moment until the mark is seen: it's a hint."""
-        pods = self._view.pods(key.namespace)
-        patch: Json = {"metadata": {"annotations": {COST_ANNOTATION: FIRST_TO_GO}}}
-        marked: list[str] = []
-        for victim in victims:
-            pod = pods.get(key.namespace, victim)
-            if pod is not None and not is_deleted(pod):
-                with suppress(ApiNotFoundError):
-                    await self._api.patch(f"/api/v1/namespaces/{key.namespace}/pods/{victim}", patch)
-                    marked.append(victim)
-
-        def seen() -> bool:
-            shown = [pods.get(key.namespace, victim) for victim in marked]
-            return all(pod is None or pod["metadata"]["annotations"] for pod in shown)
-
-        await pods.until(seen, AIM_SECONDS)
 
     async def _write_replicas(self, found: Json, replicas: int) -> None:
         """Patch the scale, provided that the Deployment's spec is still the one that was seen.
@@ -172,6 +184,7 @@ def _state(found: Json, pods: list[Json]) -> VersionState:
         created=seconds(found["metadata"]["creationTimestamp"]),
         app=found["app"],
         image=found["image"],
+        crashing=any_crashes(live),
     )
 
 

@@ -1,18 +1,20 @@
-"""What the cluster holds of our Deployments and pods: a live copy, so that a look costs no request.
+"""What the cluster holds of our Deployments, pods and PodDisruptionBudgets: a live copy, so that looks cost no request.
 
-Two watches per watched namespace, or two for the whole cluster, whatever the number of queues; only objects with our
-label travel. What is kept of an object is a small part of it.
+Three watches per watched namespace, or three for the whole cluster, whatever the number of queues; only objects with
+our label travel. What is kept of an object is a small part of it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from headrace_operator.api.names import APP_ANNOTATION, QUEUE_LABEL, VERSION_LABEL, QueueKey
 from headrace_operator.cluster.api import Api
 from headrace_operator.cluster.reflector import Reflector, Watched
+from headrace_operator.runtimes.kubernetes.budget import trimmed_budget
 from headrace_operator.runtimes.kubernetes.deployment import CONTAINER
 from headrace_operator.runtimes.kubernetes.pods import is_over, trimmed_pod
 from headrace_operator.seams.errors import RuntimeUnavailableError
@@ -20,6 +22,8 @@ from headrace_operator.seams.errors import RuntimeUnavailableError
 Json = dict[str, Any]
 EVERYWHERE: Final = ("",)
 """Stands for all namespaces."""
+BUDGET_SECONDS: Final = 5.0
+"""How long to wait at first for the PodDisruptionBudgets."""
 
 
 class View:
@@ -33,17 +37,24 @@ class View:
 
         self._deployments = {scope: Reflector(api, _deployments(scope), changed) for scope in namespaces}
         self._pods = {scope: Reflector(api, _pods(scope), changed) for scope in namespaces}
+        # Their status changes with every pod, so they wake nobody: what was done to them is mended at the next look.
+        self._budgets = {scope: Reflector(api, _budgets(scope), _nobody) for scope in namespaces}
 
     async def run(self) -> None:
         """Keep the copy, for ever."""
         async with asyncio.TaskGroup() as group:
-            for reflector in self._reflectors():
+            for reflector in (*self._reflectors(), *self._budgets.values()):
                 group.create_task(reflector.run())
 
     async def wait_until_synced(self) -> None:
         """Return once everything is known for the first time."""
         for reflector in self._reflectors():
             await reflector.synced.wait()
+        # The right to read these may be missing where the operator is newer than its Role; workers matter more.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BUDGET_SECONDS):
+                for reflector in self._budgets.values():
+                    await reflector.synced.wait()
 
     @property
     def heard(self) -> float:
@@ -57,6 +68,10 @@ class View:
     def pods(self, namespace: str) -> Reflector:
         """The pods of a namespace; raises RuntimeUnavailableError until they are known."""
         return _known(self._pods, namespace)
+
+    def budgets(self, namespace: str) -> Reflector:
+        """The PodDisruptionBudgets of a namespace; raises RuntimeUnavailableError until they are known."""
+        return _known(self._budgets, namespace, "PodDisruptionBudgets")
 
     def versions(self, key: QueueKey) -> list[Json]:
         """The Deployments of a WorkerQueue, the oldest first."""
@@ -109,12 +124,21 @@ def _pods(namespace: str) -> Watched:
     return Watched(path, f"{QUEUE_LABEL},{VERSION_LABEL}", trimmed_pod, queue_of)
 
 
-def _known(reflectors: dict[str, Reflector], namespace: str) -> Reflector:
+def _budgets(namespace: str) -> Watched:
+    scope = f"namespaces/{namespace}/" if namespace else ""
+    return Watched(f"/apis/policy/v1/{scope}poddisruptionbudgets", QUEUE_LABEL, trimmed_budget, queue_of)
+
+
+def _nobody(_item: Json) -> None:
+    return
+
+
+def _known(reflectors: dict[str, Reflector], namespace: str, what: str = "workers") -> Reflector:
     reflector = reflectors.get(namespace) or reflectors.get("")
     if reflector is None:
         raise RuntimeUnavailableError(f"the namespace {namespace} isn't watched")
     if not reflector.synced.is_set():
-        raise RuntimeUnavailableError("the cluster's workers are not known yet")
+        raise RuntimeUnavailableError(f"the cluster's {what} are not known yet")
     return reflector
 
 

@@ -81,14 +81,25 @@ class LocalRuntime:
         """See Runtime."""
         self._fleet(key).versions.setdefault(version.hash, _Version(version, time.time()))
 
-    async def scale(self, key: QueueKey, version: str, replicas: int, victims: Collection[str] = ()) -> None:
+    async def aim(self, key: QueueKey, workers: Collection[str]) -> None:
+        """See Runtime."""
+        for worker in self._fleet(key).workers:
+            worker.aimed = worker.state.id in workers
+
+    async def scale(self, key: QueueKey, version: str, replicas: int) -> None:
         """See Runtime."""
         fleet = self._fleet(key)
         found = fleet.versions.get(version)
         if found is None:
             raise VersionNotFoundError(f"{key} has no version {version}")
         found.desired = replicas
-        self._level(key, fleet, found, victims)
+        self._level(key, fleet, found)
+
+    async def protect(self, key: QueueKey, workers: Collection[str]) -> None:
+        """See Runtime. Nobody clears this machine."""
+
+    async def limit_disruption(self, key: QueueKey, most: int | str | None) -> None:
+        """See Runtime. Nobody clears this machine."""
 
     async def remove(self, key: QueueKey, version: str) -> None:
         """See Runtime."""
@@ -96,7 +107,7 @@ class LocalRuntime:
         found = fleet.versions.pop(version, None)
         if found is not None:
             found.desired = 0
-            self._level(key, fleet, found, ())
+            self._level(key, fleet, found)
 
     async def remove_all(self, key: QueueKey) -> None:
         """See Runtime."""
@@ -119,12 +130,12 @@ class LocalRuntime:
     def _fleet(self, key: QueueKey) -> _Fleet:
         return self._fleets.setdefault(key, _Fleet())
 
-    def _level(self, key: QueueKey, fleet: _Fleet, version: _Version, victims: Collection[str]) -> None:
+    def _level(self, key: QueueKey, fleet: _Fleet, version: _Version) -> None:
         """Add or take away workers until as many live as are asked for."""
         live = _live(fleet, version.spec.hash)[::-1]
 
         def rank(worker: LocalWorker) -> tuple[bool, bool]:
-            return worker.state.phase is WorkerPhase.READY, worker.state.id not in victims
+            return worker.state.phase is WorkerPhase.READY, not worker.aimed
 
         for worker in sorted(live, key=rank)[: max(len(live) - version.desired, 0)]:
             worker.stop()

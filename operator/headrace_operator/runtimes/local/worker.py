@@ -52,6 +52,8 @@ class LocalWorker:
     """`run` until it was stopped and its process is gone."""
 
     def __init__(self, recipe: Recipe) -> None:
+        self.aimed = False
+        """One of the first to be stopped."""
         self._recipe = recipe
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -65,7 +67,7 @@ class LocalWorker:
     @property
     def state(self) -> WorkerState:
         """As the Runtime shows it."""
-        return WorkerState(self._id, self._recipe.version, self._phase, self._started, self._message)
+        return WorkerState(self._id, self._recipe.version, self._phase, self._started, self._message, aimed=self.aimed)
 
     @property
     def pid(self) -> int | None:

@@ -3,13 +3,14 @@
 -- Replayable: the same (sid, lane, seq) again settles nothing and answers with the jobs that call has claimed (their
 -- ready-at is then the time of the answer).
 -- Begins with a removal, so that a full Redis lets it run and drains.
---@include keys, clock, ready, schedule, promote, dead, forget, take, reap, settle, claim, handover
+--@include keys, clock, ready, schedule, promote, dead, forget, take, trial, reap, settle, claim, handover
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] sid, [2] lane, [3] seq (an integer that grows; a call that was overtaken on its way is refused),
 --       [4] n (0: claim nothing), [5] flags ('i' was idle, 'q' quiet), [6] version,
 --       [7] service µs of the done jobs, [8] number of done groups, then per group claim, count, ids…,
 --       last: msgpack list of the other settlements or ''
--- RETURNS: {status, now_ms, next_due_ms | -1, stale ids, cancelled ids, ids, values, ready-at µs, crashes}
+-- RETURNS: {status, now_ms, next_due_ms | -1, stale ids, cancelled ids, ids, values, ready-at µs, crashes,
+--           this version is on trial (0 | 1)}
 --       status: OK, LOST (no such session: all settlements were refused), PAUSED, CORDONED (settled, claimed nothing)
 read_clock()
 local sid, lane, seq, n, flags, version = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
@@ -25,7 +26,7 @@ local function refuse_all()
     at = at + 2 + tonumber(ARGV[at + 1])
   end
   if settlements > 0 then call('HINCRBY', K.count, 'stale', settlements) end
-  return {'LOST', clock.ms, -1, {}, {}, {}, {}, {}, {}}
+  return {'LOST', clock.ms, -1, {}, {}, {}, {}, {}, {}, 0}
 end
 
 local function standing()
@@ -37,7 +38,8 @@ end
 local function answer(status, stale, ids, values, scores)
   local due = -1
   if #ids == 0 and n > 0 then due = next_due_ms() end
-  return {status, clock.ms, due, stale, cancelled_among(own), ids, values, scores, crashes_of(ids)}
+  local trial = on_trial(version) and 1 or 0
+  return {status, clock.ms, due, stale, cancelled_among(own), ids, values, scores, crashes_of(ids), trial}
 end
 
 local function answer_again(stale)

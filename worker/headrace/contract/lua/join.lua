@@ -1,19 +1,36 @@
 -- (new session) → live. A worker's first word; may be repeated. A sid serves one session: whoever has lost it takes
 -- another.
---@include keys, clock
+--@include keys, clock, protocol
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] sid, [2] lease_ms, [3] presence (msgpack), [4] protocol
 -- RETURNS: {'OK', now_ms} | {'UPGRADE', the least protocol this queue takes}
+--          | {'AHEAD', the protocol of a live worker that is too far behind this one}
 --          | {'LOST', now_ms} (this sid's jobs are being taken from it)
 read_clock()
-local least = tonumber(call('HGET', K.meta, 'min_proto')) or 0
-if tonumber(ARGV[4]) < least then return {'UPGRADE', least} end
+local mine = tonumber(ARGV[4])
+local meta = call('HMGET', K.meta, 'min_proto', 'proto')
+local least = least_protocol(meta[1], meta[2])
+if mine < least then return {'UPGRADE', least} end
+
+local function spoken_by(sid)
+  local presence = call('HGET', K.workers, sid)
+  local readable, said = pcall(cmsgpack.unpack, presence or '')
+  return readable and type(said) == 'table' and tonumber(said[6]) or mine
+end
+
+if mine - SKEW > 1 then -- else nobody can be too far behind
+  for _, sid in ipairs(call('ZRANGEBYSCORE', K.sess, clock.ms, '+inf')) do
+    local spoken = spoken_by(sid)
+    if spoken < mine - SKEW then return {'AHEAD', spoken} end
+  end
+end
 if call('ZSCORE', K.reaping, ARGV[1]) then return {'LOST', clock.ms} end
 
 call('SREM', K.idle, '') -- a removal first: a full Redis must still let workers in, or it never drains
 local lease = tonumber(ARGV[2])
 call('ZADD', K.sess, clock.ms + lease, ARGV[1])
 call('HSET', K.workers, ARGV[1], ARGV[3])
-call('HSET', K.meta, 'lease', math.max(lease, call('ZCARD', K.sess) > 1 and clock.lease or 0))
+local longest = math.max(lease, call('ZCARD', K.sess) > 1 and clock.lease or 0)
+call('HSET', K.meta, 'lease', longest, 'proto', math.max(mine, tonumber(meta[2]) or 0))
 save_clock()
 return {'OK', clock.ms}

@@ -1,5 +1,5 @@
 -- Reads a consistent snapshot of the queue's numbers; writes nothing.
---@include keys
+--@include keys, protocol
 -- KEYS: [1] the queue's prefix
 -- ARGV: none
 -- RETURNS: flat list name, value, …; then 'counts', {…}, 'versions', {…}, 'workers', {sid, presence, leases, deadline, cordoned, …}
@@ -27,7 +27,7 @@ local sessions = call('ZRANGE', K.sess, 0, -1, 'WITHSCORES')
 for i = 1, #sessions, 2 do read_session(sessions[i], sessions[i + 1]) end
 for _, sid in ipairs(call('ZRANGE', K.reaping, 0, -1)) do leased = leased + call('HLEN', K['own:' .. sid]) end
 
-local meta = call('HMGET', K.meta, 'paused', 'asleep', 'owner', 'owner_until')
+local meta = call('HMGET', K.meta, 'paused', 'asleep', 'owner', 'owner_until', 'proto', 'min_proto', 'trial', 'trial_until')
 local owner = (tonumber(meta[4]) or 0) > now_ms and meta[3] or ''
 local due = call('ZCOUNT', K.sched, '-inf', now_ms)
 local next_due = call('ZRANGEBYSCORE', K.sched, '(' .. string.format('%.0f', now_ms), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
@@ -39,5 +39,7 @@ return {
   'oldest_dead_ms', oldest_dead and math.floor(tonumber(oldest_dead) / 1000) or -1,
   'expired_sessions', call('ZCOUNT', K.sess, '-inf', now_ms) + call('ZCARD', K.reaping),
   'paused', meta[1] == '1' and 1 or 0, 'asleep', meta[2] == '1' and 1 or 0, 'owner', owner,
+  'protocol', tonumber(meta[5]) or 0, 'least_protocol', least_protocol(meta[6], meta[5]),
+  'trial', meta[7] or '', 'trial_left_ms', meta[7] and math.max((tonumber(meta[8]) or 0) - now_ms, 0) or 0,
   'counts', call('HGETALL', K.count), 'versions', call('HGETALL', K.versions), 'workers', workers,
 }

@@ -1,9 +1,25 @@
--- leased → ready | suspects | dead: the jobs of sessions whose lease has ended. A crash is counted apart from attempts.
+-- leased → ready | suspects | dead: the jobs of sessions whose lease has ended. A crash is counted apart from attempts,
+-- and against nobody when its version was on trial.
 -- A session is fenced first (out of `sess`, into `reaping`); its ids follow, a chunk a call.
+
+-- The version of a session, '' if it can't be read.
+local function version_of(sid)
+  local presence = call('HGET', K.workers, sid)
+  local readable, said = pcall(cmsgpack.unpack, presence or '')
+  return readable and type(said) == 'table' and said[2] or ''
+end
+
+-- Counts a death with jobs in hand, and notes whether they are to be spared: the trial may be over when they are moved.
+local function note_death(sid)
+  if call('HLEN', K['own:' .. sid]) == 0 then return end
+  local version = version_of(sid)
+  if version ~= '' then call('HINCRBY', K.versions, version .. ':crashed', 1) end
+  if on_trial(version) then call('HSET', K['lane:' .. sid], 'spared', '1') end
+end
 
 local function fence(sid)
   call('ZREM', K.sess, sid)
-  call('ZADD', K.reaping, clock.ms, sid)
+  if call('ZADD', K.reaping, clock.ms, sid) == 1 then note_death(sid) end
   call('SREM', K.idle, sid)
   call('HDEL', K.workers, sid)
 end
@@ -17,12 +33,12 @@ local function bury_crashed(id, crashes)
   call('HDEL', K.crash, id)
 end
 
-local function abandon(ids)
+local function abandon(ids, spared)
   local known = call('HMGET', K.jobs, unpack(ids))
   local back, scores = {}, {}
   for i, id in ipairs(ids) do
     if known[i] and not cancel_pending(id) then
-      local crashes = call('HINCRBY', K.crash, id, 1)
+      local crashes = spared and 0 or call('HINCRBY', K.crash, id, 1)
       if crashes >= CRASH_LIMIT then
         bury_crashed(id, crashes)
         call('HINCRBY', K.count, 'dead', 1)
@@ -40,7 +56,7 @@ end
 local function reap_one(sid)
   local own = K['own:' .. sid]
   local ids = take_some(own)
-  if #ids > 0 then abandon(ids) end
+  if #ids > 0 then abandon(ids, call('HEXISTS', K['lane:' .. sid], 'spared') == 1) end
   if call('EXISTS', own) == 0 then
     call('ZREM', K.reaping, sid)
     call('UNLINK', K['lane:' .. sid])

@@ -38,12 +38,6 @@ end
 
 local settle = {}
 
--- {kind, id, claim}: done after all, told once more when Redis turned out to have forgotten it
-function settle.done(s)
-  forget({s[2]})
-  return 'completed'
-end
-
 -- {kind, id, claim, attempts, delay_ms}: failed, to be tried again
 function settle.retry(s)
   if cancel_pending(s[2]) then return 'failed' end
@@ -96,6 +90,30 @@ function settle.result(s)
   return 'completed'
 end
 
+local function attempts_of(id)
+  local value = call('HGET', K.jobs, id)
+  return value and string.byte(value, 2) or 0
+end
+
+-- What a version on trial says of a job that it has failed: a retry or a burial without charge. A retry that the handler
+-- asked for, which charges nothing anyway, is neither evidence nor slowed down.
+local function settle_on_trial(version, s)
+  if s[1] == 'retry' and s[4] <= attempts_of(s[2]) then
+    settle.retry(s)
+    return 'released'
+  end
+  if cancel_pending(s[2]) then return 'failed' end
+  local first = give_back(version, s[2], s[1] == 'retry' and s[5] or 0)
+  call('HINCRBY', K.count, 'released', 1)
+  call('HINCRBY', K.versions, version .. ':returned', 1)
+  return first and 'failed' or 'released'
+end
+
+local function settle_one(version, trial, s)
+  if trial and (s[1] == 'retry' or s[1] == 'bury') then return settle_on_trial(version, s) end
+  return settle[s[1]](s)
+end
+
 local function count_version(version, outcomes, service_us)
   local prefix = version .. ':'
   if outcomes.completed > 0 then call('HINCRBY', K.versions, prefix .. 'completed', outcomes.completed) end
@@ -109,10 +127,11 @@ end
 local function settle_all(own, version, others)
   local stale = {}
   local outcomes = {completed = settle_done(own, stale), failed = 0, dead = 0, released = 0, cancelled = 0}
+  local trial = on_trial(version)
   for _, s in ipairs(others) do
     if call('HGET', own, s[2]) == s[3] then
       call('HDEL', own, s[2])
-      local outcome = settle[s[1]](s)
+      local outcome = settle_one(version, trial, s)
       outcomes[outcome] = outcomes[outcome] + 1
     else
       stale[#stale + 1] = s[2]

@@ -1,0 +1,73 @@
+"""What the queues tell about versions: the counts of their workers' runs, as values. Judges nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from headrace.contract.stats import QueueStats, VersionCounts
+from headrace_operator.api.status import RunCounts
+
+
+@dataclass(frozen=True)
+class Runs:
+    """What the workers of one version have done, all queues together."""
+
+    completed: int = 0
+    failed: int = 0
+    crashed: int = 0
+    """Workers that died with jobs in hand."""
+
+    @property
+    def finished(self) -> int:
+        """Runs that came to an end of their own."""
+        return self.completed + self.failed
+
+    @property
+    def failed_percent(self) -> float:
+        """Failed runs out of 100 finished; 0 where none has finished."""
+        return 100 * self.failed / self.finished if self.finished else 0.0
+
+    def since(self, before: RunCounts) -> Runs:
+        """What came after `before`. Counts that are smaller now were begun anew: the queue's data was lost."""
+        if self.completed < before.completed or self.failed < before.failed or self.crashed < before.crashed:
+            return self
+        return Runs(
+            self.completed - before.completed, self.failed - before.failed, max(self.crashed - before.crashed, 0)
+        )
+
+    def counts(self) -> RunCounts:
+        """As kept in a status."""
+        return RunCounts(completed=self.completed, failed=self.failed, crashed=self.crashed)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is known of all versions' work."""
+
+    runs: Mapping[str, Runs] = field(default_factory=dict)
+    """By version."""
+    holding: Mapping[str, int] = field(default_factory=dict)
+    """Jobs in the hands of each version's workers; a version is in it as long as it has a session."""
+    paused: bool = False
+    """No queue gives out jobs."""
+
+    def of(self, version: str) -> Runs:
+        """The runs of one version, of which there may be none yet."""
+        return self.runs.get(version, Runs())
+
+
+def tally(queues: Sequence[QueueStats]) -> Work:
+    """The sum over a WorkerQueue's queues, all of which must be known."""
+    runs: dict[str, Runs] = {}
+    holding: dict[str, int] = {}
+    for queue in queues:
+        for version, counts in queue.versions.items():
+            runs[version] = _plus(runs.get(version, Runs()), counts)
+        for worker in queue.workers:
+            holding[worker.version] = holding.get(worker.version, 0) + worker.leases
+    return Work(runs, holding, paused=bool(queues) and all(queue.paused for queue in queues))
+
+
+def _plus(runs: Runs, counts: VersionCounts) -> Runs:
+    return Runs(runs.completed + counts.completed, runs.failed + counts.failed, runs.crashed + counts.crashed)

@@ -1,0 +1,122 @@
+"""The series of one WorkerQueue: which there are, and how each is read from what the loop knows. Asks nobody.
+
+Every series has the labels namespace and name; further labels take values from closed sets. What is unknown has no
+sample: an absent series is never to be read as zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from headrace.contract.stats import QueueStats
+from headrace_operator.core.conditions import ConditionType, condition
+from headrace_operator.reconcile.observe import readings
+from headrace_operator.reconcile.record import Record
+
+Samples = Iterable[tuple[tuple[str, ...], float]]
+"""Values of the further labels, and the sample's value."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One family of metrics."""
+
+    name: str
+    """Without the prefix and, for a counter, without _total."""
+    text: str
+    read: Callable[[Record], Samples]
+    labels: tuple[str, ...] = ()
+    """Beside namespace and name."""
+
+
+def _wanted(record: Record) -> Samples:
+    if record.status is not None and record.status.last_decision is not None:
+        yield (), record.status.last_decision.desired
+
+
+def _replicas(record: Record) -> Samples:
+    if record.status is None:
+        return
+    yield ("asked",), record.status.replicas
+    yield ("ready",), record.status.ready_replicas
+    yield ("terminating",), sum(version.terminating for version in record.status.versions)
+
+
+def _jobs(record: Record) -> Samples:
+    found = _stats(record)
+    if found is None:
+        return
+    yield ("scheduled",), sum(one.scheduled for one in found)
+    yield ("ready",), sum(one.ready + one.due for one in found)
+    yield ("leased",), sum(one.leased for one in found)
+    yield ("parked",), sum(one.parked for one in found)
+    yield ("dead",), sum(one.dead for one in found)
+
+
+def _oldest_ready(record: Record) -> Samples:
+    found = _stats(record)
+    if found is not None:
+        yield (), max(_age(one.now_ms, one.oldest_ready_ms) for one in found)
+
+
+def _oldest_dead(record: Record) -> Samples:
+    found = _stats(record)
+    if found is not None:
+        yield (), max(_age(one.now_ms, one.oldest_dead_ms) for one in found)
+
+
+def _age(now_ms: int, since_ms: int | None) -> float:
+    return 0.0 if since_ms is None else max(now_ms - since_ms, 0) / 1000
+
+
+def _redis_up(record: Record) -> Samples:
+    found = condition(record.status, ConditionType.REDIS_AVAILABLE)
+    if found is not None and found.status != "Unknown":
+        yield (), float(found.status == "True")
+
+
+def _conditions(record: Record) -> Samples:
+    for one in record.status.conditions if record.status else ():
+        if one.status != "Unknown":
+            yield (one.type, one.reason), float(one.status == "True")
+
+
+def _count(read: Callable[[QueueStats], int]) -> Callable[[Record], Samples]:
+    def samples(record: Record) -> Iterator[tuple[tuple[str, ...], float]]:
+        found = _stats(record)
+        if found is not None:
+            yield (), sum(map(read, found))
+
+    return samples
+
+
+def _stats(record: Record) -> list[QueueStats] | None:
+    """The numbers of all its queues, or None as soon as one is unknown."""
+    found = [reading.stats for reading in readings(record).values()]
+    known = [one for one in found if isinstance(one, QueueStats)]
+    return known if known and len(known) == len(found) else None
+
+
+GAUGES: Final = (
+    Series("replicas_desired", "Workers that the last decision wants.", _wanted),
+    Series("replicas", "Workers, all versions together, by state.", _replicas, ("state",)),
+    Series("jobs", "Jobs by state; dead ones are the dead letters.", _jobs, ("state",)),
+    Series("oldest_ready_age_seconds", "How long the longest-waiting job has been runnable.", _oldest_ready),
+    Series("oldest_dead_letter_age_seconds", "How long ago the oldest dead letter was buried.", _oldest_dead),
+    Series("redis_up", "Whether the queues' numbers can be read.", _redis_up),
+    Series("condition", "Conditions of the status: 1 is True, 0 False.", _conditions, ("type", "reason")),
+)
+COUNTERS: Final = (
+    Series("jobs_enqueued", "Jobs ever enqueued.", _count(lambda one: one.enqueued)),
+    Series(
+        "jobs_completed", "Jobs that ended well.", _count(lambda one: sum(v.completed for v in one.versions.values()))
+    ),
+    Series(
+        "runs_failed", "Runs that ended in an error.", _count(lambda one: sum(v.failed for v in one.versions.values()))
+    ),
+    Series("jobs_crashed", "Runs that ended with their worker.", _count(lambda one: one.crashed)),
+    Series("jobs_released", "Jobs that a worker gave back unfinished.", _count(lambda one: one.released)),
+    Series("jobs_replayed", "Dead letters that were put back.", _count(lambda one: one.replayed)),
+)

@@ -1,0 +1,61 @@
+"""Keeps each WorkerQueue's PodDisruptionBudget: makes it, mends it, takes it away. Touches none that isn't ours."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any, Final
+
+from headrace_operator.api.names import API_VERSION, PLURAL, QueueKey
+from headrace_operator.cluster.api import Api
+from headrace_operator.cluster.errors import ApiConflictError, ApiNotFoundError
+from headrace_operator.cluster.reflector import Reflector
+from headrace_operator.runtimes.kubernetes.budget import budget, correction
+from headrace_operator.runtimes.kubernetes.view import View
+from headrace_operator.seams.errors import RuntimeUnavailableError
+
+Json = dict[str, Any]
+OFF: Final = "spec.disruption.podDisruptionBudget: false"
+
+
+class Budgets:
+    """A look costs no request while all is as wanted."""
+
+    def __init__(self, api: Api, view: View) -> None:
+        self._api, self._view = api, view
+
+    async def keep(self, key: QueueKey, most: int | str | None) -> None:
+        """The budget of `key` lets `most` go; None: there is none. Raises ApiErrors and RuntimeUnavailableError."""
+        known = self._view.budgets(key.namespace)
+        found = known.get(key.namespace, key.name)
+        if most is None:
+            if found is not None:
+                await self._remove(key, known, found)
+        elif found is None:
+            await self._create(key, known, most)
+        elif (patch := correction(found, key, most)) is not None:
+            try:
+                known.note(await self._api.patch(_path(key), patch))
+            except ApiNotFoundError:
+                known.forget(found)
+
+    async def _create(self, key: QueueKey, known: Reflector, most: int | str) -> None:
+        owner = await self._api.get(f"/apis/{API_VERSION}/namespaces/{key.namespace}/{PLURAL}/{key.name}")
+        body = budget(key, owner["metadata"]["uid"], most)
+        try:
+            known.note(await self._api.create(_path(key, of_all=True), body))
+        except ApiConflictError as exc:
+            # Ours, and the watch has yet to tell; or somebody's, and it never will.
+            raise RuntimeUnavailableError(
+                f"there is a PodDisruptionBudget {key.name} already; if it is yours, rename it or say {OFF}"
+            ) from exc
+
+    async def _remove(self, key: QueueKey, known: Reflector, found: Json) -> None:
+        options = {"preconditions": {"uid": found["metadata"]["uid"]}}
+        with suppress(ApiNotFoundError, ApiConflictError):  # gone, or another of that name by now
+            await self._api.delete(_path(key), options)
+        known.forget(found)
+
+
+def _path(key: QueueKey, *, of_all: bool = False) -> str:
+    path = f"/apis/policy/v1/namespaces/{key.namespace}/poddisruptionbudgets"
+    return path if of_all else f"{path}/{key.name}"

@@ -1,0 +1,35 @@
+"""Asks the name service for a server's addresses, as a step of its own: so its silence isn't taken for the server's."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from headrace.errors import QueueUnavailableError
+from headrace.wire.target import Target
+
+Address = tuple[str, int]
+"""Numeric host, and port."""
+
+
+async def resolve(target: Target, timeout: float) -> list[Address]:
+    """Every address of `target`, the system's favourite first.
+
+    Empty for a unix socket, which has a path. Raises QueueUnavailableError within `timeout` seconds; its cause is a
+    socket.gaierror.
+    """
+    if target.unix_path:
+        return []
+    try:
+        async with asyncio.timeout(timeout):
+            found = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    except TimeoutError:
+        silence = socket.gaierror(socket.EAI_AGAIN, f"the name service gave no answer within {timeout:g} s")
+        raise _unavailable(target, silence) from silence
+    except socket.gaierror as error:
+        raise _unavailable(target, error) from error
+    return list(dict.fromkeys((str(address[0]), target.port) for *_, address in found))
+
+
+def _unavailable(target: Target, error: socket.gaierror) -> QueueUnavailableError:
+    return QueueUnavailableError(f"can't connect to {target.redacted}: {error.strerror}")
