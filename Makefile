@@ -3,10 +3,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup demo test check format lock soak bench crds clean
+.PHONY: help setup demo test check format lock soak bench images cluster cluster-down crds clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: .venv/.installed ## the virtual environment, from the hashed lock
 
@@ -30,18 +30,34 @@ format: setup ## rewrite the code in the house format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-soak: setup ## the long fault loops; writes benchmarks/soak.json
+soak: setup ## the long proofs, on this machine and on a cluster; writes benchmarks/soak.json; goes on where it was broken off
 	@$(BIN)/python -m tests.faults --runs 20
+	@$(BIN)/python -m tests.operator_faults --runs 5
+	@$(BIN)/python -m e2e.soak
 
 bench: setup ## side by side with the peers; writes benchmarks/results.json
 	@$(BIN)/python -m benchmarks
 
+images: ## the images of the worker, the operator and the example, in this machine's Docker
+	@bash scripts/images.sh
+
+cluster: ## a kind cluster with headrace installed by its chart
+	@bash scripts/cluster.sh up
+
+cluster-down: ## delete that cluster
+	@bash scripts/cluster.sh down
+
 crds: setup ## write crds/ from the models
 	@$(BIN)/python -m headrace_operator.api.crd crds
 
-lock: ## resolve requirements/lock.txt anew (needs uv)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras --group lint --group test \
-	  --no-header --upgrade pyproject.toml requirements/build.in -o requirements/lock.txt
+RESOLVE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade
+
+lock: ## resolve requirements/ anew (needs uv); the images' locks are parts of lock.txt
+	$(RESOLVE) --all-extras --group lint --group test pyproject.toml requirements/build.in -o requirements/lock.txt
+	$(RESOLVE) -c requirements/lock.txt requirements/build.in -o requirements/build.txt
+	$(RESOLVE) -c requirements/lock.txt pyproject.toml -o requirements/worker.txt
+	$(RESOLVE) -c requirements/lock.txt --extra operator pyproject.toml -o requirements/operator.txt
+	echo redis | $(RESOLVE) -c requirements/lock.txt - -o examples/code-index/requirements.txt
 
 clean: ## remove what the targets made in the checkout
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .headrace
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .headrace build

@@ -37,5 +37,15 @@ if bash e2e/helm/build.sh >/dev/null; then
 else
   leave_out "the tests of the chart" "see the line above"
 fi
+if bash scripts/images.sh --e2e >/dev/null; then
+  say "Docker and the images are ready"
+else
+  leave_out "the tests of the images" "see the line above"
+fi
+if bash e2e/programs.sh >/dev/null && bash e2e/node/build.sh >/dev/null; then
+  say "kind and its nodes' image are ready"
+else
+  leave_out "the tests on a cluster" "see the line above"
+fi
 
 exec .venv/bin/python -m pytest "$@"
