@@ -61,7 +61,8 @@ class KopfWatch:
 
         @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
         async def hear(event: Any, **_: Any) -> None:
-            loop.call_soon_threadsafe(self._on_event, event["type"], event["object"])
+            if not self._stop.is_set():  # whoever has stopped this watch may watch anew already
+                loop.call_soon_threadsafe(self._on_event, event["type"], event["object"])
 
         login = kopf.login_with_service_account if in_cluster() else kopf.login_with_kubeconfig
         kopf.on.login(registry=registry)(login)

@@ -45,6 +45,11 @@ class Counts(Listener):
         """Reconciles in each class; the last one has no upper bound."""
         self.queues: dict[QueueKey, QueueCounts] = {}
 
+    def forget(self) -> None:
+        """Another process leads: what was counted for WorkerQueues is its matter now."""
+        self.queues.clear()
+        self.heard = time.monotonic()
+
     def looked(self, look: Look) -> None:
         """See Listener."""
         self.reconciles += 1

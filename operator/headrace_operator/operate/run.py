@@ -13,7 +13,13 @@ from typing import Any, Final
 from headrace.errors import ConfigError
 from headrace_operator.api.names import API_VERSION, GROUP, PLURAL, QueueKey
 from headrace_operator.cluster.api import Api, connect
-from headrace_operator.cluster.errors import ApiDeniedError, ApiError, ApiNotFoundError, ApiUnavailableError
+from headrace_operator.cluster.errors import (
+    ApiDeniedError,
+    ApiError,
+    ApiNotFoundError,
+    ApiUnavailableError,
+    NotLeadingError,
+)
 from headrace_operator.cluster.health import serve_health
 from headrace_operator.cluster.leadership import Leadership
 from headrace_operator.objects.kubernetes import KubernetesObjects
@@ -37,7 +43,7 @@ SYNC_SECONDS: Final = 60.0
 
 
 async def operate(settings: OperatorSettings) -> None:
-    """Run until SIGTERM or SIGINT. Raises ConfigError, and NotLeadingError once leadership is lost."""
+    """Run until SIGTERM or SIGINT. Raises ConfigError."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -58,8 +64,20 @@ async def operate(settings: OperatorSettings) -> None:
 async def _serve(
     api: Api, leadership: Leadership, readiness: Readiness, settings: OperatorSettings, counts: Counts
 ) -> None:
+    """Lead, and stand by again whenever that is lost.
+
+    A process that ended for it would be started again by its kubelet, later and later with each outage.
+    """
     await _check_access(api, settings)
-    await _lead(api, leadership, readiness, settings, counts)
+    while True:
+        try:
+            await _lead(api, leadership, readiness, settings, counts)
+        except* (NotLeadingError, TimeoutError) as lost:
+            log.warning("leading no more: %s", "; ".join(str(one) or "took too long" for one in lost.exceptions))
+        finally:
+            readiness.work = None
+            counts.forget()
+        await leadership.release()
 
 
 async def _lead(

@@ -58,9 +58,9 @@ READY = {"Ready": ("True", "")}
             "CrashLoopBackOff: exit code 3, headrace worker: too old",
         ),
         (
-            pod({"state": {"terminated": {"exitCode": 1, "message": "Traceback\nValueError: no"}}}),
+            pod({"state": {"terminated": {"exitCode": 1, "message": "Traceback\nValueError: the application's"}}}),
             WorkerPhase.FAILED,
-            "exit code 1: ValueError: no",
+            "exit code 1",
         ),
         (
             pod({"state": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}),

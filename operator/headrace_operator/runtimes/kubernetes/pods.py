@@ -147,9 +147,12 @@ def _container_trouble(status: Json) -> str:
 
 
 def _last_words(ended: Json) -> str:
-    """The last line that it wrote: an error says there what is wrong."""
+    """What the worker's command said last, if that is what it ended with.
+
+    Of an application's own words nothing is repeated: they may hold what nobody else should read.
+    """
     lines: list[str] = ended.get("message", "").strip().splitlines()
-    return lines[-1] if lines else ""
+    return lines[-1] if lines and lines[-1].startswith("headrace ") else ""
 
 
 def _crashes(status: Json) -> bool:
