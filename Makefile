@@ -47,8 +47,8 @@ cluster: ## a kind cluster with headrace installed by its chart
 cluster-down: ## delete that cluster
 	@bash scripts/cluster.sh down
 
-crds: setup ## write crds/ from the models
-	@$(BIN)/python -m headrace_operator.api.crd crds
+crds: setup ## write crds/, and the chart's copy of it, from the models
+	@$(BIN)/python -m headrace_operator.api.crd crds charts/headrace/files
 
 RESOLVE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade
 

@@ -28,7 +28,8 @@ BUILD_SECONDS = 2400
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Time limits are for the tests here, not for the cluster that the first one's fixture may make."""
-    item.add_marker(pytest.mark.timeout(func_only=True))
+    if item.get_closest_marker("timeout") is None:
+        item.add_marker(pytest.mark.timeout(func_only=True))
 
 
 @pytest.fixture(scope="session")

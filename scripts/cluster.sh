@@ -33,8 +33,10 @@ up() {
   quietly kind load docker-image --name $name "${images[@]}"
   export KUBECONFIG=$kubeconfig
   say "installing charts/headrace"
+  # What was set since stays, such as valkey.enabled.
   quietly helm upgrade --install headrace charts/headrace --namespace headrace --create-namespace \
-    --set watchAll=true --set image.tag=dev --set-string podAnnotations.image="$(image_id)" --wait --timeout 180s
+    --reset-then-reuse-values --set watchAll=true --set image.tag=dev \
+    --set-string podAnnotations.image="$(image_id)" --wait --timeout 180s
   cat <<END
 export KUBECONFIG=$kubeconfig${programs:+ PATH=$programs\$PATH}
 kubectl get pods --all-namespaces

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -17,6 +18,7 @@ from headrace_operator.cluster.api import connect
 from headrace_operator.objects.kubernetes import KubernetesObjects
 from headrace_operator.runtimes.kubernetes.runtime import KubernetesRuntime
 from headrace_operator.runtimes.kubernetes.view import View
+from headrace_operator.seams.objects import EventKind
 from headrace_operator.seams.runtime import VersionSpec
 from support.control_plane import ControlPlane
 from support.crash_loop import report_crash_loop
@@ -125,3 +127,14 @@ class TestKubernetesObjects(ObjectsContract):
         monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
         async with held(shelf_in(KubeClient(control_plane, namespace))) as shelf:
             yield shelf
+
+    async def test_the_log_tells_what_the_events_do(self, shelf: Shelf, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.INFO, logger="headrace_operator")
+        await shelf.applied()
+        await shelf.objects.emit(shelf.key(), EventKind.NORMAL, "Scaled", "from 0 to 1 workers")
+        await shelf.objects.emit(shelf.key(), EventKind.WARNING, "RolledBack", "20 of 20 runs failed")
+        told = [(one.levelname, one.getMessage()) for one in caplog.records if str(shelf.key()) in one.getMessage()]
+        assert told == [
+            ("INFO", f"{shelf.key()}: Scaled: from 0 to 1 workers"),
+            ("WARNING", f"{shelf.key()}: RolledBack: 20 of 20 runs failed"),
+        ]

@@ -7,7 +7,7 @@ import time
 from support.kube_client import until
 from support.live_fleet import QUEUE, LiveFleet, StartFleet, scaling
 
-COLUMNS = ["NAME", "READY", "REPLICAS", "READY JOBS", "IN FLIGHT", "DEAD", "VERSION", "AGE"]
+COLUMNS = ["NAME", "READY", "REPLICAS", "READY JOBS", "IN FLIGHT", "DEAD", "ROLLOUT", "WHY", "AGE"]
 
 
 async def ready(fleet: LiveFleet) -> None:

@@ -205,3 +205,22 @@ async def test_a_version_that_crashes_on_start_is_rolled_back(start_fleet: Start
         await all_done(fleet, load)
         ledger = await fleet.ledger()
         assert (ledger.interrupted, ledger.redelivered) == (0, 0)
+
+
+async def test_a_version_that_the_api_server_refuses_is_named_and_the_old_one_is_tended(
+    start_fleet: StartFleet,
+) -> None:
+    async with start_fleet() as fleet:
+        await fleet.kube.apply(fleet.manifest(replicas=1))
+        await until(lambda: fleet.kubelet.pods)
+        misspelled = fleet.worker() | {"podTemplate": {"spec": {"nodeSelectr": {"disk": "fast"}}}}
+        await fleet.kube.apply(fleet.manifest(replicas=2, worker=misspelled))
+
+        async def said() -> bool:
+            found = await fleet.kube.condition(QUEUE, "Progressing")
+            return found["reason"] == "VersionFailing" and "spec.template.spec.nodeSelectr" in found["message"]
+
+        await until(said)
+        await until(lambda: len(fleet.kubelet.pods) == 2)
+        await fleet.kube.apply(fleet.manifest(replicas=2, worker=fleet.worker(RELEASE="2")))
+        await until(lambda: len(fleet.kubelet.pods) == 3)

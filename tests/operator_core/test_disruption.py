@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from headrace.contract.replies import Presence, encode_presence
 from headrace_operator.api.names import QueueKey
 from headrace_operator.core.conditions import ConditionReason, ConditionType
 from headrace_operator.core.observation import Unknown
+from headrace_operator.seams.errors import RuntimeUnavailableError
 from support.fleet_rig import Rig, until
 from support.seeding import Seeder
 
@@ -106,3 +109,22 @@ async def test_a_place_that_refuses_protection_gets_its_workers_all_the_same(rig
         await rig.seeder().enqueue("a")
         await rig.has_workers(key, 1)
         await rig.reason(key, ConditionType.PROGRESSING, ConditionReason.UP_TO_DATE)
+
+
+async def test_a_limit_that_cannot_be_set_keeps_no_mark_from_a_worker(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise RuntimeUnavailableError("there is a PodDisruptionBudget emails already")
+
+    monkeypatch.setattr(rig.runtime, "limit_disruption", refuse)
+    key = rig.apply(replicas=2)
+    async with rig.running():
+        name, _ = await workers(rig, key)
+        seeder = rig.seeder()
+        await seeder.enqueue("a")
+        await tell(seeder, name, 31_000)
+        await seeder.exchange(1)
+        await protected(rig, key, name)
+        await seeder.exchange(0, ["release", "a", seeder.claim, "1", 60_000])
+        await protected(rig, key)

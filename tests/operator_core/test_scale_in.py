@@ -8,7 +8,7 @@ import pytest
 
 from headrace_operator.api.names import QueueKey
 from headrace_operator.core.conditions import ConditionReason, ConditionType
-from support.fleet_rig import Rig, until
+from support.fleet_rig import GATED, Rig, until
 from support.seeding import Seeder
 
 
@@ -108,6 +108,25 @@ async def test_without_an_idle_one_the_least_busy_becomes_it(rig: Rig) -> None:
         await crew.sessions[old].ask(0, ["done", "a", "0.2", 0])
         await rig.has_workers(key, 1)
         assert await crew.left() == {young}
+        await crew.is_free()
+
+
+async def test_beside_a_canary_too_the_busy_one_stays(redis_url: str) -> None:
+    rig = Rig(redis_url, GATED)
+    key = rig.apply(worker={"app": "one"}, replicas=3)
+    async with rig.running():
+        crew = Crew(rig, key)
+        idle, _, youngest = await crew.come(3)
+        await crew.take(youngest, "a")
+        key = rig.apply(worker={"app": "two"}, replicas=3)
+        await rig.reason(key, ConditionType.PROGRESSING, ConditionReason.CANARY)
+        await rig.has_workers(key, 4)
+        rig.apply(worker={"app": "two"}, replicas=1)
+        await rig.has_workers(key, 2)
+        left = await crew.left()
+        assert youngest in left
+        assert idle not in left
+        await rig.reason(key, ConditionType.PROGRESSING, ConditionReason.CANARY)
         await crew.is_free()
 
 

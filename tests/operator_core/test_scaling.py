@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from headrace.admin.queue_admin import stats_many
 from headrace_operator.core.conditions import ConditionReason, ConditionType
 from headrace_operator.core.observation import Unknown
-from support.fleet_rig import FAST, Rig, redis_spec, until
+from headrace_operator.reconcile import redis_watch
+from support.fleet_rig import BY_SIGNAL, FAST, Rig, redis_spec, until
 from support.servers import RedisServer
 
 
@@ -20,6 +24,36 @@ async def test_an_enqueue_wakes_the_fleet_without_polling(attentive: Rig) -> Non
         await attentive.at_rest()
         await attentive.seeder().enqueue("a")
         await attentive.has_workers(key, 1)
+
+
+async def test_one_slow_read_puts_off_no_wake_up(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = asyncio.Event()
+
+    async def read(*arguments: Any, **options: Any) -> Any:
+        if slow.is_set():
+            slow.clear()
+            await asyncio.sleep(3)
+        return await stats_many(*arguments, **options)
+
+    monkeypatch.setattr(redis_watch, "stats_many", read)
+    rig = Rig(redis_url, replace(BY_SIGNAL, redis_timeout=5, poll_slowest=60))
+    key, seeder = rig.apply(), rig.seeder()
+    async with rig.running():
+        await rig.at_rest()
+        slow.set()
+        await seeder.enqueue("later", delay_ms=3_600_000)
+        await until("the slow read has begun", _cleared(slow))
+        await rig.at_rest()
+        await seeder.enqueue("a")
+        # A tenth of the time at most goes into reading, so after such a read it would be half a minute.
+        await rig.has_workers(key, 1)
+
+
+def _cleared(event: asyncio.Event) -> Callable[[], Awaitable[bool]]:
+    async def so() -> bool:
+        return not event.is_set()
+
+    return so
 
 
 async def test_a_delayed_job_wakes_it_when_it_falls_due(attentive: Rig) -> None:

@@ -81,14 +81,16 @@ def _columns() -> list[dict[str, Any]]:
         _column("Ready jobs", "integer", ".status.queue.ready"),
         _column("In flight", "integer", ".status.queue.leased"),
         _column("Dead", "integer", ".status.deadLetters.total"),
-        _column("Version", "string", ".status.versions[0].hash"),
-        _column("Why", "string", ".status.lastDecision.reason", wide=True),
-        _column("Scheduled", "integer", ".status.queue.scheduled", wide=True),
-        _column("Ready workers", "integer", ".status.readyReplicas", wide=True),
-        _column("App", "string", ".spec.worker.app", wide=True),
-        _column("Paused", "boolean", ".spec.paused", wide=True),
-        _column("Message", "string", condition.format("Ready", "message"), wide=True),
+        _column("Rollout", "string", ".status.rollout.phase"),
+        _column("Why", "string", ".status.lastDecision.reason"),
         _column("Age", "date", ".metadata.creationTimestamp"),
+        _column("Ready workers", "integer", ".status.readyReplicas", wide=True),
+        _column("Scheduled", "integer", ".status.queue.scheduled", wide=True),
+        _column("Paused", "string", condition.format("Paused", "status"), wide=True),
+        _column("Redis", "string", condition.format("RedisAvailable", "reason"), wide=True),
+        _column("App", "string", ".spec.worker.app", wide=True),
+        _column("Version", "string", ".status.versions[0].hash", wide=True),
+        _column("Message", "string", ".status.lastDecision.message", wide=True),
     ]
 
 
@@ -110,10 +112,11 @@ def render() -> str:
     return HEADER + text
 
 
-def main(folder: Path) -> None:
-    """Write the file into `folder`."""
-    (folder / f"{PLURAL}.{GROUP}.yaml").write_text(render(), encoding="utf-8")
+def main(*folders: Path) -> None:
+    """Write the file into each of `folders`."""
+    for folder in folders:
+        (folder / f"{PLURAL}.{GROUP}.yaml").write_text(render(), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(*map(Path, sys.argv[1:]))

@@ -95,7 +95,7 @@ class Api:
                 try:
                     if response.status >= 400:
                         raise error_for(response.status, await response.text(), what)
-                    yield _events(response)
+                    yield _events(response, what)
                 finally:
                     _cut(response)
         except (aiohttp.ClientError, OSError, TimeoutError) as exc:
@@ -125,8 +125,7 @@ class Api:
             raise ApiUnavailableError(f"{what}: {_reason(exc)}") from exc
         if response.status >= 400:
             raise error_for(response.status, text, what)
-        answer: Json = json.loads(text)
-        return answer
+        return _parsed(text, what)
 
     async def _send(
         self,
@@ -191,10 +190,19 @@ async def connect() -> AsyncIterator[Api]:
         yield Api(client)
 
 
-async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[Json]:
+async def _events(response: aiohttp.ClientResponse, what: str) -> AsyncIterator[Json]:
     async for line in response.content:
         if line.strip():
-            yield json.loads(line)
+            yield _parsed(line, what)
+
+
+def _parsed(text: str | bytes, what: str) -> Json:
+    """An answer or an event; what is none comes from something in between, or was cut off."""
+    try:
+        parsed: Json = json.loads(text)
+    except ValueError as exc:
+        raise ApiUnavailableError(f"{what}: the answer is not JSON") from exc
+    return parsed
 
 
 def _cut(response: aiohttp.ClientResponse) -> None:

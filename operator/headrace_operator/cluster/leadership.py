@@ -105,7 +105,7 @@ class Leadership:
         self.heard = time.monotonic()
         spec, version = found["spec"], found["metadata"]["resourceVersion"]
         if version != self._seen.version:
-            self._seen = _Seen(version, began)
+            self._seen = _Seen(version, self.heard)  # it may have been written just before the answer
         patience = spec.get("leaseDurationSeconds") or LEASE_SECONDS
         if self._may_live(spec.get("holderIdentity") or "") and began - self._seen.since < patience:
             return False

@@ -35,6 +35,8 @@ def start_log(level: str) -> None:
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(logging.WARNING)
     logging.getLogger("headrace_operator").setLevel(level.upper())
-    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
     for noisy in ("asyncio", "aiohttp", "kopf"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # How it ends is said in one line by whoever begins it anew.
+    for part in ("running", "orchestration"):
+        logging.getLogger(f"kopf._core.reactor.{part}").setLevel(logging.CRITICAL)

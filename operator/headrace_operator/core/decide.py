@@ -185,7 +185,7 @@ def _floors(at: _Situation) -> Iterator[_Answer]:
     cooled = at.idle_for >= scaling.cooldown_seconds
     if gone_idle and not cooled:
         until = at.history.last_active + scaling.cooldown_seconds
-        because = f" since less than {scaling.cooldown_seconds} s"
+        because = f", but not for {scaling.cooldown_seconds} s yet"
         yield _Answer(1, Reason.COOLING_DOWN, because, "scaling.cooldownSeconds", until)
     if not (gone_idle and cooled):
         # The window keeps a count from flapping; for the way to zero the cooldown does.

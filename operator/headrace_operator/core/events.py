@@ -63,7 +63,8 @@ def _rollout(old: WorkerQueueStatus | None, new: WorkerQueueStatus) -> Iterator[
                 yield Event(EventKind.NORMAL, "RolloutStarted", now.message)
         case ConditionReason.ROLLING_OUT:
             if was == ConditionReason.CANARY:
-                yield Event(EventKind.NORMAL, "CanaryPassed", now.message)
+                passed = f"{new.rollout.message}; " if new.rollout else ""
+                yield Event(EventKind.NORMAL, "CanaryPassed", f"{passed}{now.message}")
             elif was != ConditionReason.VERSION_FAILING:
                 yield Event(EventKind.NORMAL, "RolloutStarted", now.message)
         case ConditionReason.VERSION_FAILING:

@@ -32,9 +32,7 @@ class Runs:
         """What came after `before`. Counts that are smaller now were begun anew: the queue's data was lost."""
         if self.completed < before.completed or self.failed < before.failed or self.crashed < before.crashed:
             return self
-        return Runs(
-            self.completed - before.completed, self.failed - before.failed, max(self.crashed - before.crashed, 0)
-        )
+        return Runs(self.completed - before.completed, self.failed - before.failed, self.crashed - before.crashed)
 
     def counts(self) -> RunCounts:
         """As kept in a status."""

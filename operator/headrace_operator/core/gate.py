@@ -25,7 +25,7 @@ class GateReason(StrEnum):
     STATS_UNAVAILABLE = "StatsUnavailable"
     """Waits: nobody knows how the canary does."""
     NO_WORKER_WANTED = "NoWorkerWanted"
-    """Waits: the fleet is at zero; the next job wakes the canary."""
+    """Waits: the fleet is at zero, where the next job wakes the canary too, or there is no room for it yet."""
     CANARY_STARTING = "CanaryStarting"
     """Waits for it to get ready."""
     CANARY_RUNNING = "CanaryRunning"
@@ -89,8 +89,10 @@ class Evidence:
     """Since when the canary has been wanted; None while it is not."""
     ready_since: float | None = None
     """Since when it has been ready; None while it never was."""
-    crashing: str | None = None
-    """Why it can't run, where its workers start and end by themselves."""
+    failing: str | None = None
+    """Why its workers can't run."""
+    crashing: bool = False
+    """They start, and end by themselves."""
     holding: int = 0
     """Jobs in its hands."""
     paused: bool = False
@@ -112,8 +114,8 @@ def allowed_percent(spec: Rollout, evidence: Evidence) -> float:
 
 def _failure(spec: Rollout, evidence: Evidence, now: float) -> Failed | None:
     runs, allowed = evidence.candidate, allowed_percent(spec, evidence)
-    if evidence.crashing is not None:
-        return Failed(GateReason.CRASHING, f"its workers crash: {evidence.crashing}")
+    if evidence.crashing:
+        return Failed(GateReason.CRASHING, f"its workers crash: {evidence.failing}")
     if runs.crashed >= DEATHS and runs.crashed > evidence.stable.crashed:
         return Failed(GateReason.WORKERS_DIED, f"{runs.crashed} of its workers died with jobs in hand")
     if 100 * runs.failed > allowed * max(spec.gate.jobs, runs.finished):
@@ -121,7 +123,8 @@ def _failure(spec: Rollout, evidence: Evidence, now: float) -> Failed | None:
         return Failed(GateReason.JOBS_FAILED, f"{_so_far(runs)}, more than {allowed:.3g} % of {judged}")
     late = evidence.ready_since is None and evidence.wanted_since is not None
     if late and now - (evidence.wanted_since or now) >= spec.progress_deadline_seconds:
-        return Failed(GateReason.NEVER_READY, f"not ready within {spec.progress_deadline_seconds} s")
+        why = f": {evidence.failing}" if evidence.failing is not None else ""
+        return Failed(GateReason.NEVER_READY, f"not ready within {spec.progress_deadline_seconds} s{why}")
     return None
 
 
@@ -132,7 +135,7 @@ def _outcome(spec: Rollout, evidence: Evidence, now: float) -> Waiting | Passed:
         return _with_few_jobs(spec, evidence, now - evidence.ready_since)
     if evidence.wanted_since is not None:
         return Waiting(GateReason.CANARY_STARTING, "its first worker starts")
-    return Waiting(GateReason.NO_WORKER_WANTED, "its first worker starts with the next job")
+    return Waiting(GateReason.NO_WORKER_WANTED, "its first worker has yet to be asked for")
 
 
 def _with_few_jobs(spec: Rollout, evidence: Evidence, waited: float) -> Waiting | Passed:
@@ -142,7 +145,7 @@ def _with_few_jobs(spec: Rollout, evidence: Evidence, waited: float) -> Waiting 
     first_jobs_run = bool(evidence.holding) and not runs.finished
     patience = spec.progress_deadline_seconds if first_jobs_run else spec.gate.timeout_seconds
     if waited < patience:
-        return Waiting(GateReason.CANARY_RUNNING, f"{so_far}, judged by {spec.gate.jobs}")
+        return Waiting(GateReason.CANARY_RUNNING, f"{so_far}, judged after {spec.gate.jobs}")
     harmless = runs.finished > 0 or not runs.crashed
     if harmless and 100 * runs.failed <= allowed_percent(spec, evidence) * runs.finished:
         return Passed(GateReason.NO_TRAFFIC, f"{so_far} within {patience} s")
@@ -150,7 +153,7 @@ def _with_few_jobs(spec: Rollout, evidence: Evidence, waited: float) -> Waiting 
 
 
 def _so_far(runs: Runs) -> str:
-    return f"{runs.failed} of {_runs(runs.finished)} failed"
+    return f"{runs.failed} of {_runs(runs.finished)} failed" if runs.finished else "no run has ended"
 
 
 def _runs(count: int) -> str:

@@ -167,13 +167,14 @@ def _try_out(fleet: _Fleet, trial: Trial) -> Plan:
     """
     version, canary, stable = trial.version, fleet.state(trial.version), fleet.state(trial.stable)
     serving = _towards(fleet, trial.stable, fleet.without(version, trial.stable))
-    added = sum(step.replicas - fleet.state(step.version).desired for step in serving.steps if isinstance(step, Scale))
+    scaled = (step for step in serving.steps if isinstance(step, Scale))
+    added = sum(max(step.replicas - fleet.state(step.version).desired, 0) for step in scaled)
     if fleet.desired == 0:
         count = 0
     elif canary.desired:
         count = min(canary.desired, max(1, fleet.desired - stable.ready))
     else:
-        room = fleet.desired + fleet.surge - fleet.exist - max(added, 0)
+        room = fleet.desired + fleet.surge - fleet.exist - added  # those that go exist until they have ended
         count = 1 if room > 0 and trial.may_start else 0
     steps = (*serving.steps, *fleet.create(version), *_scaled(canary, count), *fleet.remove((version, trial.stable)))
     message = f"version {version} is on trial: {trial.message}; {trial.stable} serves, {_ready(stable, fleet.desired)}"

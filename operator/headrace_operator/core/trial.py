@@ -163,7 +163,8 @@ def _evidence(trial: RolloutStatus, seen: Seen) -> Evidence | None:
         stable_ever=seen.work.of(trial.stable),
         wanted_since=seconds(trial.wanted_time) if trial.wanted_time else None,
         ready_since=seconds(trial.ready_time) if trial.ready_time else None,
-        crashing=canary.failing if canary.crashing else None,
+        failing=canary.failing,
+        crashing=canary.crashing,
         holding=seen.work.holding.get(seen.target, 0),
         paused=seen.work.paused,
     )

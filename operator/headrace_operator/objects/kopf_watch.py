@@ -66,14 +66,18 @@ class KopfWatch:
 
         login = kopf.login_with_service_account if in_cluster() else kopf.login_with_kubeconfig
         kopf.on.login(registry=registry)(login)
-        await kopf.operator(
-            registry=registry,
-            settings=_settings(),
-            standalone=True,
-            clusterwide=not self._namespaces,
-            namespaces=self._namespaces,
-            stop_flag=self._stop,
-        )
+        try:
+            await kopf.operator(
+                registry=registry,
+                settings=_settings(),
+                standalone=True,
+                clusterwide=not self._namespaces,
+                namespaces=self._namespaces,
+                stop_flag=self._stop,
+            )
+        finally:
+            # kopf waits for the flag in a thread of its own, and the loop does not end before that one.
+            self._stop.set()
         # Connections that were broken off say goodbye to their peers; without the loop they would stay open.
         await asyncio.sleep(FAREWELL_SECONDS)
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from headrace.errors import ConfigError
 from headrace_operator.api.names import (
     API_VERSION,
+    GROUP,
     KIND,
     PLURAL,
     REPLAY_ANNOTATION,
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 Json = dict[str, Any]
 SWEEP_SECONDS: Final = 60.0
 """Between two looks for WorkerQueues that went while the watch was cut: kopf does not tell of those."""
+AGAIN_SECONDS: Final = 5.0
+"""Before a watch that has ended is begun anew."""
 ATTEMPTS: Final = 5
 """How often a change of annotations is tried anew because somebody else was faster."""
 
@@ -53,7 +56,7 @@ class KubernetesObjects:
     async def run(self) -> None:
         """Watch until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(KopfWatch(self._namespaces, self._hear).run())
+            group.create_task(self._watch())
             group.create_task(self._sweep())
 
     def subscribe(self, on_change: Callable[[Change], None]) -> None:
@@ -83,7 +86,10 @@ class KubernetesObjects:
         return version
 
     async def emit(self, key: QueueKey, kind: EventKind, reason: str, message: str) -> None:
-        """See Objects."""
+        """See Objects. The log has it too: events are gone after an hour."""
+        level = logging.WARNING if kind is EventKind.WARNING else logging.INFO
+        fields = {"queue": str(key), "reason": reason}
+        log.log(level, "%s: %s: %s", key, reason, message, extra={"fields": fields})
         body = event(key, self._uids.get(key, ""), kind, reason, message, instance=self._instance, now=time.time())
         try:
             await self._api.create(f"/api/v1/namespaces/{key.namespace}/events", body)
@@ -155,6 +161,36 @@ class KubernetesObjects:
     def _tell(self, change: Change) -> None:
         for subscriber in self._subscribers:
             subscriber(change)
+
+    async def _watch(self) -> None:
+        """Again and again: kopf gives up when the CRD goes, and there may be one later."""
+        while True:
+            await self._until_served()
+            try:
+                await KopfWatch(self._namespaces, self._hear).run()
+            except Exception as exc:
+                log.warning("the watch of the WorkerQueues has ended and is begun anew: %s", exc)
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _until_served(self) -> None:
+        """kopf looks for the CRD once, and without one it would be silent for ever."""
+        if await self._served():
+            return
+        log.warning("the cluster serves no %s.%s: waiting for the CRD", PLURAL, GROUP)
+        while not await self._served():
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _served(self) -> bool:
+        """Asks as kopf does."""
+        try:
+            groups = (await self._api.get("/apis"))["groups"]
+            if all(group["name"] != GROUP for group in groups):
+                return False
+            kinds = (await self._api.get(f"/apis/{API_VERSION}"))["resources"]
+        except ApiError as exc:
+            log.debug("the kinds of %s can't be listed: %s", API_VERSION, exc)  # the sweep complains
+            return False
+        return any(kind["name"] == PLURAL for kind in kinds)
 
     async def _sweep(self) -> None:
         while True:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import assert_never
-
 from headrace.contract.stats import QueueStats
 from headrace_operator.core.lowering import apart, waiting
 from headrace_operator.core.observation import Observation
-from headrace_operator.core.rollout import Create, Plan, Remove, Scale
+from headrace_operator.core.rollout import Plan
+from headrace_operator.reconcile.moves import move
 from headrace_operator.reconcile.observe import known
 from headrace_operator.reconcile.protect import protect
 from headrace_operator.reconcile.record import Record
 from headrace_operator.reconcile.scale_in import tend_scale_in
 from headrace_operator.reconcile.world import World
-from headrace_operator.seams.runtime import VersionSpec
 
 
 async def carry_out(plan: Plan, seen: Observation, record: Record, world: World) -> Plan:
@@ -21,8 +19,8 @@ async def carry_out(plan: Plan, seen: Observation, record: Record, world: World)
 
     Raises HeadraceErrors; then something was not done, and the next reconcile sees what.
     """
-    plan, lowering = apart(plan, seen.versions)
-    await _move(plan, record, world)
+    plan, lowering = apart(plan, seen.versions, seen.canary)
+    plan = await move(plan, record, world)
     plan = waiting(plan, await tend_scale_in(lowering, seen, record, world))
     await _tend_queues(plan, seen, record, world)
     await protect(seen, record, world)
@@ -37,19 +35,6 @@ async def _tend_queues(plan: Plan, seen: Observation, record: Record, world: Wor
     fleet = sum(version.desired + version.terminating for version in seen.versions)
     for name in record.followed:
         record.watch.let_rest(name, fleet == 0 and not plan.steps)
-
-
-async def _move(plan: Plan, record: Record, world: World) -> None:
-    for step in plan.steps:
-        match step:
-            case Create(version):
-                await world.runtime.ensure(record.key, VersionSpec(version, record.spec))
-            case Scale(version, replicas):
-                await world.runtime.scale(record.key, version, replicas)
-            case Remove(version):
-                await world.runtime.remove(record.key, version)
-            case _:
-                assert_never(step)
 
 
 async def _pause(record: Record) -> None:

@@ -6,6 +6,7 @@ It is a courtesy to others' controllers and no part of the drain's promise, so i
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable
 
 from headrace.errors import HeadraceError
 from headrace_operator.core import protection
@@ -19,25 +20,37 @@ log = logging.getLogger(__name__)
 
 async def protect(seen: Observation, record: Record, world: World) -> None:
     """Make marks and limit what they should be now. What can't be done is tried again at the next look."""
+    # The right to one of them may be missing, or its name be taken: that is no reason to leave the other as it is.
+    failures = await _try(_limit(record, world)), await _try(_mark(seen, record, world))
+    _complain(record, "; ".join(dict.fromkeys(filter(None, failures))))
+
+
+async def _limit(record: Record, world: World) -> None:
     disruption = record.spec.disruption
+    most = disruption.max_unavailable if disruption.pod_disruption_budget else None
+    await world.runtime.limit_disruption(record.key, most)
+
+
+async def _mark(seen: Observation, record: Record, world: World) -> None:
+    if isinstance(seen.stats, Unavailable):
+        return
+    stats = known(record).values()
+    wanted = protection.protect(seen.workers, stats, record.spec.disruption.protect_after_seconds)
+    if wanted is not None:
+        await world.runtime.protect(record.key, wanted.workers)
+
+
+async def _try(work: Awaitable[None]) -> str:
+    """Why it could not be done; empty if it was."""
     try:
-        await world.runtime.limit_disruption(
-            record.key, disruption.max_unavailable if disruption.pod_disruption_budget else None
-        )
-        if isinstance(seen.stats, Unavailable):
-            return
-        stats = known(record).values()
-        wanted = protection.protect(seen.workers, stats, disruption.protect_after_seconds)
-        if wanted is not None:
-            await world.runtime.protect(record.key, wanted.workers)
+        await work
     except HeadraceError as error:
-        _complain(record, str(error))
-    else:
-        record.unprotected = None
+        return str(error)
+    return ""
 
 
 def _complain(record: Record, why: str) -> None:
     """Once for each reason, not with every look."""
-    if why != record.unprotected:
+    if why and why != record.unprotected:
         log.warning("%s: its workers are not protected as they should be: %s", record.key, why)
     record.unprotected = why

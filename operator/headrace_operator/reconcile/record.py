@@ -17,6 +17,17 @@ from headrace_operator.reconcile.replay_run import ReplayRun
 from headrace_operator.seams.objects import Applied, Change, Deleted, Refused
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """The runtime won't have this version."""
+
+    version: str
+    message: str
+    """Why, in one line."""
+    time: float
+    """When it said so, Unix seconds."""
+
+
 @dataclass(eq=False)
 class Record:
     """Mutable, by its own WorkerQueue's task alone; callbacks only leave `hear` and `wake` behind."""
@@ -41,10 +52,11 @@ class Record:
     """Queue → when it was last claimed, Unix seconds."""
     workers_seen: set[str] = field(default_factory=set)
     """Worker ids that the runtime has shown; one that is missing later is really gone."""
-    unprotected: str | None = None
-    """Why its workers can't be protected from those who clear nodes, as last complained of."""
+    unprotected: str = ""
+    """Why its workers can't be protected from those who clear nodes, as last complained of; empty if they can."""
     paused_by_spec: bool = False
     """Its queues were paused because a spec said so, and not resumed since."""
+    refusal: Refusal | None = None
     scale_in: Memory = field(default_factory=Memory)
     replay: ReplayRun | None = None
     wake: asyncio.Event = field(default_factory=asyncio.Event)

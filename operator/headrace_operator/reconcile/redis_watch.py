@@ -7,6 +7,7 @@ that doesn't answer makes its own queues unknown and delays nobody else.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from time import monotonic
@@ -30,6 +31,9 @@ _FIRST_LOOK = 3.0
 _SOONEST = 0.02
 """Least pause between two reads."""
 
+_LAST_READS = 3
+"""The quickest of them says how much reading costs."""
+
 Tell = Callable[[], None]
 
 
@@ -43,6 +47,7 @@ class RedisWatch:
         self._followers: dict[str, dict[QueueKey, Tell]] = {}
         self._readings: dict[str, Reading] = {}
         self._resting: set[str] = set()
+        self._took: deque[float] = deque(maxlen=_LAST_READS)
         self._look = asyncio.Event()
         self._listed = asyncio.Event()
         self._just_read = asyncio.Event()
@@ -107,18 +112,20 @@ class RedisWatch:
             self._look.clear()
             began = monotonic()
             answered = await self._read()
-            least = self._least_pause(monotonic() - began) if answered else _SOONEST
+            ended = monotonic()
+            least = self._least_pause(ended - began) if answered else _SOONEST
             pause = max(least, min(self._pause(), self._until_due()))
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._look.wait()
-                await asyncio.sleep(least)
-            except TimeoutError:
-                continue
+                await asyncio.sleep(max(_SOONEST, ended + least - monotonic()))
 
     def _least_pause(self, took: float) -> float:
-        """After a read that took so long. One that waited in vain says nothing of the load that reading makes."""
-        return min(max(_SOONEST, took / self._settings.reading_share), self._settings.poll_slowest)
+        """After a read that took so long. One that waited in vain says nothing of the load that reading makes, and a
+        single slow one no more: it would put off the next wake-up by seconds.
+        """
+        self._took.append(took)
+        return min(max(_SOONEST, min(self._took) / self._settings.reading_share), self._settings.poll_slowest)
 
     def _pause(self) -> float:
         busy = any(reading.busy for reading in self._readings.values())

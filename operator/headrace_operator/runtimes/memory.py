@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from headrace_operator.api.names import QueueKey
-from headrace_operator.seams.errors import RuntimeUnavailableError, VersionNotFoundError
+from headrace_operator.seams.errors import RuntimeUnavailableError, VersionNotFoundError, VersionRefusedError
 from headrace_operator.seams.runtime import VersionSpec, VersionState, WorkerPhase, WorkerState
 
 
@@ -40,6 +40,8 @@ class MemoryRuntime:
         """Unix time in seconds that new workers and versions get."""
         self.outage: str | None = None
         """While set, every call raises RuntimeUnavailableError with it."""
+        self.refusal: str | None = None
+        """While set, ensure raises VersionRefusedError with it for versions that don't exist."""
         self.unprotectable: str | None = None
         """While set, protect and limit_disruption raise RuntimeUnavailableError with it."""
         self.calls: list[tuple[str, ...]] = []
@@ -60,6 +62,8 @@ class MemoryRuntime:
         """See Runtime."""
         fleet = self._fleet(key)
         if version.hash not in fleet.versions:
+            if self.refusal is not None:
+                raise VersionRefusedError(self.refusal)
             self.calls.append(("ensure", version.hash))
             fleet.versions[version.hash] = _Version(version, created=self.now)
 

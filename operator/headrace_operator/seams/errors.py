@@ -13,6 +13,10 @@ class VersionNotFoundError(HeadraceError):
     """No such version there; ensure it first, or plan again from what exists."""
 
 
+class VersionRefusedError(HeadraceError):
+    """The place where workers run won't have this version as it is: its spec must change, or what forbids it there."""
+
+
 class ObjectsUnavailableError(HeadraceError):
     """The place where WorkerQueues are kept can't be reached or refuses; try again later."""
 

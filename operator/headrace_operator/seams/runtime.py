@@ -96,7 +96,7 @@ class Runtime(Protocol):
         ...
 
     async def ensure(self, key: QueueKey, version: VersionSpec) -> None:
-        """Create `version` with no workers, unless it exists."""
+        """Create `version` with no workers, unless it exists. Raises VersionRefusedError for one that can't be."""
         ...
 
     async def aim(self, key: QueueKey, workers: Collection[str]) -> None:

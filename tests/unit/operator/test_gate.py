@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -42,8 +43,8 @@ VERDICTS: list[tuple[str, Evidence | None, type[Verdict], GateReason]] = [
     ("but not that often", seen(Runs(11, 9), stable_ever=FLAKY), Failed, GateReason.JOBS_FAILED),
     ("it fails too by now", seen(Runs(14, 6), stable=Runs(15, 5)), Passed, GateReason.JOBS_SUCCEEDED),
     ("two runs of the old one tell little", seen(Runs(14, 6), stable=Runs(0, 2)), Failed, GateReason.JOBS_FAILED),
-    ("it crashes", seen(crashing="exit code 2"), Failed, GateReason.CRASHING),
-    ("it crashes after good work", seen(Runs(50), crashing="exit code 2"), Failed, GateReason.CRASHING),
+    ("it crashes", seen(failing="exit code 2", crashing=True), Failed, GateReason.CRASHING),
+    ("it crashes after good work", seen(Runs(50), failing="exit code 2", crashing=True), Failed, GateReason.CRASHING),
     ("a worker died", seen(Runs(5, crashed=1)), Waiting, GateReason.CANARY_RUNNING),
     ("two died", seen(Runs(5, crashed=2)), Failed, GateReason.WORKERS_DIED),
     ("of the old one as many", seen(Runs(5, crashed=2), stable=Runs(crashed=2)), Waiting, GateReason.CANARY_RUNNING),
@@ -73,7 +74,15 @@ def test_an_error_percent_of_100_lets_everything_pass() -> None:
 
 def test_a_message_says_what_was_counted() -> None:
     assert judge(SPEC, seen(Runs(17, 3)), NOW).message == "3 of 20 runs failed, more than 10 % of 20"
-    assert judge(SPEC, seen(Runs(1)), NOW).message == "0 of 1 run failed, judged by 20"
+    assert judge(SPEC, seen(Runs(1)), NOW).message == "0 of 1 run failed, judged after 20"
+    assert judge(SPEC, seen(Runs()), NOW).message == "no run has ended, judged after 20"
+
+
+def test_a_version_that_never_got_ready_says_what_kept_it() -> None:
+    late = seen(ready_since=None, wanted_since=NOW - 600)
+    assert judge(SPEC, late, NOW).message == "not ready within 600 s"
+    pulling = replace(late, failing="ErrImagePull: not found")
+    assert judge(SPEC, pulling, NOW).message == "not ready within 600 s: ErrImagePull: not found"
 
 
 counts = st.integers(0, 200)
@@ -92,7 +101,8 @@ evidences = st.builds(
     stable_ever=runs,
     wanted_since=times,
     ready_since=times,
-    crashing=st.sampled_from((None, None, "exit code 1")),
+    failing=st.sampled_from((None, "exit code 1")),
+    crashing=st.sampled_from((False, False, True)),
     holding=st.integers(0, 3),
     paused=st.booleans(),
 )
@@ -103,7 +113,7 @@ def test_nothing_passes_that_fails_more_than_is_allowed(spec: Rollout, evidence:
     verdict = judge(spec, evidence, NOW)
     if isinstance(verdict, Passed):
         assert evidence.candidate.failed_percent <= allowed_percent(spec, evidence) + 1e-9
-        assert evidence.crashing is None
+        assert not evidence.crashing
 
 
 @given(specs, evidences, st.integers(1, 50))
@@ -114,6 +124,7 @@ def test_more_failures_never_help(spec: Rollout, evidence: Evidence, more: int) 
         stable_ever=evidence.stable_ever,
         wanted_since=evidence.wanted_since,
         ready_since=evidence.ready_since,
+        failing=evidence.failing,
         crashing=evidence.crashing,
     )
     if isinstance(judge(spec, evidence, NOW), Failed):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from headrace_operator.api.names import PROTECTED_ANNOTATION, QueueKey
+from headrace_operator.cluster.errors import ApiConflictError
 from headrace_operator.runtimes.kubernetes.budget import budget, correction, trimmed_budget
+from headrace_operator.runtimes.kubernetes.budgets import Budgets
 from headrace_operator.runtimes.kubernetes.marks import MARKS, change, is_marked
+from headrace_operator.seams.errors import RuntimeUnavailableError
 
 KEY = QueueKey("post", "emails")
 KARPENTER, AUTOSCALER = MARKS
@@ -84,3 +88,30 @@ def test_marks_come_and_go_and_leave_what_people_have_said(own: dict[str, str]) 
     assert marked == {**MARKS, PROTECTED_ANNOTATION: marked[PROTECTED_ANNOTATION], **own}
     assert change(marked, wanted=True) == {}
     assert merged(marked, change(marked, wanted=False)) == own
+
+
+class ForeignBudget:
+    """An API server where somebody has a budget of that name, and a live copy that doesn't know it."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+
+    async def get(self, _path: str) -> dict[str, Any]:
+        self.requests += 1
+        return {"metadata": {"uid": "uid-1"}}
+
+    async def create(self, _path: str, _body: Any) -> dict[str, Any]:
+        self.requests += 1
+        raise ApiConflictError("already exists")
+
+    def budgets(self, _namespace: str) -> Any:
+        return SimpleNamespace(get=lambda *_: None)
+
+
+async def test_a_budget_that_cannot_be_made_is_not_asked_for_at_every_look() -> None:
+    world: Any = ForeignBudget()
+    budgets = Budgets(world, world)
+    for _ in range(20):
+        with pytest.raises(RuntimeUnavailableError, match="there is a PodDisruptionBudget emails already"):
+            await budgets.keep(KEY, 1)
+    assert world.requests == 2

@@ -157,6 +157,12 @@ def test_plan_of_a_trial(
     assert plan.message
 
 
+def test_a_worker_that_goes_makes_no_room_for_the_canary_before_it_has_ended() -> None:
+    versions = [version("a", 2), version("b", 2)]
+    plan = plan_rollout(versions, "n", 3, max_surge=2, max_replicas=10, trial=CANARY)
+    assert plan.steps == (Scale("b", 1), Scale("a", 3), Create("n")), "these are 5 until one of b has ended"
+
+
 @pytest.mark.parametrize(("name", "versions", "desired", "steps", "phase"), PLANS, ids=[row[0] for row in PLANS])
 def test_plan(name: str, versions: list[VersionState], desired: int, steps: list[Step], phase: Phase) -> None:
     plan = plan_rollout(versions, "n", desired, max_surge=1, max_replicas=10)

@@ -8,9 +8,7 @@ import pytest
 
 from headrace.contract.stats import QueueStats, WorkerPresence
 from headrace_operator.core.departure import Departure
-from headrace_operator.core.lowering import apart, waiting
 from headrace_operator.core.member import Member, members
-from headrace_operator.core.rollout import Create, Phase, Plan, Remove, Scale
 from headrace_operator.core.scale_in import (
     Aim,
     Cordon,
@@ -23,7 +21,7 @@ from headrace_operator.core.scale_in import (
     Step,
     plan_scale_in,
 )
-from headrace_operator.seams.runtime import VersionState, WorkerPhase, WorkerState
+from headrace_operator.seams.runtime import WorkerPhase, WorkerState
 
 NOW = 1000.0
 LIMITS = Limits(patience=30, settle=1)
@@ -272,34 +270,3 @@ def test_a_member_is_the_sum_of_its_sessions_on_all_queues() -> None:
         Member("b", "v", ready=True, started=6.0, joined=False, sessions=1),
         Member("d", "v", ready=False, started=8.0, joined=False),
     )
-
-
-def version(name: str, desired: int) -> VersionState:
-    return VersionState(name, desired, desired, 0)
-
-
-APART = [
-    ("fewer of the only version", [version("v", 3)], (Scale("v", 2),), (), Lowering("v", 2)),
-    ("none of it", [version("v", 3)], (Scale("v", 0),), (Scale("v", 0),), None),
-    ("more", [version("v", 3)], (Scale("v", 4),), (Scale("v", 4),), None),
-    ("old ones are on their way out", [version("v", 3), version("o", 0)], (Scale("v", 2), Remove("o")), (Remove("o"),),
-     Lowering("v", 2)),
-    ("a rollout", [version("v", 3), version("n", 1)], (Scale("v", 2),), (Scale("v", 2),), None),
-    ("another takes its place", [version("v", 3)], (Create("n"), Scale("v", 0)), (Create("n"), Scale("v", 0)), None),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("versions", "steps", "left", "lowering"), [case[1:] for case in APART], ids=[c[0] for c in APART]
-)
-def test_which_step_is_aimed(
-    versions: list[VersionState], steps: tuple[Scale, ...], left: tuple[Scale, ...], lowering: Lowering | None
-) -> None:
-    plan, found = apart(Plan(steps, Phase.SCALING, "m"), versions)
-    assert (plan.steps, found) == (left, lowering)
-
-
-def test_what_a_scale_in_waits_for_does_not_hide_a_failure() -> None:
-    assert waiting(Plan((), Phase.SCALING, "m"), "2 leave").message == "2 leave"
-    assert waiting(Plan((), Phase.SCALING, "m"), "").message == "m"
-    assert waiting(Plan((), Phase.FAILING, "no image"), "2 leave").message == "no image"

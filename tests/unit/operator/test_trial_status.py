@@ -107,6 +107,14 @@ def test_what_is_told(name: str, before: WorkerQueueStatus, after: WorkerQueueSt
     assert [event.reason for event in events(before, after)] == expected, name
 
 
+def test_a_canary_that_passed_is_told_with_what_it_showed() -> None:
+    [event] = events(SIGHTS[0][1], SIGHTS[1][1])
+    passed = SIGHTS[1][1].rollout
+    assert passed is not None
+    assert passed.message
+    assert event.message.startswith(f"{passed.message}; version new: ")
+
+
 @pytest.mark.parametrize(
     ("change", "at_once"),
     [

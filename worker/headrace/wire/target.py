@@ -66,7 +66,7 @@ def parse_target(url: str, source: str = "REDIS_URL") -> Target:
         return _parse(url)
     except ValueError as error:
         raise ConfigError(
-            f"{source}: {error}; expected redis://[user:password@]host[:port][/db], rediss://… for TLS, or unix:///path"
+            f"{source}: {error}; expected redis://host[:port][/db] (or user:password@host), rediss://… for TLS, or unix:///path"
         ) from None
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from typing import Any, Final
 
 from headrace_operator.api.names import API_VERSION, PLURAL, QueueKey
 from headrace_operator.cluster.api import Api
-from headrace_operator.cluster.errors import ApiConflictError, ApiNotFoundError
+from headrace_operator.cluster.errors import ApiConflictError, ApiDeniedError, ApiNotFoundError
 from headrace_operator.cluster.reflector import Reflector
 from headrace_operator.runtimes.kubernetes.budget import budget, correction
 from headrace_operator.runtimes.kubernetes.view import View
@@ -15,6 +16,8 @@ from headrace_operator.seams.errors import RuntimeUnavailableError
 
 Json = dict[str, Any]
 OFF: Final = "spec.disruption.podDisruptionBudget: false"
+AGAIN_SECONDS: Final = 30.0
+"""How long one that could not be made is not asked for again: looks come several times a second."""
 
 
 class Budgets:
@@ -22,6 +25,8 @@ class Budgets:
 
     def __init__(self, api: Api, view: View) -> None:
         self._api, self._view = api, view
+        self._refused: dict[QueueKey, tuple[float, str]] = {}
+        """When one could not be made, on the monotonic clock, and why."""
 
     async def keep(self, key: QueueKey, most: int | str | None) -> None:
         """The budget of `key` lets `most` go; None: there is none. Raises ApiErrors and RuntimeUnavailableError."""
@@ -39,21 +44,29 @@ class Budgets:
                 known.forget(found)
 
     async def _create(self, key: QueueKey, known: Reflector, most: int | str) -> None:
+        refused, why = self._refused.get(key, (None, ""))
+        if refused is not None and time.monotonic() - refused < AGAIN_SECONDS:
+            raise RuntimeUnavailableError(why)
         owner = await self._api.get(f"/apis/{API_VERSION}/namespaces/{key.namespace}/{PLURAL}/{key.name}")
-        body = budget(key, owner["metadata"]["uid"], most)
         try:
-            known.note(await self._api.create(_path(key, of_all=True), body))
-        except ApiConflictError as exc:
-            # Ours, and the watch has yet to tell; or somebody's, and it never will.
-            raise RuntimeUnavailableError(
-                f"there is a PodDisruptionBudget {key.name} already; if it is yours, rename it or say {OFF}"
-            ) from exc
+            made = await self._api.create(_path(key, of_all=True), budget(key, owner["metadata"]["uid"], most))
+        except (ApiConflictError, ApiDeniedError) as exc:
+            why = _conflict(key) if isinstance(exc, ApiConflictError) else str(exc)
+            self._refused[key] = time.monotonic(), why
+            raise RuntimeUnavailableError(why) from exc
+        self._refused.pop(key, None)
+        known.note(made)
 
     async def _remove(self, key: QueueKey, known: Reflector, found: Json) -> None:
         options = {"preconditions": {"uid": found["metadata"]["uid"]}}
         with suppress(ApiNotFoundError, ApiConflictError):  # gone, or another of that name by now
             await self._api.delete(_path(key), options)
         known.forget(found)
+
+
+def _conflict(key: QueueKey) -> str:
+    """Ours, and the watch has yet to tell; or somebody's, and it never will."""
+    return f"there is a PodDisruptionBudget {key.name} already; if it is yours, rename it or say {OFF}"
 
 
 def _path(key: QueueKey, *, of_all: bool = False) -> str:

@@ -13,7 +13,13 @@ from typing import Any, Final
 
 from headrace_operator.api.names import API_VERSION, PLURAL, QueueKey
 from headrace_operator.cluster.api import Api
-from headrace_operator.cluster.errors import ApiConflictError, ApiError, ApiNotFoundError
+from headrace_operator.cluster.errors import (
+    ApiConflictError,
+    ApiDeniedError,
+    ApiError,
+    ApiNotFoundError,
+    ApiRefusedError,
+)
 from headrace_operator.runtimes.kubernetes.budgets import Budgets
 from headrace_operator.runtimes.kubernetes.deployment import deployment, deployment_name
 from headrace_operator.runtimes.kubernetes.marks import change
@@ -29,7 +35,7 @@ from headrace_operator.runtimes.kubernetes.pods import (
     worker_state,
 )
 from headrace_operator.runtimes.kubernetes.view import View, version_of
-from headrace_operator.seams.errors import RuntimeUnavailableError, VersionNotFoundError
+from headrace_operator.seams.errors import RuntimeUnavailableError, VersionNotFoundError, VersionRefusedError
 from headrace_operator.seams.runtime import VersionSpec, VersionState, WorkerState
 
 Json = dict[str, Any]
@@ -66,13 +72,12 @@ class KubernetesRuntime:
             return
         image = version.spec.worker.image or self._default_image
         if image is None:
-            raise RuntimeUnavailableError(f"{key}: name spec.worker.image; this operator has no default image")
+            raise VersionRefusedError("name spec.worker.image; this operator has no default image")
         with _mapped():
             owner = await self._api.get(f"/apis/{API_VERSION}/namespaces/{key.namespace}/{PLURAL}/{key.name}")
             body = deployment(key, owner["metadata"]["uid"], version, image)
             with suppress(ApiConflictError):  # there already; the watch has yet to tell
-                # Strict, so that a misspelled field of the podTemplate is an error and not dropped in silence.
-                known.note(await self._api.create(_path(key.namespace), body, {"fieldValidation": "Strict"}))
+                known.note(await self._create(key, body))
 
     async def aim(self, key: QueueKey, workers: Collection[str]) -> None:
         """See Runtime. The answers aren't entered into the live copy: the watch shows what others can see too."""
@@ -129,6 +134,13 @@ class KubernetesRuntime:
         """See Runtime."""
         for found in self._view.versions(key):
             await self.remove(key, version_of(found))
+
+    async def _create(self, key: QueueKey, body: Json) -> Json:
+        """Strict, so that a misspelled field of the podTemplate is an error and not dropped in silence."""
+        try:
+            return await self._api.create(_path(key.namespace), body, {"fieldValidation": "Strict"})
+        except (ApiRefusedError, ApiDeniedError) as exc:
+            raise VersionRefusedError(str(exc)) from exc
 
     async def _write_replicas(self, found: Json, replicas: int) -> None:
         """Patch the scale, provided that the Deployment's spec is still the one that was seen.
