@@ -34,6 +34,13 @@ runtime() {
   printf '%s\n' --add-runtime "bounded=$home/runc" --default-runtime bounded
 }
 
+# A daemon that was killed leaves its pid files, and the numbers in them may be anybody's by now.
+forget() { # pid file, program
+  local pid
+  pid=$(cat "$1" 2>/dev/null) || return 0
+  [[ $(cat "/proc/$pid/comm" 2>/dev/null) = "$2" ]] || rm -f "$1"
+}
+
 if type -P docker >/dev/null && answers; then
   host
   exit
@@ -53,6 +60,8 @@ if ! { type -P docker >/dev/null && answers; }; then
   echo "starting dockerd (log: $home/dockerd.log)" >&2
   mapfile -t options < <(runtime)
   rm -f /var/run/docker.sock
+  forget "$home/dockerd.pid" dockerd
+  forget /run/headrace-docker/containerd/containerd.pid containerd
   # The lock is this script's, not the daemon's.
   setsid nohup dockerd --host $socket --data-root "$home/data" --exec-root /run/headrace-docker \
     --pidfile "$home/dockerd.pid" "${options[@]}" </dev/null >"$home/dockerd.log" 2>&1 9>&- &
