@@ -43,7 +43,7 @@ for folder, folders, files in os.walk("/"):
 """
 LEFT_BEHIND = """
 import os, shutil
-paths = ("/build", "/tools", "/etc/pip.conf", "/root/.cache", "/tmp/.cache", "/authorities.pem")
+paths = ("/build", "/tools", "/etc/pip.conf", os.path.expanduser("~root/.cache"), "/tmp/.cache", "/authorities.pem")
 print([path for path in paths if os.path.exists(path)] + [name for name in ("cc", "gcc", "make") if shutil.which(name)])
 """
 UNCOMPILED = """

@@ -41,6 +41,17 @@ class QueueKey:
         return f"{self.namespace}/{self.name}"
 
 
+def worker_queues_path(namespace: str = "") -> str:
+    """Where the API server has the WorkerQueues of a namespace, or of the whole cluster."""
+    scope = f"/namespaces/{namespace}" if namespace else ""
+    return f"/apis/{API_VERSION}{scope}/{PLURAL}"
+
+
+def worker_queue_path(key: QueueKey) -> str:
+    """Where the API server has this one."""
+    return f"{worker_queues_path(key.namespace)}/{key.name}"
+
+
 def selector(key: QueueKey) -> str:
     """The label selector of all pods of a WorkerQueue, for the scale subresource."""
     return f"{QUEUE_LABEL}={key.name}"

@@ -20,6 +20,8 @@ from headrace_operator.api.names import (
     REPLAY_ANNOTATION,
     REPLAY_ID_ANNOTATION,
     QueueKey,
+    worker_queue_path,
+    worker_queues_path,
 )
 from headrace_operator.api.status import WorkerQueueStatus
 from headrace_operator.api.worker_queue import read_worker_queue
@@ -74,7 +76,7 @@ class KubernetesObjects:
             "status": status.document(),
         }
         try:
-            written = await self._api.replace(f"{_path(key)}/status", body)
+            written = await self._api.replace(f"{worker_queue_path(key)}/status", body)
         except ApiConflictError as exc:
             raise ObjectChangedError(f"{key} is not at {resource_version} any more") from exc
         except ApiNotFoundError as exc:
@@ -121,13 +123,13 @@ class KubernetesObjects:
         """Write the annotations that `change` makes of the present ones; what it answers instead of some."""
         try:
             for _ in range(ATTEMPTS):
-                metadata = (await self._api.get(_path(key)))["metadata"]
+                metadata = (await self._api.get(worker_queue_path(key)))["metadata"]
                 wanted = change(metadata.get("annotations") or {})
                 if isinstance(wanted, bool):
                     return wanted
                 body: Json = {"metadata": {"resourceVersion": metadata["resourceVersion"], "annotations": wanted}}
                 try:
-                    await self._api.patch(_path(key), body)
+                    await self._api.patch(worker_queue_path(key), body)
                 except ApiConflictError:
                     continue
                 return True
@@ -211,10 +213,5 @@ class KubernetesObjects:
                 self._forget(key)
 
     async def _uids_in(self, namespace: str) -> set[str]:
-        scope = f"/namespaces/{namespace}" if namespace else ""
-        found = await self._api.list_metadata(f"/apis/{API_VERSION}{scope}/{PLURAL}")
+        found = await self._api.list_metadata(worker_queues_path(namespace))
         return {metadata["uid"] for metadata in found}
-
-
-def _path(key: QueueKey) -> str:
-    return f"/apis/{API_VERSION}/namespaces/{key.namespace}/{PLURAL}/{key.name}"

@@ -11,7 +11,7 @@ from typing import Final
 import aiohttp
 
 from headrace.errors import HeadraceError
-from headrace_operator.api.names import API_VERSION, PLURAL
+from headrace_operator.api.names import worker_queues_path
 from headrace_operator.cluster.api import Api, connect
 from headrace_operator.cluster.errors import ApiError
 from headrace_operator.operate.settings import OperatorSettings
@@ -51,9 +51,9 @@ async def _lasting(look: Callable[[], Awaitable[str]], give_up: float) -> str:
 
 
 async def _served(api: Api, namespace: str) -> str:
-    scope, where = (f"/namespaces/{namespace}", f"namespace {namespace}") if namespace else ("", "the whole cluster")
+    where = f"namespace {namespace}" if namespace else "the whole cluster"
     try:
-        await api.get(f"/apis/{API_VERSION}{scope}/{PLURAL}", {"limit": "1"})
+        await api.get(worker_queues_path(namespace), {"limit": "1"})
     except ApiError as exc:
         raise CheckFailedError(f"WorkerQueues of {where} can't be read: {exc}") from exc
     return f"WorkerQueues of {where} are served"

@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 from headrace.errors import ConfigError
-from headrace_operator.api.names import API_VERSION, GROUP, PLURAL, QueueKey
+from headrace_operator.api.names import GROUP, PLURAL, QueueKey, worker_queues_path
 from headrace_operator.cluster.api import Api, connect
 from headrace_operator.cluster.errors import (
     ApiDeniedError,
@@ -129,10 +129,9 @@ async def _check_access(api: Api, settings: OperatorSettings) -> None:
     """
     give_up: float | None = None
     for namespace in settings.namespaces or ("",):
-        scope = f"/namespaces/{namespace}" if namespace else ""
         while True:
             try:
-                await api.get(f"/apis/{API_VERSION}{scope}/{PLURAL}", {"limit": "1"})
+                await api.get(worker_queues_path(namespace), {"limit": "1"})
                 break
             except ApiUnavailableError as exc:
                 log.warning("waiting for the API server: %s", exc)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from headrace_operator.api.names import PROTECTED_ANNOTATION, QueueKey
+from headrace_operator.api.names import PROTECTED_ANNOTATION, QUEUE_LABEL, QueueKey
 from headrace_operator.cluster.errors import ApiConflictError
 from headrace_operator.runtimes.kubernetes.budget import budget, correction, trimmed_budget
 from headrace_operator.runtimes.kubernetes.budgets import Budgets
@@ -115,3 +115,42 @@ async def test_a_budget_that_cannot_be_made_is_not_asked_for_at_every_look() -> 
         with pytest.raises(RuntimeUnavailableError, match="there is a PodDisruptionBudget emails already"):
             await budgets.keep(KEY, 1)
     assert world.requests == 2
+
+
+class BusyBudget:
+    """An API server whose own controller has changed the budget since the live copy was told of it."""
+
+    def __init__(self, behind: int, labels: dict[str, str] | None = None) -> None:
+        self.version = 7 + behind
+        self.spec: Any = None
+        self.labels = {QUEUE_LABEL: "emails"} if labels is None else labels
+        self.known: list[Any] = []
+
+    async def get(self, _path: str) -> dict[str, Any]:
+        found = stored(maxUnavailable=5)
+        found["metadata"] |= {"resourceVersion": str(self.version), "labels": self.labels}
+        return found
+
+    async def patch(self, _path: str, patch: Any) -> dict[str, Any]:
+        if patch["metadata"]["resourceVersion"] != str(self.version):
+            raise ApiConflictError("the object has been modified")
+        self.spec = patch["spec"]
+        return merged(await self.get(_path), patch)
+
+    def budgets(self, _namespace: str) -> Any:
+        return SimpleNamespace(get=lambda *_: stored(maxUnavailable=5), note=self.known.append)
+
+
+@pytest.mark.parametrize("behind", [0, 1])
+async def test_a_budget_that_changed_meanwhile_is_read_anew_and_mended(behind: int) -> None:
+    world: Any = BusyBudget(behind)
+    await Budgets(world, world).keep(KEY, 1)
+    assert world.spec["maxUnavailable"] == 1
+    assert [one["spec"]["maxUnavailable"] for one in world.known] == [1]
+
+
+async def test_a_budget_that_is_ours_no_more_is_left_alone() -> None:
+    world: Any = BusyBudget(1, labels={})
+    with pytest.raises(RuntimeUnavailableError, match="there is a PodDisruptionBudget emails already"):
+        await Budgets(world, world).keep(KEY, 1)
+    assert world.spec is None

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from headrace_operator.api.names import API_VERSION, KIND, QUEUE_LABEL, QueueKey
+from headrace_operator.api.names import QUEUE_LABEL, QueueKey
+from headrace_operator.runtimes.kubernetes.ownership import labels, owner_reference
 
 Json = dict[str, Any]
 _SPEC: Final = ("maxUnavailable", "minAvailable", "selector", "unhealthyPodEvictionPolicy")
@@ -16,20 +17,14 @@ _SPEC: Final = ("maxUnavailable", "minAvailable", "selector", "unhealthyPodEvict
 
 def budget(key: QueueKey, owner_uid: str, most: int | str) -> Json:
     """Named like the WorkerQueue with the uid `owner_uid`, which owns it."""
-    owner = {"apiVersion": API_VERSION, "kind": KIND, "name": key.name, "uid": owner_uid, "controller": True}
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
         "metadata": {
             "name": key.name,
             "namespace": key.namespace,
-            "labels": {
-                QUEUE_LABEL: key.name,
-                "app.kubernetes.io/name": "headrace-worker",
-                "app.kubernetes.io/instance": key.name,
-                "app.kubernetes.io/managed-by": "headrace",
-            },
-            "ownerReferences": [owner],
+            "labels": labels(key),
+            "ownerReferences": [owner_reference(key, owner_uid)],
         },
         "spec": budget_spec(key, most),
     }

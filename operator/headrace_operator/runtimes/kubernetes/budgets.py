@@ -6,11 +6,12 @@ import time
 from contextlib import suppress
 from typing import Any, Final
 
-from headrace_operator.api.names import API_VERSION, PLURAL, QueueKey
+from headrace_operator.api.names import QUEUE_LABEL, QueueKey
 from headrace_operator.cluster.api import Api
 from headrace_operator.cluster.errors import ApiConflictError, ApiDeniedError, ApiNotFoundError
 from headrace_operator.cluster.reflector import Reflector
 from headrace_operator.runtimes.kubernetes.budget import budget, correction
+from headrace_operator.runtimes.kubernetes.ownership import owner_uid
 from headrace_operator.runtimes.kubernetes.view import View
 from headrace_operator.seams.errors import RuntimeUnavailableError
 
@@ -18,6 +19,7 @@ Json = dict[str, Any]
 OFF: Final = "spec.disruption.podDisruptionBudget: false"
 AGAIN_SECONDS: Final = 30.0
 """How long one that could not be made is not asked for again: looks come several times a second."""
+ATTEMPTS: Final = 5
 
 
 class Budgets:
@@ -37,19 +39,37 @@ class Budgets:
                 await self._remove(key, known, found)
         elif found is None:
             await self._create(key, known, most)
-        elif (patch := correction(found, key, most)) is not None:
-            try:
-                known.note(await self._api.patch(_path(key), patch))
-            except ApiNotFoundError:
-                known.forget(found)
+        else:
+            await self._correct(key, known, found, most)
+
+    async def _correct(self, key: QueueKey, known: Reflector, found: Json, most: int | str) -> None:
+        """Kubernetes' own controller writes what it counts into the status, so a budget changes while it is changed."""
+        path = _path(key)
+        try:
+            for _ in range(ATTEMPTS):
+                if (patch := correction(found, key, most)) is None:
+                    return
+                try:
+                    known.note(await self._api.patch(path, patch))
+                    return
+                except ApiConflictError:
+                    found = await self._api.get(path)
+                    if QUEUE_LABEL not in (found["metadata"].get("labels") or {}):
+                        raise RuntimeUnavailableError(_conflict(key)) from None
+        except ApiNotFoundError:
+            known.forget(found)
+            return
+        raise RuntimeUnavailableError(
+            f"the PodDisruptionBudget {key.name} changed {ATTEMPTS} times while it was changed"
+        )
 
     async def _create(self, key: QueueKey, known: Reflector, most: int | str) -> None:
         refused, why = self._refused.get(key, (None, ""))
         if refused is not None and time.monotonic() - refused < AGAIN_SECONDS:
             raise RuntimeUnavailableError(why)
-        owner = await self._api.get(f"/apis/{API_VERSION}/namespaces/{key.namespace}/{PLURAL}/{key.name}")
+        owner = await owner_uid(self._api, key)
         try:
-            made = await self._api.create(_path(key, of_all=True), budget(key, owner["metadata"]["uid"], most))
+            made = await self._api.create(_path(key, of_all=True), budget(key, owner, most))
         except (ApiConflictError, ApiDeniedError) as exc:
             why = _conflict(key) if isinstance(exc, ApiConflictError) else str(exc)
             self._refused[key] = time.monotonic(), why

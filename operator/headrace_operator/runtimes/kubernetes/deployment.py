@@ -8,17 +8,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from headrace_operator.api.names import (
-    API_VERSION,
-    APP_ANNOTATION,
-    KIND,
-    QUEUE_LABEL,
-    VERSION_LABEL,
-    QueueKey,
-)
+from headrace_operator.api.names import APP_ANNOTATION, QUEUE_LABEL, VERSION_LABEL, QueueKey
 from headrace_operator.api.spec import WorkerQueueSpec
 from headrace_operator.runtimes.kubernetes.environment import CA_MOUNT, METRICS_PORT, environment
 from headrace_operator.runtimes.kubernetes.overlay import overlaid
+from headrace_operator.runtimes.kubernetes.ownership import labels, owner_reference
 from headrace_operator.seams.runtime import VersionSpec
 
 Json = dict[str, Any]
@@ -32,41 +26,27 @@ def deployment_name(key: QueueKey, version: str) -> str:
 
 def deployment(key: QueueKey, owner_uid: str, version: VersionSpec, image: str) -> Json:
     """The Deployment of `version`, without workers, owned by the WorkerQueue with the uid `owner_uid`."""
-    labels = _labels(key, version.hash)
+    marked = {**labels(key), VERSION_LABEL: version.hash}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {
             "name": deployment_name(key, version.hash),
             "namespace": key.namespace,
-            "labels": labels,
+            "labels": marked,
             "annotations": {APP_ANNOTATION: version.spec.worker.app},
-            "ownerReferences": [_owner(key, owner_uid)],
+            "ownerReferences": [owner_reference(key, owner_uid)],
         },
         "spec": {
             "replicas": 0,
             "revisionHistoryLimit": 0,
-            "selector": {"matchLabels": {label: labels[label] for label in (QUEUE_LABEL, VERSION_LABEL)}},
-            "template": _template(labels, version, image),
+            "selector": {"matchLabels": {label: marked[label] for label in (QUEUE_LABEL, VERSION_LABEL)}},
+            "template": _template(marked, version, image),
         },
     }
 
 
-def _labels(key: QueueKey, version: str) -> dict[str, str]:
-    return {
-        QUEUE_LABEL: key.name,
-        VERSION_LABEL: version,
-        "app.kubernetes.io/name": "headrace-worker",
-        "app.kubernetes.io/instance": key.name,
-        "app.kubernetes.io/managed-by": "headrace",
-    }
-
-
-def _owner(key: QueueKey, uid: str) -> Json:
-    return {"apiVersion": API_VERSION, "kind": KIND, "name": key.name, "uid": uid, "controller": True}
-
-
-def _template(labels: dict[str, str], version: VersionSpec, image: str) -> Json:
+def _template(marked: dict[str, str], version: VersionSpec, image: str) -> Json:
     spec = version.spec
     base: Json = {
         "metadata": {"labels": {}},
@@ -80,7 +60,7 @@ def _template(labels: dict[str, str], version: VersionSpec, image: str) -> Json:
     }
     template = overlaid(base, spec.worker.pod_template or {})
     # The Deployment's selector must find its pods, whatever the overlay says.
-    template["metadata"] = overlaid(template.get("metadata") or {}, {"labels": labels})
+    template["metadata"] = overlaid(template.get("metadata") or {}, {"labels": marked})
     return template
 
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
-from headrace_operator.api.names import API_VERSION, PLURAL, QueueKey
+from headrace_operator.api.names import QueueKey
 from headrace_operator.cluster.api import Api
 from headrace_operator.cluster.errors import (
     ApiConflictError,
@@ -23,6 +23,7 @@ from headrace_operator.cluster.errors import (
 from headrace_operator.runtimes.kubernetes.budgets import Budgets
 from headrace_operator.runtimes.kubernetes.deployment import deployment, deployment_name
 from headrace_operator.runtimes.kubernetes.marks import change
+from headrace_operator.runtimes.kubernetes.ownership import owner_uid
 from headrace_operator.runtimes.kubernetes.pods import (
     COST_ANNOTATION,
     FIRST_TO_GO,
@@ -74,8 +75,7 @@ class KubernetesRuntime:
         if image is None:
             raise VersionRefusedError("name spec.worker.image; this operator has no default image")
         with _mapped():
-            owner = await self._api.get(f"/apis/{API_VERSION}/namespaces/{key.namespace}/{PLURAL}/{key.name}")
-            body = deployment(key, owner["metadata"]["uid"], version, image)
+            body = deployment(key, await owner_uid(self._api, key), version, image)
             with suppress(ApiConflictError):  # there already; the watch has yet to tell
                 known.note(await self._create(key, body))
 
