@@ -9,21 +9,17 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, nullcontext
-from pathlib import Path
+from contextlib import ExitStack, contextmanager, nullcontext
 
 import pytest
-from e2e.harness.kind_cluster import as_admin, load_images, new_cluster
-from e2e.harness.machine import run_script
+from e2e.harness.machine import MachineUnfitError
+from e2e.harness.preparation import docker_with_images, load_earlier_operator, programs, three_nodes
 from e2e.harness.steps import Steps
 from e2e.scenarios.cluster import Cluster
 from e2e.scenarios.upgrade import BEFORE
 from pytest_kubernetes.providers.base import AClusterManager
 
-from support.helm import ROOT
-
-KEPT = "HEADRACE_E2E_KUBECONFIG"
-BUILD_SECONDS = 2400
+from support.leave_out import leave_out
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -48,9 +44,8 @@ def steps(request: pytest.FixtureRequest) -> Steps:
 def images(steps: Steps) -> Iterator[None]:
     """Docker, and in it what scripts/images.sh builds."""
     with pytest.MonkeyPatch.context() as patch:
-        with steps("Docker and the images"):
-            patch.setenv("DOCKER_HOST", run_script("e2e/docker/start.sh", seconds=BUILD_SECONDS))
-            run_script("scripts/images.sh", "--e2e", seconds=BUILD_SECONDS)
+        with steps("Docker and the images"), _or_left_out():
+            patch.setenv("DOCKER_HOST", docker_with_images())
         yield
 
 
@@ -58,41 +53,26 @@ def images(steps: Steps) -> Iterator[None]:
 def machine(images: None, steps: Steps) -> Iterator[None]:
     """Docker with the images, and kind, kubectl and helm on PATH."""
     with pytest.MonkeyPatch.context() as patch:
-        with steps("the programs"):
-            before = run_script("e2e/programs.sh", seconds=BUILD_SECONDS)
-            patch.setenv("PATH", before + os.environ["PATH"])
+        with steps("the programs"), _or_left_out():
+            patch.setenv("PATH", programs() + os.environ["PATH"])
         yield
 
 
 @pytest.fixture(scope="session")
 def cluster(machine: None, k8s_manager: Callable[[str], type[AClusterManager]], steps: Steps) -> Iterator[Cluster]:
-    """Three nodes with the images and the CRDs; deleted at the end unless HEADRACE_E2E_KUBECONFIG named it."""
-    if kept := os.environ.get(KEPT):
-        found = as_admin(Path(kept))
-        _furnish(found, steps)
-        yield found
-        return
-    with steps("the node's image"):
-        image = run_script("e2e/node/build.sh", seconds=BUILD_SECONDS)
-    manager = k8s_manager("kind")(f"headrace-{secrets.token_hex(3)}")
+    """See three_nodes."""
     with ExitStack() as stack:
-        with steps("three nodes"):
-            made = stack.enter_context(new_cluster(manager, image))
-        _furnish(made, steps)
+        with _or_left_out():
+            name = f"headrace-{secrets.token_hex(3)}"
+            made = stack.enter_context(three_nodes(lambda: k8s_manager("kind")(name), steps))
         yield made
 
 
-def _furnish(cluster: Cluster, steps: Steps) -> None:
-    with steps("images onto the nodes"):
-        load_images(cluster)
-    cluster.kubectl("apply", "--server-side", "--force-conflicts", f"-f={ROOT / 'crds'}")
-
-
 @pytest.fixture(scope="session")
-def old_operator(cluster: Cluster, steps: Steps) -> None:
+def earlier_operator(cluster: Cluster, steps: Steps) -> None:
     """The operator of the release before, on the nodes."""
-    with steps(f"the operator of {BEFORE}"):
-        load_images(cluster, run_script("e2e/images/old-operator.sh", BEFORE, seconds=BUILD_SECONDS))
+    with steps(f"the operator of {BEFORE}"), _or_left_out():
+        load_earlier_operator(cluster)
 
 
 @pytest.fixture
@@ -102,3 +82,12 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     cluster.kubectl("create", "namespace", name)
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@contextmanager
+def _or_left_out() -> Iterator[None]:
+    """What this machine can't do leaves out the tests that ask for it."""
+    try:
+        yield
+    except MachineUnfitError as exc:
+        leave_out(str(exc))

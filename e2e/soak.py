@@ -21,7 +21,8 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "examples" / "code-index")]
 
-from e2e.harness.soaking import MachineUnfit, soaking_cluster  # noqa: E402
+from e2e.harness.machine import MachineUnfitError  # noqa: E402
+from e2e.harness.soaking import soaking_cluster  # noqa: E402
 from e2e.scenarios.catalogue import SCENARIOS, Scenario, figures  # noqa: E402
 from e2e.scenarios.cluster import Cluster  # noqa: E402
 from e2e.scenarios.on_cluster import stage_on  # noqa: E402
@@ -69,7 +70,7 @@ def main() -> int:
     try:
         with soaking_cluster() as cluster:
             sound = [_soak(SCENARIOS[name], cluster, chosen) for name in chosen.only]
-    except MachineUnfit as reason:
+    except MachineUnfitError as reason:
         print(f"soak: left out: {reason}", file=sys.stderr)
         return 2
     return 0 if all(sound) else 1
@@ -107,14 +108,17 @@ async def _play(scenario: Scenario, cluster: Cluster, count: int, progress: Prog
 
 def _summary(name: str, progress: Progress) -> dict[str, Any]:
     numbers = [{key: value for key, value in one.items() if key != "sound"} for one in progress.results]
-    return {
+    summary = {
         "commit": progress.commit,
         "scenario": name,
         "runs": len(progress.results),
         "sound": sum(bool(one["sound"]) for one in progress.results),
-        **figures(numbers),
         "seed": progress.seed,
     }
+    found = figures(numbers)
+    if clash := summary.keys() & found.keys():
+        raise ValueError(f"{name} has figures called {', '.join(clash)}, as the summary has")
+    return summary | found
 
 
 def _cache() -> Path:

@@ -1,4 +1,4 @@
-"""helm upgrade from v0.1.0: the new operator takes over, and no worker notices."""
+"""helm upgrade from 0.1.0: the new operator takes over, and no worker notices."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from e2e.scenarios.upgrade import upgrades
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600, func_only=True)]
 
 
-@pytest.mark.usefixtures("old_operator")
+@pytest.mark.usefixtures("earlier_operator")
 async def test_an_upgrade_of_the_operator_restarts_no_worker(cluster: Cluster, steps: Steps) -> None:
     await played(cluster, lambda stage: upgrades(stage, count=1, seed=1), operators=0, note=steps.write)

@@ -21,7 +21,7 @@ class LongJob:
     """What became of one long job."""
 
     kind: str
-    runs: int
+    starts: int
     workers: int
     """Workers that it ran on."""
     cut_short: int
@@ -37,9 +37,9 @@ class LongJob:
     def sound(self) -> bool:
         """Once, from its beginning to its end; or released uncharged, and finished elsewhere."""
         if self.kind == OUTLASTS_GRACE:
-            return (self.done, self.runs, self.workers, self.cut_short, self.most_attempts) == (1, 2, 2, 1, 1)
+            return (self.done, self.starts, self.workers, self.cut_short, self.most_attempts) == (1, 2, 2, 1, 1)
         told = self.deleted == (self.kind == OUTLIVES_POD)
-        return told and (self.done, self.runs, self.cut_short, self.most_attempts) == (1, 1, 0, 1)
+        return told and (self.done, self.starts, self.cut_short, self.most_attempts) == (1, 1, 0, 1)
 
 
 async def long_jobs(stage: Stage, *, count: int, seconds: float = 30) -> AsyncIterator[LongJob]:
@@ -84,7 +84,7 @@ async def _end(stage: Stage, kind: str, job: str, seconds: float) -> LongJob:
     runs = await stage.book.read()
     return LongJob(
         kind=kind,
-        runs=len(runs),
+        starts=len(runs),
         workers=len({run.worker for run in runs}),
         cut_short=sum(run.outcome == "cancelled" for run in runs),
         most_attempts=max(run.attempt for run in runs),

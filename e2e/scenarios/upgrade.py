@@ -1,4 +1,4 @@
-"""From the operator of v0.1.0 to the present one, by helm, while jobs run: no worker notices.
+"""From the operator of 0.1.0 to the present one, by helm, while jobs run: no worker notices.
 
 On the way the CRD gets fields that it had not, and the operator's default image changes, which the fleet uses.
 """
@@ -6,11 +6,9 @@ On the way the CRD gets fields that it had not, and the operator's default image
 from __future__ import annotations
 
 import random
-import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,20 +18,20 @@ from e2e.scenarios.on_cluster import install_operator
 from e2e.scenarios.rollouts import flowing
 from e2e.scenarios.stage import NAME, START_SECONDS, Stage, scaling
 
+from support.earlier_release import unpack
 from support.helm import CHART
 from support.kube_client import until
-from support.soak_record import ROOT
 
 Json = dict[str, Any]
-BEFORE: Final = "v0.1.0"
-BEFORE_IMAGE: Final = f"headrace-operator:{BEFORE}"
-"""See e2e/images/old-operator.sh."""
+BEFORE: Final = "0.1.0"
+BEFORE_IMAGE: Final = f"headrace-operator:v{BEFORE}"
+"""See e2e/images/earlier-operator.sh."""
 WORKERS: Final = 2
 CONCURRENCY: Final = 5
 LONG_JOB: Final = 45.0
 """Seconds; longer than the upgrade."""
 GATE_JOBS: Final = 7
-"""Value of a field that v0.1.0 doesn't know."""
+"""Value of a field that 0.1.0 doesn't know."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class Upgraded:
     restarted: int
     """Workers that went or began anew."""
     new_field_kept: int
-    """1 if a field that v0.1.0 didn't know is stored."""
+    """1 if a field that 0.1.0 didn't know is stored."""
     grew: int
     """1 if the new operator then made the old version grow."""
     jobs: int
@@ -63,9 +61,10 @@ class Upgraded:
 
 
 async def upgrades(stage: Stage, *, count: int, seed: int) -> AsyncIterator[Upgraded]:
-    """`count` upgrades on a stage without an operator. The CRDs of the whole cluster are those of v0.1.0 meanwhile."""
+    """`count` upgrades on a stage without an operator. The CRDs of the whole cluster are those of 0.1.0 meanwhile."""
     source = random.Random(seed)
-    with _checked_out(BEFORE) as old:
+    with tempfile.TemporaryDirectory(prefix="headrace-before-") as folder:
+        old = unpack(BEFORE, Path(folder))
         for _ in range(count):
             yield await _upgraded(stage, old, source)
 
@@ -127,14 +126,3 @@ def _containers(stage: Stage) -> dict[str, int]:
         for uid, pod in stage.sight.pods.items()
         if "deletionTimestamp" not in pod["metadata"]
     }
-
-
-@contextmanager
-def _checked_out(commit: str) -> Iterator[Path]:
-    """The charts and CRDs of a commit. Raises CalledProcessError where the clone doesn't have it."""
-    with tempfile.TemporaryDirectory(prefix="headrace-old-") as folder:
-        archive = subprocess.run(
-            ["git", "archive", commit, "charts", "crds"], cwd=ROOT, capture_output=True, check=True, timeout=60
-        )
-        subprocess.run(["tar", "-x", "-C", folder], input=archive.stdout, check=True, timeout=60)
-        yield Path(folder)

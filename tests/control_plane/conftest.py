@@ -6,17 +6,16 @@ tests are skipped aloud, and fail where CI=true.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
 from support.control_plane import ControlPlane
 from support.helm import find_helm
 from support.kubernetes_programs import CONTROL_PLANE, ProgramsUnavailable, kubernetes_programs
+from support.leave_out import leave_out
 from support.live_fleet import StartFleet, live_fleet
 from support.operator_account import operator_account, own_namespace, serve_crds
 
@@ -32,7 +31,7 @@ def programs() -> Path:
     try:
         return kubernetes_programs(*CONTROL_PLANE)
     except ProgramsUnavailable as exc:
-        _leave_out(f"no control plane on this machine: {exc}")
+        leave_out(f"no control plane on this machine: {exc}")
 
 
 @pytest.fixture(scope="session")
@@ -41,13 +40,7 @@ def helm_program() -> Path:
     try:
         return find_helm()
     except ProgramsUnavailable as exc:
-        _leave_out(f"no helm on this machine: {exc}")
-
-
-def _leave_out(said: str) -> NoReturn:
-    if os.environ.get("CI") == "true":
-        pytest.fail(said, pytrace=False)
-    pytest.skip(said)
+        leave_out(f"no helm on this machine: {exc}")
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from support.helm import ROOT
 
 RELEASES = {"0.1.0": "a7151ee"}
 """Version → its commit. Not its tag: a clone may come without tags."""
-PARTS = ("charts", "crds", "operator", "worker")
+PARTS = ("LICENSE", "README.md", "charts", "crds", "operator", "pyproject.toml", "worker")
 
 
 class HistoryMissing(Exception):
