@@ -71,3 +71,12 @@ async def test_what_is_no_event_is_an_outage(rest: bytes) -> None:
             await names(api)
         with pytest.raises(ApiUnavailableError, match="GET /things: the answer is not JSON"):
             await api.get("/things")
+
+
+async def test_a_connection_closed_between_two_events_is_an_outage() -> None:
+    async with watched([json.dumps(event("a")).encode() + b"\n", b" " * 10]) as api:
+        client: ApiClient = api._client
+        with pytest.raises(ApiUnavailableError, match="watching /things: Connection closed"):
+            async with api.stream("/things", {}) as events:
+                async for _ in events:
+                    await client.close()
