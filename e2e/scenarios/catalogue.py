@@ -43,8 +43,8 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         Scenario("from-zero", 100, lambda stage, count, seed: from_zero.wakes(stage, count=count, seed=seed)),
         Scenario("from-zero-delayed", 5, lambda stage, count, seed: from_zero.delayed(stage, count=count, seed=seed)),
         Scenario("long-jobs", 6, lambda stage, count, seed: long_jobs.long_jobs(stage, count=count)),
-        # Ten faults on two fleets.
-        Scenario("cluster-faults", 20, lambda stage, count, seed: faults.faults(stage, count=count)),
+        # Eleven faults on two fleets.
+        Scenario("cluster-faults", 22, lambda stage, count, seed: faults.faults(stage, count=count)),
         Scenario(
             "upgrades", 3, lambda stage, count, seed: upgrade.upgrades(stage, count=count, seed=seed), operators=0
         ),
