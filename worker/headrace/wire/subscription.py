@@ -17,8 +17,9 @@ import hiredis
 
 from headrace.errors import HeadraceError, QueueUnavailableError
 from headrace.wire.connection import CONNECT_TIMEOUT, Argument, login_commands, map_error, pack, plain_reason
-from headrace.wire.resolve import Address, resolve
-from headrace.wire.target import Target
+from headrace.wire.resolve import resolve
+from headrace.wire.sentinel import find_master
+from headrace.wire.target import Address, Seeds, Sentinels, Target
 
 PING_EVERY = 10.0
 """Seconds of silence after which the server is asked whether it is still there."""
@@ -70,9 +71,10 @@ async def subscribe(
 
 
 async def _listen(target: Target, channels: Sequence[str], name: str) -> AsyncGenerator[Event, None]:
-    wire = await _Wire.open(target)
+    server = await _server(target)
+    wire = await _Wire.open(server)
     try:
-        for command in login_commands(target, name):
+        for command in login_commands(server, name):
             wire.write(*command)
             await wire.read(CONNECT_TIMEOUT)
         wire.write("SUBSCRIBE", *channels)
@@ -85,6 +87,19 @@ async def _listen(target: Target, channels: Sequence[str], name: str) -> AsyncGe
                 yield Message(rest[0].decode(), rest[1])
     finally:
         wire.close()
+
+
+async def _server(target: Target) -> Target:
+    """Whom to listen to: the primary, and any node of a Cluster, which hears what is published at the others. Each
+    attempt takes another, so that one that is gone is not the end.
+    """
+    match target.found_by:
+        case Sentinels() as sentinels:
+            return await find_master(target, sentinels, CONNECT_TIMEOUT)
+        case Seeds(addresses):
+            return target.at(random.choice(addresses))
+        case None:
+            return target
 
 
 async def _connected(target: Target, addresses: Sequence[Address]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
