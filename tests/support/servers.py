@@ -18,6 +18,8 @@ from support.server_process import ServerProcess, free_ports
 class RedisServer:
     """A server of the test's own: start, stop, kill -9, freeze, restart on the same port and data."""
 
+    host = "127.0.0.1"
+
     def __init__(self, *options: str, aof: str | None = None, binary: str | None = None) -> None:
         """`aof`: None (no persistence), `everysec` or `always`. `binary`: default the embedded Valkey."""
         self.port = free_ports(1)[0]
@@ -35,6 +37,16 @@ class RedisServer:
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def running(self) -> bool:
+        return self._process.running
+
+    def flush(self) -> None:
+        """Empty it."""
+        with socket.create_connection((self.host, self.port), 10) as wire:
+            wire.sendall(b"FLUSHALL\r\n")
+            assert wire.recv(64) == b"+OK\r\n"
 
     def start(self) -> RedisServer:
         self._process.start()
