@@ -10,7 +10,7 @@ from hypothesis import settings
 
 from headrace.wire.link import Link
 from headrace.wire.target import parse_target
-from support.topologies import BINARIES, Place, place
+from support.topologies import BINARIES, EVERYWHERE, Place, place
 
 # A property's time depends on what else the machine does; benchmarks measure speed, tests don't.
 settings.register_profile("headrace", deadline=None)
@@ -20,11 +20,19 @@ settings.load_profile("headrace")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.fixture(scope="session", params=BINARIES)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each installed kind of server in turn; what is marked `everywhere` runs on every topology; or as a test says."""
+    marks = metafunc.definition.iter_markers("parametrize")
+    if "redis_server" in metafunc.fixturenames and not any(mark.args[0] == "redis_server" for mark in marks):
+        everywhere = metafunc.definition.get_closest_marker("everywhere") is not None
+        metafunc.parametrize(
+            "redis_server", EVERYWHERE if everywhere else list(BINARIES), indirect=True, scope="session"
+        )
+
+
+@pytest.fixture(scope="session")
 def redis_server(request: pytest.FixtureRequest) -> Iterator[Place]:
-    """One server for the whole run, without persistence; each installed kind in turn, or what a test asks for of
-    `support.topologies.EVERYWHERE`.
-    """
+    """One of `support.topologies.EVERYWHERE` for the whole run, without persistence."""
     with place(request.param) as server:
         yield server
 

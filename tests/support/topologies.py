@@ -13,10 +13,12 @@ from support.server_process import free_ports
 from support.servers import RedisServer, server_binaries
 
 BINARIES: Final = dict(server_binaries())
-TLS: Final = ["redis-tls"] if "redis" in BINARIES else []
-"""The embedded Valkey speaks no TLS."""
-EVERYWHERE: Final = [*BINARIES, *TLS, *(f"{name}-{kind}" for name in BINARIES for kind in ("sentinel", "cluster"))]
-"""Every way that this machine can show; for `parametrize("redis_server", EVERYWHERE, indirect=True)`."""
+EVERYWHERE: Final = [
+    *BINARIES,
+    *(["redis-tls", "redis-cluster"] if "redis" in BINARIES else ["valkey-cluster"]),
+    "valkey-sentinel",
+]
+"""Where tests marked `everywhere` run: every topology once. The embedded Valkey speaks no TLS."""
 
 
 class Place(Protocol):
@@ -64,7 +66,19 @@ def tls_server(binary: str) -> Iterator[TlsPlace]:
         options = (
             *("--tls-port", str(port), "--tls-auth-clients", "no", "--tls-cert-file", certificate),
             *("--tls-key-file", str(folder / "key.pem")),
-            *("--user", "ada", "on", ">s3cret", "~hr:*", "&hr:*", "+@all", "-@admin", "-@dangerous"),
+            *(
+                "--user",
+                "ada",
+                "on",
+                ">s3cret",
+                "~hr:*",
+                "&*",
+                "+@all",
+                "-@admin",
+                "-@dangerous",
+                "+keys",
+                "+config|set",
+            ),
         )
         with RedisServer(*options, binary=binary) as server:
             yield TlsPlace(server, f"rediss://ada:s3cret@localhost:{port}/0?ca_file={certificate}")

@@ -46,15 +46,14 @@ class Link:
     async def run_then(
         self, name: str, prefix: str, args: Sequence[Argument], then: Sequence[Sequence[Argument]], timeout: float
     ) -> list[Reply]:
-        """Run a script, and `then` further commands over the same connection, in one write. Raises the script's error;
-        those of the others come back as values.
+        """Run a script, and `then` further commands over the same connection, in one write; the first error is raised
+        once all have answered.
         """
         chosen = script(name)
         replies = await self._pipeline_at(prefix, [("EVALSHA", chosen.sha, 1, prefix, *args), *then], timeout)
         if _is_no_script(replies[0]):
             replies = await self._pipeline_at(prefix, [("EVAL", chosen.source, 1, prefix, *args), *then], timeout)
-        _good(replies[0])
-        return replies
+        return [_good(reply) for reply in replies]
 
     async def run_each(
         self, name: str, prefixes: Sequence[str], *, ahead: Sequence[Sequence[Argument]] = ()
