@@ -43,8 +43,12 @@ class ClusterGroup:
         wait_for(lambda: all(self._known_by(server) == len(self.servers) for server in self.servers), "all have met")
         for number, replica in enumerate(self.servers[3:]):
             ask(replica, "CLUSTER", "REPLICATE", ask(self.servers[number % 3], "CLUSTER", "MYID").decode())
-        wait_for(lambda: all(self._serves(server) for server in self.servers), "the Cluster serves")
+        self.wait_until_whole()
         return self
+
+    def wait_until_whole(self) -> None:
+        """Every node knows who serves what, and the replicas have all of the data."""
+        wait_for(lambda: all(self._serves(server) for server in self.servers), "the Cluster serves")
 
     def _known_by(self, server: RedisServer) -> int:
         return int(_cluster_info(server)["cluster_known_nodes"])

@@ -56,10 +56,7 @@ class SentinelGroup:
             ask(replica, "REPLICAOF", "127.0.0.1", self.servers[0].port)
         for port in free_ports(3):
             self._start_sentinel(port)
-        for replica in self.servers[1:]:
-            wait_for(lambda r=replica: info(r, "replication")["master_link_status"] == "up", "a replica follows")  # type: ignore[misc]
-        for sentinel in self.sentinels:
-            wait_for(lambda s=sentinel: self._is_whole(s), "the Sentinels know each other")  # type: ignore[misc]
+        self.wait_until_whole()
         return self
 
     def _start_sentinel(self, port: int) -> None:
@@ -79,17 +76,26 @@ class SentinelGroup:
         flat = [part.decode() for part in ask(sentinel, "SENTINEL", "MASTER", self.master)]
         return dict(zip(flat[::2], flat[1::2], strict=True))
 
+    def wait_until_whole(self) -> None:
+        """Every Sentinel knows the others and all replicas, and those follow the primary."""
+        wait_for(lambda: all(self._is_whole(sentinel) for sentinel in self.sentinels), "the Sentinels know each other")
+        wait_for(lambda: self._followers() == len(self.servers) - 1, "the replicas follow")
+
+    def _followers(self) -> int:
+        """Those who have all of the data."""
+        seen = info(self.primary, "replication")
+        return sum("state=online" in value for name, value in seen.items() if name.startswith("slave"))
+
+    def primary_of(self, slot: int) -> RedisServer:
+        """The one for all slots."""
+        del slot
+        return self.primary
+
     @property
     def primary(self) -> RedisServer:
         """As the first Sentinel sees it."""
         port = int(self._master_as_seen_by(self.sentinels[0])["port"])
         return next(server for server in self.servers if server.port == port)
-
-    def kill_primary(self) -> RedisServer:
-        """kill -9; returns it at once."""
-        victim = self.primary
-        victim.kill()
-        return victim
 
     def flush(self) -> None:
         ask(self.primary, "FLUSHALL")

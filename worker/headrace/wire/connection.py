@@ -72,10 +72,11 @@ _MEANINGS: Final[dict[str, Callable[[str], HeadraceError]]] = {
     # Some of the queue's keys are here and some there: only a node that has them all can run its scripts.
     "ASK": lambda _: QueueUnavailableError("Redis can't serve now: the queue is on its way to another Cluster node"),
     **dict.fromkeys(
-        ("READONLY", "MASTERDOWN", "UNBLOCKED"), lambda text: DemotedError(f"Redis can't serve now: {text}")
+        ("READONLY", "MASTERDOWN", "UNBLOCKED", "NOREPLICAS"),
+        lambda text: DemotedError(f"Redis can't serve now: {text}"),
     ),
     **dict.fromkeys(
-        ("LOADING", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "BUSY"),
+        ("LOADING", "CLUSTERDOWN", "TRYAGAIN", "BUSY"),
         lambda text: QueueUnavailableError(f"Redis can't serve now: {text}"),
     ),
 }

@@ -115,7 +115,7 @@ def sentinel_targets(target: Target, sentinels: Sentinels) -> list[Target]:
 
 
 def _joined(addresses: tuple[Address, ...]) -> str:
-    return ",".join(f"{host}:{port}" for host, port in addresses)
+    return ",".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in addresses)
 
 
 def parse_target(url: str, source: str = "REDIS_URL") -> Target:
