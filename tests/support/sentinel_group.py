@@ -28,7 +28,9 @@ class SentinelGroup:
         aof: str | None = None,
         options: Sequence[str] = (),
         sentinel_lines: Sequence[str] = (),
+        login: tuple[str, str] | None = None,
     ) -> None:
+        """`login`: what a test needs to ask the Sentinels, where `sentinel_lines` have made that necessary."""
         self.servers = [
             RedisServer("--repl-diskless-sync-delay", "0", *options, binary=binary, aof=aof)
             for _ in range(1 + replicas)
@@ -41,6 +43,7 @@ class SentinelGroup:
             *sentinel_lines,
         ]
         self._binary = binary
+        self._login = login
         self._stack = ExitStack()
         self.sentinels: list[Target] = []
 
@@ -66,7 +69,8 @@ class SentinelGroup:
         process = ServerProcess("sentinel", [self._binary, conf, "--sentinel"], folder / "log")
         process.start()
         self._stack.callback(process.stop, grace=0)
-        self.sentinels.append(Target("127.0.0.1", port))
+        username, password = self._login or (None, None)
+        self.sentinels.append(Target("127.0.0.1", port, username=username, password=password))
 
     def _is_whole(self, sentinel: Target) -> bool:
         seen = self._master_as_seen_by(sentinel)
