@@ -32,6 +32,7 @@ class BlockingLink:
         self._connections: dict[Address | None, BlockingConnection] = {}
         self._map: SlotMap | None = None
         self._known: tuple[Address, ...] = ()
+        self._master: Address = (target.host, target.port)
 
     def run_each(self, name: str, calls: Sequence[Call]) -> list[Reply | HeadraceError]:
         """Run a script on many queues, one write per server. What failed is its error, and is not tried again here."""
@@ -87,6 +88,8 @@ class BlockingLink:
             self._connections.pop(server).close()
 
     def _connection(self, server: Address | None) -> BlockingConnection:
+        if server in self._connections and self._is_replaced():
+            self._connections.pop(server).close()
         if server not in self._connections:
             self._connections[server] = self._open(server)
         return self._connections[server]
@@ -94,7 +97,7 @@ class BlockingLink:
     def _open(self, server: Address | None) -> BlockingConnection:
         match self._target.found_by:
             case Sentinels() as sentinels:
-                return _open_master(self._target, sentinels, self._timeout, self._name)
+                return self._open_master(sentinels)
             case Seeds():
                 if server is None:
                     raise QueueUnavailableError("Redis can't serve now: nobody says which node of the Cluster does")
@@ -102,20 +105,32 @@ class BlockingLink:
             case None:
                 return BlockingConnection(self._target, self._timeout, self._name)
 
+    def _open_master(self, sentinels: Sentinels) -> BlockingConnection:
+        master = _find_master(self._target, sentinels, self._timeout)
+        connection = BlockingConnection(master, self._timeout, self._name)
+        try:
+            check_role(master, connection.pipeline_replies([("ROLE",)])[0])
+        except HeadraceError:
+            connection.close()
+            raise
+        self._master = (master.host, master.port)
+        return connection
+
+    def _is_replaced(self) -> bool:
+        """Whether a Sentinel names another primary by now, see `sentinel.MasterWatch`. Renewals are rare enough to ask
+        each time.
+        """
+        if not isinstance(self._target.found_by, Sentinels):
+            return False
+        try:
+            found = _find_master(self._target, self._target.found_by, self._timeout * SHARE)
+        except HeadraceError:
+            return False
+        return (found.host, found.port) != self._master
+
 
 def _ours(reply: Reply) -> Reply | HeadraceError:
     return map_error(reply) if isinstance(reply, Exception) else reply
-
-
-def _open_master(target: Target, sentinels: Sentinels, timeout: float, name: str) -> BlockingConnection:
-    master = _find_master(target, sentinels, timeout)
-    connection = BlockingConnection(master, timeout, name)
-    try:
-        check_role(master, connection.pipeline_replies([("ROLE",)])[0])
-    except HeadraceError:
-        connection.close()
-        raise
-    return connection
 
 
 def _find_master(target: Target, sentinels: Sentinels, timeout: float) -> Target:
