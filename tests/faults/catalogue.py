@@ -14,6 +14,7 @@ from support.cluster_group import ClusterGroup
 from support.polling import eventually
 from support.sentinel_group import SentinelGroup
 from support.server_talk import ask
+from support.servers import RedisServer
 from support.wire_proxy import Faults
 
 SLOT = slot_of(prefix("jobs"))
@@ -91,16 +92,27 @@ async def _kill_primary(world: World) -> None:
     """kill -9 of the queue's primary; it comes back as a replica of the one that took its place, and forgets what only
     it had.
     """
-    group = world.group
-    victim = await asyncio.to_thread(group.primary_of, SLOT)
+    victim = await asyncio.to_thread(world.group.primary_of, SLOT)
     victim.kill()
-
-    async def replaced() -> bool:
-        return await asyncio.to_thread(group.primary_of, SLOT) is not victim
-
-    await eventually(replaced, within=60, every=0.1)
+    await _replaced(world, victim)
     await asyncio.to_thread(victim.start)
-    await asyncio.to_thread(group.wait_until_whole)
+    await asyncio.to_thread(world.group.wait_until_whole)
+
+
+async def _freeze_primary(world: World) -> None:
+    """It is silent until another has taken its place, and goes on as if it were the primary, until it is told."""
+    victim = await asyncio.to_thread(world.group.primary_of, SLOT)
+    victim.freeze()
+    await _replaced(world, victim)
+    victim.thaw()
+    await asyncio.to_thread(world.group.wait_until_whole)
+
+
+async def _replaced(world: World, primary: RedisServer) -> None:
+    async def another() -> bool:
+        return await asyncio.to_thread(world.group.primary_of, SLOT) is not primary
+
+    await eventually(another, within=60, every=0.1)
 
 
 async def _hand_over(world: World) -> None:
@@ -109,11 +121,7 @@ async def _hand_over(world: World) -> None:
     assert isinstance(group, SentinelGroup)
     before = await asyncio.to_thread(group.primary_of, SLOT)
     await asyncio.to_thread(ask, group.sentinels[0], "SENTINEL", "FAILOVER", group.master)
-
-    async def replaced() -> bool:
-        return await asyncio.to_thread(group.primary_of, SLOT) is not before
-
-    await eventually(replaced, within=60, every=0.1)
+    await _replaced(world, before)
     await asyncio.to_thread(group.wait_until_whole)
 
 
@@ -129,6 +137,7 @@ CATALOGUE = {
         Fault("replies-lost", _lose_replies, Setting(through_proxy=True)),
         Fault("requests-lost", _lose_requests, Setting(through_proxy=True)),
         Fault("sentinel-primary-killed", _kill_primary, REPLICATED, may_repeat=True),
+        Fault("sentinel-primary-frozen", _freeze_primary, REPLICATED, may_repeat=True),
         Fault("sentinel-hand-over", _hand_over, REPLICATED, may_repeat=True),
         Fault("cluster-primary-killed", _kill_primary, replace(REPLICATED, topology=ClusterGroup), may_repeat=True),
     )
