@@ -17,11 +17,12 @@ import msgspec
 from headrace.contract.envelope import Envelope, encode, header, lua_string
 from headrace.contract.keys import prefix
 from headrace.contract.protocol import PROTOCOL
-from headrace.contract.replies import Presence, decode_stats, encode_presence
+from headrace.contract.replies import decode_stats, encode_presence
 from headrace.contract.scripts import script
 from headrace.contract.stats import QueueStats
 from headrace.wire.connection import Argument, NoScriptError
 from headrace.wire.link import Link
+from support.presences import presence
 from support.queue_state import Snapshot, read_snapshot
 
 LEASE_MS = 30_000
@@ -29,11 +30,8 @@ KEEP_MS = 600_000
 _pack = msgspec.msgpack.Encoder().encode
 
 
-def presence(version: str = "v1", protocol: int = PROTOCOL) -> bytes:
-    """What a worker of that version says of itself."""
-    return encode_presence(
-        Presence(worker="w", version=version, slots=100, running=0, draining=False, protocol=protocol, started_ms=0)
-    )
+def _told(version: str, protocol: int = PROTOCOL) -> bytes:
+    return encode_presence(presence("w", version=version, slots=100, protocol=protocol))
 
 
 def value(task: str = "t") -> bytes:
@@ -162,7 +160,7 @@ class QueueDriver:
     async def join(
         self, sid: str, *, lease_ms: int = LEASE_MS, protocol: int = PROTOCOL, version: str = "v1"
     ) -> list[Any]:
-        reply: list[Any] = await self.run("join", sid, lease_ms, presence(version, protocol), protocol)
+        reply: list[Any] = await self.run("join", sid, lease_ms, _told(version, protocol), protocol)
         return reply
 
     async def exchange(
@@ -201,7 +199,7 @@ class QueueDriver:
         )
 
     async def renew(self, sid: str, *, lease_ms: int = LEASE_MS, version: str = "v1") -> list[Any]:
-        reply: list[Any] = await self.run("renew", sid, lease_ms, presence(version))
+        reply: list[Any] = await self.run("renew", sid, lease_ms, _told(version))
         return reply
 
     async def leave(self, sid: str) -> int:
