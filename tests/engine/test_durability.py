@@ -17,6 +17,7 @@ from headrace.wire.target import parse_target
 from support.server_talk import ask, info, wait_for
 from support.servers import RedisServer
 from support.topologies import BINARIES
+from support.worker_process import run_headrace
 
 Nothing = Task[[], Coroutine[Any, Any, None]]
 
@@ -132,3 +133,12 @@ async def test_wrong_levels_are_refused_where_they_are_written() -> None:
         Fleet(replicas=0)
     with pytest.raises(ConfigError, match="options: durability must be"):
         _task(Fleet()).options(durability="")
+
+
+async def test_the_command_line_waits_as_well(pair: tuple[RedisServer, RedisServer]) -> None:
+    primary, replica = pair
+    words = ("enqueue", "q", "t", "--unchecked", "--durability", "replicated", "--redis-url", primary.url)
+    code, _, errors = await asyncio.to_thread(run_headrace, *words)
+    assert (code, errors) == (0, "")
+    primary.kill()
+    assert await _jobs(replica) == 1

@@ -71,10 +71,9 @@ async def subscribe(
 
 
 async def _listen(target: Target, channels: Sequence[str], name: str) -> AsyncGenerator[Event, None]:
-    server = await _server(target)
-    wire = await _Wire.open(server)
+    wire = await _Wire.open(target)
     try:
-        for command in login_commands(server, name):
+        for command in login_commands(target, name):
             wire.write(*command)
             await wire.read(CONNECT_TIMEOUT)
         wire.write("SUBSCRIBE", *channels)
@@ -126,15 +125,16 @@ class _Wire:
 
     @classmethod
     async def open(cls, target: Target) -> _Wire:
+        server = await _server(target)
         # Named apart: a name service that is silent is not a server that is.
-        addresses = await resolve(target, CONNECT_TIMEOUT)
+        addresses = await resolve(server, CONNECT_TIMEOUT)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                return cls(*await _connected(target, addresses))
+                return cls(*await _connected(server, addresses))
         except TimeoutError:
-            raise QueueUnavailableError(f"no connection to {target.redacted} within {CONNECT_TIMEOUT:g} s") from None
+            raise QueueUnavailableError(f"no connection to {server.redacted} within {CONNECT_TIMEOUT:g} s") from None
         except OSError as error:
-            raise QueueUnavailableError(f"can't connect to {target.redacted}: {plain_reason(error)}") from error
+            raise QueueUnavailableError(f"can't connect to {server.redacted}: {plain_reason(error)}") from error
 
     def write(self, *command: Argument) -> None:
         self._writer.write(pack(*command))
