@@ -103,12 +103,13 @@ class Cluster:
         """Every node that serves a slot. Raises QueueUnavailableError."""
         return [self._node_at(address) for address in (await self._learned()).primaries]
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close all connections; a later call opens new ones."""
         self._forget()
-        for node in self._nodes.values():
-            node.close()
+        nodes = list(self._nodes.values())
         self._nodes.clear()
+        for node in nodes:
+            await node.close()
 
     async def _node(self, key: str | None) -> Node:
         slots = await self._learned()

@@ -103,7 +103,7 @@ class Link:
 
     async def close(self) -> None:
         """Close the connections; a later call opens new ones."""
-        self._nodes.close()
+        await self._nodes.close()
 
     async def _send(self, key: str | None, packed: bytes, timeout: float | None) -> Reply:
         wait = self.timeout if timeout is None else timeout

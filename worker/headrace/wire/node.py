@@ -71,10 +71,10 @@ class Node:
             connection.close()
         return replies
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close the connection; a later call opens a new one."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
         if self._watch is not None:
-            self._watch.close()
+            await self._watch.close()

@@ -100,15 +100,19 @@ class MasterWatch:
                 reply = await self._asking.request(*question(self._sentinels), timeout=self._timeout)
                 found = answered(self._target, reply)
         except HeadraceError:
-            self.close()  # nobody says otherwise; the next look asks another
+            self._forget()  # nobody says otherwise; the next look asks another
             return
         if (found.host, found.port) != master:
             connection.close()
 
-    def close(self) -> None:
-        """Close the connection to the Sentinel; a later look opens another."""
-        if self._look is not None and self._look is not asyncio.current_task():
-            self._look.cancel()
+    def _forget(self) -> None:
         if self._asking is not None:
             self._asking.close()
             self._asking = None
+
+    async def close(self) -> None:
+        """End the look that is under way and close the connection to the Sentinel; a later look opens another."""
+        if self._look is not None and not self._look.done():
+            self._look.cancel()
+            await asyncio.wait({self._look})
+        self._forget()
