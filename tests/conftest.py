@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import settings
 
 from headrace.wire.link import Link
 from headrace.wire.target import parse_target
-from support.servers import RedisServer, server_binaries
+from support.topologies import BINARIES, EVERYWHERE, Place, place
 
 # A property's time depends on what else the machine does; benchmarks measure speed, tests don't.
 settings.register_profile("headrace", deadline=None)
@@ -20,22 +19,28 @@ settings.load_profile("headrace")
 # A shell's background job ignores Ctrl-C, and so would every command that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-_BINARIES = dict(server_binaries())
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each installed kind of server in turn; what is marked `everywhere` runs on every topology; or as a test says."""
+    marks = metafunc.definition.iter_markers("parametrize")
+    if "redis_server" in metafunc.fixturenames and not any(mark.args[0] == "redis_server" for mark in marks):
+        everywhere = metafunc.definition.get_closest_marker("everywhere") is not None
+        metafunc.parametrize(
+            "redis_server", EVERYWHERE if everywhere else list(BINARIES), indirect=True, scope="session"
+        )
 
 
-@pytest.fixture(scope="session", params=_BINARIES)
-def redis_server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
-    """One server for the whole run, without persistence; each installed kind in turn."""
-    with RedisServer(binary=_BINARIES[request.param]) as server:
+@pytest.fixture(scope="session")
+def redis_server(request: pytest.FixtureRequest) -> Iterator[Place]:
+    """One of `support.topologies.EVERYWHERE` for the whole run, without persistence."""
+    with place(request.param) as server:
         yield server
 
 
 @pytest.fixture
-def redis_url(redis_server: RedisServer) -> str:
+def redis_url(redis_server: Place) -> str:
     """The server's address; the database is empty when the test begins."""
-    with socket.create_connection(("127.0.0.1", redis_server.port), 10) as wire:
-        wire.sendall(b"FLUSHALL\r\n")
-        assert wire.recv(64) == b"+OK\r\n"
+    redis_server.flush()
     return redis_server.url
 
 

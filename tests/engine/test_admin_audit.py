@@ -22,6 +22,8 @@ from headrace.contract.protocol import State
 from headrace.wire.link import Link
 from support.seeding import Seeder
 
+pytestmark = pytest.mark.everywhere
+
 
 @pytest.fixture
 async def seeder(link: Link) -> Seeder:

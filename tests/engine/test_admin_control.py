@@ -15,6 +15,7 @@ from support.seeding import Seeder
 from support.servers import RedisServer
 
 
+@pytest.mark.everywhere
 async def test_pause_and_resume_say_what_was(seeder: Seeder, admin: QueueAdmin) -> None:
     assert [await admin.control.pause(), await admin.control.pause()] == [True, False]
     assert (await admin.stats()).paused
@@ -61,6 +62,7 @@ async def test_a_claim_that_nobody_repeats_lapses(admin: QueueAdmin, link: Link)
     assert await admin.control.claim_ownership("c/n/a") == "c/n/b"
 
 
+@pytest.mark.everywhere
 async def test_ownership_stays_with_the_first_until_it_gives_up(admin: QueueAdmin) -> None:
     assert await admin.control.claim_ownership("c/n/a") == "c/n/a"
     assert await admin.control.claim_ownership("c/n/b") == "c/n/a"
@@ -70,6 +72,7 @@ async def test_ownership_stays_with_the_first_until_it_gives_up(admin: QueueAdmi
     assert await admin.control.claim_ownership("c/n/b") == "c/n/b"
 
 
+@pytest.mark.everywhere
 async def test_work_wakes_a_sleeping_queue_once(seeder: Seeder, admin: QueueAdmin, redis_url: str) -> None:
     channel = admin.control.signal_channel
     async with asyncio.timeout(10), aclosing(subscribe(parse_target(redis_url), [channel])) as events:

@@ -15,6 +15,8 @@ from headrace.admin.selection import ReplaySelection
 from headrace.errors import JobNotFoundError, UsageError
 from support.seeding import Seeder
 
+pytestmark = pytest.mark.everywhere
+
 
 async def _mixed(seeder: Seeder) -> list[str]:
     """Twenty letters of three tasks and two reasons, in order of death."""

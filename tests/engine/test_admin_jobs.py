@@ -12,6 +12,8 @@ from headrace.errors import ConfigError, HeadraceError, JobNotFoundError, UsageE
 from headrace.wire.link import Link
 from support.seeding import Seeder
 
+pytestmark = pytest.mark.everywhere
+
 
 async def test_locate_a_ready_job(seeder: Seeder, admin: QueueAdmin) -> None:
     await seeder.enqueue("a", task="mail", priority="high")

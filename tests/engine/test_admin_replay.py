@@ -14,6 +14,8 @@ from headrace.errors import UsageError
 from headrace.wire.link import Link
 from support.seeding import Seeder
 
+pytestmark = pytest.mark.everywhere
+
 ALL = ReplaySelection(everything=True)
 
 
@@ -189,11 +191,11 @@ async def test_a_wrong_request_is_refused_before_anything_is_written(
 
 async def test_a_full_redis_can_be_replayed_from(seeder: Seeder, admin: QueueAdmin, link: Link) -> None:
     await seeder.bury("a")
-    await link.request("CONFIG", "SET", "maxmemory", 1)
+    await link.request("CONFIG", "SET", "maxmemory", 1, at=admin.control.signal_channel)
     try:
         assert (await admin.replays.replay(ALL, request="r1")).moved == 1
         assert await admin.control.pause()
         assert await admin.control.cordon(["s1"], 5000) == {"s1": 0}
         assert await admin.control.claim_ownership("c/n/a") == "c/n/a"
     finally:
-        await link.request("CONFIG", "SET", "maxmemory", 0)
+        await link.request("CONFIG", "SET", "maxmemory", 0, at=admin.control.signal_channel)

@@ -8,6 +8,8 @@ from headrace.contract.envelope import DeathRecord
 from headrace.worker.outcome import Buried, Cancelled, Outcome, Released, Retried, settlement
 from support.queue_driver import QueueDriver, Special
 
+pytestmark = pytest.mark.everywhere
+
 DEATH = Buried("t", "E", DeathRecord("E", attempts=1, crashes=0), 1)
 
 

@@ -9,6 +9,8 @@ import pytest
 from headrace.worker.outcome import Released, settlement
 from support.queue_driver import QueueDriver, Special
 
+pytestmark = pytest.mark.everywhere
+
 
 async def fill(queue: QueueDriver, **counts: int) -> None:
     for priority, count in counts.items():

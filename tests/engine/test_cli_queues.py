@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from support.cli import Cli, Seed, three_dead
 from support.seeding import Seeder
+
+pytestmark = pytest.mark.everywhere
 
 
 def test_stats_as_plain_lines(cli: Cli) -> None:

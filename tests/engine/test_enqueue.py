@@ -9,6 +9,8 @@ from headrace.contract.scripts import NAMES
 from headrace.wire.link import Link
 from support.queue_driver import QueueDriver, Special, value
 
+pytestmark = pytest.mark.everywhere
+
 
 async def test_order_is_first_in_first_out_over_batches(queue: QueueDriver) -> None:
     await queue.join("s")

@@ -10,6 +10,8 @@ from headrace.contract.envelope import DeathRecord, decode, decode_dead_entry
 from headrace.worker.outcome import Buried, Cancelled, Done, Outcome, Released, Retried, settlement
 from support.queue_driver import LEASE_MS, Exchanged, QueueDriver
 
+pytestmark = pytest.mark.everywhere
+
 RECORD = DeathRecord("ValueError: no", attempts=4, crashes=0, worker="w", seconds=0.5)
 BURIED = Buried("t", "ValueError", RECORD, 4, "f" * 8, "Traceback …")
 

@@ -8,6 +8,8 @@ from headrace.wire.link import Link
 from headrace.worker.outcome import Retried, settlement
 from support.queue_driver import LEASE_MS, QueueDriver, Special
 
+pytestmark = pytest.mark.everywhere
+
 THIRD = LEASE_MS // 3
 
 

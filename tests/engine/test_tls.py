@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from headrace.errors import ConfigError, QueueUnavailableError
 from headrace.wire.blocking import BlockingConnection
 from headrace.wire.connection import connect
 from headrace.wire.target import Target, parse_target
+from support.certificate import make_certificate
 from support.server_process import free_ports
 from support.servers import RedisServer
 
@@ -21,17 +21,10 @@ pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="ne
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def certificate() -> Iterator[Path]:
     """A folder with a self-signed certificate for localhost, `cert.pem` and `key.pem`."""
-    folder = tmp_path_factory.mktemp("tls")
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
-    subprocess.run(
-        [*command, "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")],
-        check=True,
-        capture_output=True,
-    )
-    return folder
+    with make_certificate() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 import pytest
 
 from headrace.contract.protocol import SUSPECT_AFTER
 from headrace.wire.link import Link
-from headrace.wire.target import parse_target
+from headrace.wire.subscription import Lost, Message, Subscribed, subscribe
 from headrace.worker.outcome import Released, Retried, settlement
 from support.queue_driver import QueueDriver, Special
+
+pytestmark = pytest.mark.everywhere
 
 
 async def make_suspects(queue: QueueDriver, *ids: str) -> None:
@@ -173,22 +176,26 @@ async def test_a_suspects_session_that_leaves_wakes_another_for_the_next_suspect
 
 @pytest.fixture
 async def signals(link: Link, queue: QueueDriver) -> AsyncIterator[asyncio.Queue[bytes]]:
-    """Each signal that the queue publishes. RESP2 pushes are replies to nobody, so they come over a raw socket."""
-    target = parse_target(link.target.redacted)
-    reader, writer = await asyncio.open_connection(target.host, target.port)
-    writer.write(f"SUBSCRIBE {queue.key('signal')}\r\n".encode())
-    await reader.readuntil(b":1\r\n")
+    """Each signal that the queue publishes."""
     heard: asyncio.Queue[bytes] = asyncio.Queue()
+    listening = asyncio.Event()
 
     async def listen() -> None:
-        while await reader.readline():
-            lines = [await reader.readline() for _ in range(6)]
-            heard.put_nowait(lines[-1].strip())
+        async with aclosing(subscribe(link.target, [queue.key("signal")])) as events:
+            async for event in events:
+                match event:
+                    case Subscribed():
+                        listening.set()
+                    case Message(payload=payload):
+                        heard.put_nowait(payload)
+                    case Lost(error):
+                        raise error
 
     task = asyncio.create_task(listen())
+    async with asyncio.timeout(10):
+        await listening.wait()
     yield heard
     task.cancel()
-    writer.close()
 
 
 async def published(queue: QueueDriver, signals: asyncio.Queue[bytes]) -> int:

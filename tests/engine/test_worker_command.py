@@ -77,7 +77,10 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ids=lambda value: " ".join(value) or "nothing" if isinstance(value, tuple) else "",
 )
 def test_mistakes(modules: Path, arguments: tuple[str, ...], complaint: str) -> None:
-    expected = "expected redis://host[:port][/db] (or user:password@host), rediss://… for TLS, or unix:///path"
+    expected = (
+        "expected redis://host[:port][/db] (or user:password@host), rediss://… for TLS, "
+        "redis+sentinel://host,host/master-name, redis+cluster://host,host, or unix:///path"
+    )
     done = run_headrace("worker", *arguments, cwd=modules, environ={"REDIS_URL": NOBODY, "METRICS_PORT": "0"})
     assert done == (2, "", f"headrace worker: {complaint.format(here=modules, expected=expected)}\n")
 

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from faults.world import Setting, World
+from headrace import Durability
+from headrace.contract.keys import prefix
+from headrace.wire.routing import slot_of
+from support.cluster_group import ClusterGroup
 from support.polling import eventually
+from support.sentinel_group import SentinelGroup
+from support.server_talk import ask
+from support.servers import RedisServer
 from support.wire_proxy import Faults
+
+SLOT = slot_of(prefix("jobs"))
+REPLICATED = Setting(topology=SentinelGroup, durability=Durability.REPLICATED)
 
 
 @dataclass(frozen=True)
@@ -78,6 +88,43 @@ async def _lose_requests(world: World) -> None:
     world.proxy.faults = Faults()
 
 
+async def _kill_primary(world: World) -> None:
+    """kill -9 of the queue's primary; it comes back as a replica of the one that took its place, and forgets what only
+    it had.
+    """
+    victim = await asyncio.to_thread(world.group.primary_of, SLOT)
+    victim.kill()
+    await _replaced(world, victim)
+    await asyncio.to_thread(victim.start)
+    await asyncio.to_thread(world.group.wait_until_whole)
+
+
+async def _freeze_primary(world: World) -> None:
+    """It is silent until another has taken its place, and goes on as if it were the primary, until it is told."""
+    victim = await asyncio.to_thread(world.group.primary_of, SLOT)
+    victim.freeze()
+    await _replaced(world, victim)
+    victim.thaw()
+    await asyncio.to_thread(world.group.wait_until_whole)
+
+
+async def _replaced(world: World, primary: RedisServer) -> None:
+    async def another() -> bool:
+        return await asyncio.to_thread(world.group.primary_of, SLOT) is not primary
+
+    await eventually(another, within=60, every=0.1)
+
+
+async def _hand_over(world: World) -> None:
+    """A planned failover; the old primary lives on as a replica, and says so to whoever still calls it."""
+    group = world.group
+    assert isinstance(group, SentinelGroup)
+    before = await asyncio.to_thread(group.primary_of, SLOT)
+    await asyncio.to_thread(ask, group.sentinels[0], "SENTINEL", "FAILOVER", group.master)
+    await _replaced(world, before)
+    await asyncio.to_thread(group.wait_until_whole)
+
+
 CATALOGUE = {
     fault.name: fault
     for fault in (
@@ -89,5 +136,9 @@ CATALOGUE = {
         Fault("connections-cut", _cut_wires, Setting(through_proxy=True)),
         Fault("replies-lost", _lose_replies, Setting(through_proxy=True)),
         Fault("requests-lost", _lose_requests, Setting(through_proxy=True)),
+        Fault("sentinel-primary-killed", _kill_primary, REPLICATED, may_repeat=True),
+        Fault("sentinel-primary-frozen", _freeze_primary, REPLICATED, may_repeat=True),
+        Fault("sentinel-hand-over", _hand_over, REPLICATED, may_repeat=True),
+        Fault("cluster-primary-killed", _kill_primary, replace(REPLICATED, topology=ClusterGroup), may_repeat=True),
     )
 }

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import random
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
+from headrace import Durability
 from support.apps import load
+from support.cluster_group import ClusterGroup
 from support.lab import Lab
+from support.sentinel_group import SentinelGroup
 from support.servers import RedisServer
+from support.topologies import BINARIES, Place
 from support.wire_proxy import WireProxy
 from support.worker_process import WorkerProcess
 
 RUNS_CALLED_FOR = {"good": 1, "flaky": 2, "doomed": 2}
 """Kind of job → how often its own success or failures make it run."""
 PRODUCERS = 4
+IMPATIENT = 1000
+"""Milliseconds of a primary's silence before another takes its place."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,9 @@ class Setting:
     aof: str | None = None
     through_proxy: bool = False
     """Workers and producers reach Redis through the proxy; the judge never does."""
+    topology: type[RedisServer | SentinelGroup | ClusterGroup] = RedisServer
+    """A group has a replica for each primary, fails over after a second, and is of either kind of server by chance."""
+    durability: Durability = Durability.ACCEPTED
 
 
 @dataclass
@@ -42,12 +51,14 @@ class World:
 
     async def __aenter__(self) -> World:
         self._stack = AsyncExitStack()
-        self.redis = self._stack.enter_context(RedisServer(aof=self.setting.aof))
-        self.proxy = await self._stack.enter_async_context(WireProxy(self.redis.port))
-        self.lab = Lab(self.redis.url, self.directory)
+        self.place: Place = self._stack.enter_context(self._place())
+        if isinstance(self.place, RedisServer):
+            self.proxy = await self._stack.enter_async_context(WireProxy(self.place.port))
+        self.lab = Lab(self.place.url, self.directory)
         self._stack.push_async_callback(self.lab.close)
         self.lab.use(load.fleet)
         load.fleet.connect_to(self.url)
+        load.fleet.durability = self.setting.durability
         await asyncio.gather(self.start_worker(), self.start_worker())
         return self
 
@@ -56,10 +67,30 @@ class World:
     ) -> None:
         await self._stack.aclose()
 
+    def _place(self) -> AbstractContextManager[Place]:
+        binary = BINARIES[self.random.choice(list(BINARIES))]
+        if self.setting.topology is SentinelGroup:
+            return SentinelGroup(binary, down_after=IMPATIENT)
+        if self.setting.topology is ClusterGroup:
+            return ClusterGroup(binary, replicas=1, node_timeout=IMPATIENT)
+        return RedisServer(aof=self.setting.aof)
+
+    @property
+    def redis(self) -> RedisServer:
+        """Where it is one server."""
+        assert isinstance(self.place, RedisServer)
+        return self.place
+
+    @property
+    def group(self) -> SentinelGroup | ClusterGroup:
+        """Where it is several."""
+        assert isinstance(self.place, SentinelGroup | ClusterGroup)
+        return self.place
+
     @property
     def url(self) -> str:
         """Where workers and producers go."""
-        return self.proxy.url if self.setting.through_proxy else self.redis.url
+        return self.proxy.url if self.setting.through_proxy else self.place.url
 
     @property
     def workers(self) -> list[WorkerProcess]:

@@ -38,6 +38,8 @@ def worker_queue(redis: Mapping[str, Any]) -> WorkerQueue:
         (("*.cache.example.com",), "redis://a.b.cache.example.com"),
         (("10.0.0.7",), "redis://10.0.0.7:6380"),
         (("fd00::7",), "redis://[fd00::7]:6379"),
+        (("a", "b"), "redis+sentinel://a:26379,b:26379/jobs"),
+        (("a", "*.b"), "rediss+cluster://a:6379,c.b:6379"),
     ],
 )
 async def test_a_host_that_is_named_is_allowed(allowed: tuple[str, ...], url: str) -> None:
@@ -56,6 +58,8 @@ async def test_a_host_that_is_named_is_allowed(allowed: tuple[str, ...], url: st
         (("example.com",), "redis://sub.example.com"),
         (("10.0.0.7",), "redis://10.0.0.70"),
         (("redis",), "unix:///var/run/redis.sock"),
+        (("redis",), "redis+sentinel://redis:26379,169.254.169.254:80/jobs"),
+        (("redis",), "redis+cluster://other:6379,redis:6379"),
     ],
 )
 async def test_any_other_host_is_refused_in_one_line_without_the_login(allowed: tuple[str, ...], url: str) -> None:

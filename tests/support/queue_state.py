@@ -65,7 +65,7 @@ class Snapshot:
 async def read_snapshot(link: Link, queue: str) -> Snapshot:
     """The queue as it is now. Not for use while others write: it takes two round trips."""
     at = prefix(queue)
-    owners = [key.decode() for key in await link.request("KEYS", at.replace("{", "[{]") + "own:*")]
+    owners = [key.decode() for key in await link.request("KEYS", at.replace("{", "[{]") + "own:*", at=at)]
     commands: list[tuple[str | int, ...]] = [("ZRANGE", at + name, 0, -1, "WITHSCORES") for name in ZSETS]
     commands += [("SMEMBERS", at + name) for name in SETS]
     commands += [("HGETALL", at + name) for name in HASHES]

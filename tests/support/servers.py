@@ -38,6 +38,16 @@ class RedisServer:
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
+    @property
+    def running(self) -> bool:
+        return self._process.running
+
+    def flush(self) -> None:
+        """Empty it."""
+        with socket.create_connection((self.host, self.port), 10) as wire:
+            wire.sendall(b"FLUSHALL\r\n")
+            assert wire.recv(64) == b"+OK\r\n"
+
     def start(self) -> RedisServer:
         self._process.start()
         self._process.poll_until(self._answers, deadline=time.monotonic() + 10)

@@ -27,7 +27,7 @@ class Held(Link):
         self.leases = dict(HELD)
         self.joins = 0
 
-    async def request(self, *args: Argument, timeout: float | None = None) -> Reply:
+    async def request(self, *args: Argument, timeout: float | None = None, at: str | None = None) -> Reply:
         return [part.encode() for pair in self.leases.items() for part in pair]
 
     async def run(self, name: str, prefix: str, *args: Argument, timeout: float | None = None) -> Reply:

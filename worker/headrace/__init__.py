@@ -17,21 +17,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from headrace.client.durability import Durability
     from headrace.client.fleet import Fleet
     from headrace.client.job import Job
     from headrace.client.queue import Queue
     from headrace.client.task import Task
     from headrace.context import Context, current_context
     from headrace.contract.protocol import Priority, State
-    from headrace.errors import HeadraceError, PayloadError, QueueUnavailableError, UsageError
+    from headrace.errors import HeadraceError, NotDurableError, PayloadError, QueueUnavailableError, UsageError
     from headrace.retry import Bury, RetryLater, RetryPolicy
 
 _HOMES = {
     "Bury": "headrace.retry",
     "Context": "headrace.context",
+    "Durability": "headrace.client.durability",
     "Fleet": "headrace.client.fleet",
     "HeadraceError": "headrace.errors",
     "Job": "headrace.client.job",
+    "NotDurableError": "headrace.errors",
     "PayloadError": "headrace.errors",
     "Priority": "headrace.contract.protocol",
     "Queue": "headrace.client.queue",
@@ -47,9 +50,11 @@ _HOMES = {
 __all__ = [
     "Bury",
     "Context",
+    "Durability",
     "Fleet",
     "HeadraceError",
     "Job",
+    "NotDurableError",
     "PayloadError",
     "Priority",
     "Queue",

@@ -35,5 +35,11 @@ class QueueFullError(QueueUnavailableError):
     """Redis has reached maxmemory: the enqueue was refused; workers go on draining."""
 
 
+class NotDurableError(QueueUnavailableError):
+    """The jobs are in the queue, but the durability that was asked for was not reached in time: they may run, and they
+    may be lost with the primary. Enqueue them again with the same job ids to be sure.
+    """
+
+
 class ProtocolError(HeadraceError):
     """This process speaks another protocol than the others on the queue; the message says which side to upgrade."""

@@ -19,7 +19,7 @@ async def noop() -> None:
 
 
 async def open_producer() -> None:
-    await fleet.link.connection()
+    await fleet.link.request("PING")
 
 
 async def enqueue_one() -> None:

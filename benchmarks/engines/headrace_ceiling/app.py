@@ -32,7 +32,7 @@ link = Link(target)
 
 
 async def open_producer() -> None:
-    await link.connection()
+    await link.request("PING")
 
 
 async def enqueue_bulk(jobs: int) -> None:

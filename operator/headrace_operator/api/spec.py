@@ -18,7 +18,7 @@ BY_NAME = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name
 _DOTTED = r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*"
 APP = rf"^{_DOTTED}(:{_DOTTED})?$"
 QUEUE_NAME = r"^[a-z0-9]([-a-z0-9._]*[a-z0-9])?$"
-REDIS_URL = r"^rediss?://[!-~]+$"
+REDIS_URL = r"^rediss?(\+sentinel|\+cluster)?://[!-~]+$"
 OBJECT_NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 DATA_KEY = r"^[-._a-zA-Z0-9]+$"
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
@@ -26,7 +26,8 @@ IMAGE = r"^[!-~]+$"
 SHAPES = {
     APP: "a Python module like package.module or package.module:attribute",
     QUEUE_NAME: "lower-case letters, digits, '-', '.' and '_', a letter or digit at each end",
-    REDIS_URL: "a URL like redis://host:6379/0 or rediss://host:6379/0",
+    REDIS_URL: "a URL like redis://host:6379/0, rediss://host:6379/0, redis+sentinel://host,host/master-name or "
+    "redis+cluster://host,host",
     OBJECT_NAME: "lower-case letters, digits, '-' and '.', a letter or digit at each end",
     DATA_KEY: "letters, digits, '-', '.' and '_'",
     VARIABLE: "letters, digits, '_', '.' and '-', no digit at the start",
@@ -54,7 +55,7 @@ class SecretKey(Part):
 
 
 class RedisTLS(Part):
-    """How to trust a Redis that speaks TLS (rediss://)."""
+    """How to trust a Redis that speaks TLS (rediss://, rediss+sentinel://, rediss+cluster://)."""
 
     ca_secret_ref: SecretKey | None = None
     """Certificate authority in PEM that signed Redis's certificate; the system's own ones if left out."""
@@ -74,17 +75,19 @@ class Redis(Part):
         ),
         Rule(
             "tls",
-            "!has(self.tls) || !has(self.url) || self.url.startsWith('rediss://')",
-            "needs a url that begins with rediss://",
-            lambda self: self.tls is None or self.url is None or self.url.startswith("rediss://"),
+            "!has(self.tls) || !has(self.url) || self.url.startsWith('rediss')",
+            "needs a url that begins with rediss:// (or rediss+sentinel://, rediss+cluster://)",
+            lambda self: self.tls is None or self.url is None or self.url.startswith("rediss"),
         ),
     )
     url: Annotated[str, Field(max_length=2048, pattern=REDIS_URL)] | None = None
-    """redis://host:port/db, or rediss:// with TLS. With a password use urlSecretRef."""
+    """redis://host:port/db, redis+sentinel://host:port,host:port/master-name/db or redis+cluster://host:port,host:port;
+    rediss instead of redis with TLS. With a password use urlSecretRef.
+    """
     url_secret_ref: SecretKey | None = None
     """Secret that holds the URL."""
     tls: RedisTLS | None = None
-    """Settings for rediss://."""
+    """Settings for rediss."""
 
 
 class Queue(Part):

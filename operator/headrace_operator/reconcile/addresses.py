@@ -36,8 +36,10 @@ class SpecAddresses:
     async def find(self, queue: WorkerQueue) -> Target:
         """See Addresses."""
         target = await self._plain(queue)
-        if self._allowed and not _is_allowed(target, self._allowed):
-            raise HostNotAllowedError(_refusal(target))
+        if self._allowed and (where := _refused(target, self._allowed)):
+            raise HostNotAllowedError(
+                f"{where} is not among the allowedRedisHosts of this operator, so it does not connect there"
+            )
         tls = queue.spec.redis.tls
         if tls is None:
             return target
@@ -55,17 +57,18 @@ class SpecAddresses:
         return parse_target(url.strip(), f"key {secret.key} of Secret {secret.name}")
 
 
-def _is_allowed(target: Target, allowed: Sequence[str]) -> bool:
-    """A wildcard stands for one label or more. A socket's path is no host."""
+def _refused(target: Target, allowed: Sequence[str]) -> str | None:
+    """The first host that is not allowed; a socket's path is no host. What Sentinels or the nodes of a Cluster on
+    allowed hosts name themselves is as trusted as they are.
+    """
     if target.unix_path is not None:
-        return False
-    host = target.host.lower().rstrip(".")
+        return "a unix socket"
+    return next((host for host in target.hosts if not _is_allowed(host.lower().rstrip("."), allowed)), None)
+
+
+def _is_allowed(host: str, allowed: Sequence[str]) -> bool:
+    """A wildcard stands for one label or more."""
     return any(host.endswith(one[1:]) if one.startswith("*.") else host == one for one in allowed)
-
-
-def _refusal(target: Target) -> str:
-    where = "a unix socket" if target.unix_path is not None else target.host
-    return f"{where} is not among the allowedRedisHosts of this operator, so it does not connect there"
 
 
 class OneAddress:

@@ -98,7 +98,8 @@ class _Run:
         pattern = self._handle.key("own:*")
         skip, cursor = len(pattern) - 1, b"0"
         while True:
-            cursor, found = await self._handle.link.request("SCAN", cursor, "MATCH", pattern, "COUNT", CHUNK)
+            step = ("SCAN", cursor, "MATCH", pattern, "COUNT", CHUNK)
+            cursor, found = await self._handle.link.request(*step, at=pattern)
             for key in found:
                 await self._check_session(key[skip:].decode())
             if cursor == b"0":
@@ -108,7 +109,7 @@ class _Run:
         key = self._handle.key
         looks = (("ZSCORE", key("sess"), sid), ("ZSCORE", key("reaping"), sid), ("HLEN", key(f"own:{sid}")))
         # One step: a session that is being reaped or comes back must not look like none.
-        *_, (live, reaping, leases) = await self._handle.link.pipeline([("MULTI",), *looks, ("EXEC",)])
+        live, reaping, leases = await self._handle.link.transaction(key("sess"), looks)
         if live is None and reaping is None and leases:
             self._note(StrayLeases(sid, leases))
             if self._repair:

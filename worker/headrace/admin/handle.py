@@ -32,10 +32,20 @@ class QueueHandle:
         """Run a script on the queue."""
         return await self.link.run(script, prefix(self.queue), *args, timeout=timeout)
 
+    async def run_then(
+        self, script: str, args: Sequence[Argument], then: Sequence[tuple[Argument, ...]]
+    ) -> list[Reply]:
+        """Run a script, then commands as `pipeline` takes them, in one round trip."""
+        link = self.link
+        return await link.run_then(script, prefix(self.queue), args, [self._keyed(c) for c in then], link.timeout)
+
     async def request(self, command: str, name: str, *args: Argument) -> Reply:
         """One command on one of the queue's keys."""
         return await self.link.request(command, self.key(name), *args)
 
     async def pipeline(self, commands: Sequence[tuple[Argument, ...]]) -> list[Reply]:
         """Commands in one round trip; the second element of each names one of the queue's keys."""
-        return await self.link.pipeline([(c[0], self.key(str(c[1])), *c[2:]) for c in commands])
+        return await self.link.pipeline([self._keyed(command) for command in commands])
+
+    def _keyed(self, command: tuple[Argument, ...]) -> tuple[Argument, ...]:
+        return (command[0], self.key(str(command[1])), *command[2:])

@@ -10,10 +10,8 @@ from typing import Any, assert_never
 from headrace.admin.handle import QueueHandle
 from headrace.admin.job_view import JobView, decode_view
 from headrace.contract.envelope import decode_dead_entry
-from headrace.contract.keys import prefix
 from headrace.contract.protocol import CHUNK, Priority, State
 from headrace.contract.replies import decode_worker_name
-from headrace.contract.scripts import script
 from headrace.errors import JobNotFoundError, UsageError
 
 
@@ -59,15 +57,8 @@ class Jobs:
         """Views of those of at most 1000 ids that exist, in the order given."""
         if not ids:
             return []
-        link = self._handle.link
-        locate = script("locate")
-        _, located, values, priorities = await link.pipeline(
-            [
-                ("SCRIPT", "LOAD", locate.source),
-                ("EVALSHA", locate.sha, 1, prefix(self._handle.queue), *ids),
-                ("HMGET", self._handle.key("jobs"), *ids),
-                ("HMGET", self._handle.key("prio"), *ids),
-            ]
+        located, values, priorities = await self._handle.run_then(
+            "locate", ids, [("HMGET", "jobs", *ids), ("HMGET", "prio", *ids)]
         )
         found = zip(ids, located, values, priorities, strict=True)
         views = [decode_view(self._handle.queue, *of_one) for of_one in found]

@@ -15,11 +15,11 @@ from headrace.admin.published import Published
 from headrace.admin.replay import Replays
 from headrace.contract.keys import prefix
 from headrace.contract.replies import decode_stats
-from headrace.contract.scripts import script
 from headrace.contract.stats import QueueStats, WorkerPresence
 from headrace.errors import HeadraceError, ProtocolError, QueueUnavailableError
 from headrace.wire.connection import Reply, ServerError, map_error
 from headrace.wire.link import Link
+from headrace.wire.target import Seeds
 
 
 class QueueAdmin:
@@ -53,11 +53,11 @@ async def stats_many(
 
     Raises QueueUnavailableError when there is no answer at all.
     """
-    stats = script("stats")
-    commands = [("EVALSHA", stats.sha, 1, prefix(queue)) for queue in queues]
-    role, _, *replies = await link.pipeline_replies([("ROLE",), ("SCRIPT", "LOAD", stats.source), *commands])
+    # A replica of a Cluster answers for no key: it sends the caller on.
+    asks_role = primary_only and not isinstance(link.target.found_by, Seeds)
+    replies = await link.run_each("stats", [prefix(queue) for queue in queues], ahead=[("ROLE",)] * asks_role)
     # A user without the right to ask for the role gets the numbers all the same.
-    if primary_only and not isinstance(role, Exception) and role[0] != b"master":
+    if asks_role and not isinstance(role := replies.pop(0), Exception) and role[0] != b"master":
         raise QueueUnavailableError("Redis can't serve now: it is a replica, whose numbers may be old")
     return {queue: _stats_or_error(queue, reply) for queue, reply in zip(queues, replies, strict=True)}
 

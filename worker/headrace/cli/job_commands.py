@@ -18,6 +18,7 @@ from headrace.cli.options import DEFAULT_URL
 from headrace.cli.output import Cell, Format, Printer, note, time_of
 from headrace.cli.session import with_link, with_queue
 from headrace.client.codec import MAX_PAYLOAD, codec_named, decode_arguments, encode_arguments
+from headrace.client.durability import Assurance, Durability
 from headrace.client.producer import Entry, Producer, new_id
 from headrace.contract.envelope import Envelope, encode, header
 from headrace.contract.keys import check_queue_name
@@ -50,6 +51,9 @@ def enqueue(
     unchecked: Annotated[
         bool, typer.Option("--unchecked", help="Don't compare with what the queue's workers have published.")
     ] = False,
+    durability: Annotated[
+        Durability, typer.Option("--durability", help="What to wait for: see docs/guarantees.md.")
+    ] = Durability.ACCEPTED,
     redis_url: options.RedisUrl = DEFAULT_URL,
     output: options.Output = Format.AUTO,
 ) -> None:
@@ -71,7 +75,8 @@ def enqueue(
         if not unchecked:
             schemas = await QueueAdmin(link, queue).published.schemas()
             check_arguments(schemas, queue, task, positional, named)
-        return await Producer(link, queue).enqueue([entry])
+        assurance = None if durability is Durability.ACCEPTED else Assurance(durability, replicas=1)
+        return await Producer(link, queue, assurance=assurance).enqueue([entry])
 
     taken = with_link(redis_url, send)
     Printer(output).say(entry.id, {"id": entry.id, "queue": queue, "created": entry.id not in taken})

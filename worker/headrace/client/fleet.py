@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from headrace.client.codec import MAX_PAYLOAD, codec_named
+from headrace.client.durability import Durability, check_replicas, durability_of
 from headrace.client.queue import Queue
 from headrace.client.task import Middleware
 from headrace.hooks import Hooks
@@ -28,19 +29,26 @@ class Fleet:
         codec: str = "msgpack",
         max_payload: int = MAX_PAYLOAD,
         enqueue_timeout: float = 10.0,
+        durability: Durability | str = Durability.ACCEPTED,
+        replicas: int = 1,
     ) -> None:
         """redis_url: default REDIS_URL. max_payload: bytes. enqueue_timeout: seconds an enqueue goes on trying.
+        durability: what each enqueue waits for unless its options say otherwise. replicas: how many must have a job
+        whose durability is `replicated`.
 
-        Raises ConfigError for an unknown codec; a wrong URL is reported on first use.
+        Raises ConfigError for an unknown codec or durability; a wrong URL is reported on first use.
         """
         self.codec = codec_named(codec).name
         self.max_payload = max_payload
         self.enqueue_timeout = enqueue_timeout
+        self.durability = durability_of(durability, "Fleet")
+        self.replicas = check_replicas(replicas)
         self.queues: dict[str, Queue] = {}
         self.middlewares: list[Middleware] = []
         self.hooks = Hooks()
         self._redis_url = redis_url
         self._link: tuple[asyncio.AbstractEventLoop, Link] | None = None
+        self._assured_link: tuple[asyncio.AbstractEventLoop, Link] | None = None
 
     @property
     def redis_url(self) -> str:
@@ -50,7 +58,7 @@ class Fleet:
     def connect_to(self, redis_url: str) -> None:
         """Use this server from now on; a worker says so of the one it was started with."""
         self._redis_url = redis_url
-        self._link = None
+        self._link = self._assured_link = None
 
     @property
     def link(self) -> Link:
@@ -59,6 +67,14 @@ class Fleet:
         if self._link is None or self._link[0] is not loop:
             self._link = (loop, Link(parse_target(self.redis_url), name="headrace-producer"))
         return self._link[1]
+
+    @property
+    def assured_link(self) -> Link:
+        """The connection of the running event loop that may wait: for replicas, or a disk."""
+        loop = asyncio.get_running_loop()
+        if self._assured_link is None or self._assured_link[0] is not loop:
+            self._assured_link = (loop, Link(parse_target(self.redis_url), name="headrace-assured"))
+        return self._assured_link[1]
 
     def queue(self, name: str) -> Queue:
         """The queue of that name, made on first use. Raises ConfigError for a bad name."""
@@ -103,9 +119,10 @@ class Fleet:
         """Send what is still waiting and close the connection."""
         for queue in self.queues.values():
             await queue.close_producer()
-        if self._link is not None and self._link[0] is asyncio.get_running_loop():
-            await self._link[1].close()
-        self._link = None
+        for made in (self._link, self._assured_link):
+            if made is not None and made[0] is asyncio.get_running_loop():
+                await made[1].close()
+        self._link = self._assured_link = None
 
     async def __aenter__(self) -> Fleet:
         return self

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from headrace.client.durability import Assurance
 from headrace.contract.envelope import lua_string
 from headrace.contract.keys import prefix
 from headrace.contract.protocol import CHUNK, Priority
@@ -70,9 +71,10 @@ class _Waiting:
 class Producer:
     """One per queue and event loop."""
 
-    def __init__(self, link: Link, queue: str, *, timeout: float = 10.0) -> None:
-        """`timeout`: seconds to go on trying while Redis can't be reached."""
+    def __init__(self, link: Link, queue: str, *, timeout: float = 10.0, assurance: Assurance | None = None) -> None:
+        """`timeout`: seconds to go on trying while Redis can't be reached, or has not `assurance` of the jobs."""
         self._link = link
+        self._assurance = assurance
         self._prefix = prefix(queue)
         self._timeout = timeout
         self._name = secrets.token_hex(8)
@@ -84,7 +86,8 @@ class Producer:
         """Enqueue; returns the given ids that were already taken (nothing was enqueued for those).
 
         Raises QueueUnavailableError when Redis gave no answer in time: the jobs may or may not be in the queue
-        (enqueue again with ids of your own to be sure), QueueFullError when it refused: they are not.
+        (enqueue again with ids of your own to be sure), QueueFullError when it refused: they are not; with an assurance
+        NotDurableError: they are, but without it.
         """
         taken: set[str] = set()
         for start in range(0, len(entries), CHUNK):
@@ -133,7 +136,12 @@ class Producer:
         pause = 0.02
         while True:
             try:
-                taken = await self._link.run("enqueue", self._prefix, *arguments)
+                if self._assurance is None:
+                    taken = await self._link.run("enqueue", self._prefix, *arguments)
+                else:
+                    taken = await self._assurance.enqueue(
+                        self._link, self._prefix, self._name, arguments[1:], REMEMBER_MS
+                    )
                 return {name.decode() for name in taken}
             except QueueFullError:
                 raise

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from headrace.client.codec import codec_named
+from headrace.client.durability import Assurance, Durability
 from headrace.client.producer import Producer
 from headrace.client.task import Handler, Middleware, Task, TaskSettings
 from headrace.contract.keys import check_queue_name
@@ -32,6 +33,7 @@ class Queue:
         self.tasks: dict[str, Task[Any, Any]] = {}
         self.middlewares: list[Middleware] = []
         self._producer: tuple[asyncio.AbstractEventLoop, Producer] | None = None
+        self._assured: dict[Durability, tuple[asyncio.AbstractEventLoop, Producer]] = {}
 
     def __repr__(self) -> str:
         return f"<Queue {self.name}>"
@@ -49,11 +51,25 @@ class Queue:
             self._producer = (loop, Producer(self.link, self.name, timeout=self.fleet.enqueue_timeout))
         return self._producer[1]
 
+    def producer_of(self, durability: Durability | None) -> Producer:
+        """The producer of that level, None: the fleet's. What needs no assurance never waits behind what does."""
+        level = durability or self.fleet.durability
+        if level is Durability.ACCEPTED:
+            return self.producer
+        loop = asyncio.get_running_loop()
+        if level not in self._assured or self._assured[level][0] is not loop:
+            assurance = Assurance(level, self.fleet.replicas)
+            link, timeout = self.fleet.assured_link, self.fleet.enqueue_timeout
+            self._assured[level] = (loop, Producer(link, self.name, timeout=timeout, assurance=assurance))
+        return self._assured[level][1]
+
     async def close_producer(self) -> None:
         """Wait for what is still being sent."""
-        if self._producer is not None and self._producer[0] is asyncio.get_running_loop():
-            await self._producer[1].close()
+        for made in (self._producer, *self._assured.values()):
+            if made is not None and made[0] is asyncio.get_running_loop():
+                await made[1].close()
         self._producer = None
+        self._assured.clear()
 
     def task(
         self,

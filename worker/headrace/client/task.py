@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from headrace.client.arguments import Arguments
 from headrace.client.codec import Codec, encode_arguments
+from headrace.client.durability import Durability, durability_of
 from headrace.client.job import Job
 from headrace.client.producer import Entry, new_id
 from headrace.context import Context, running
@@ -55,6 +56,8 @@ class Options:
     meta: Mapping[str, str] | None = None
     max_retries: int | None = None
     timeout: float | None = None
+    durability: Durability | None = None
+    """None: the fleet's."""
 
 
 class Task(Generic[P, R]):
@@ -103,11 +106,13 @@ class Task(Generic[P, R]):
         meta: Mapping[str, str] | None = None,
         max_retries: int | None = None,
         timeout: float | None = None,
+        durability: Durability | str | None = None,
     ) -> Task[P, R]:
         """The same task with options for its next enqueues.
 
         delay: seconds (or a timedelta) from now, by the Redis clock. at: an aware datetime. job_id: enqueued only if
-        no job had this id in the last 24 hours. Raises ConfigError.
+        no job had this id in the last 24 hours. durability: what enqueue waits for (default: the fleet's). Raises
+        ConfigError.
         """
         if delay is not None and at is not None:
             raise ConfigError("options: give delay or at, not both")
@@ -120,6 +125,7 @@ class Task(Generic[P, R]):
             meta=meta,
             max_retries=max_retries,
             timeout=timeout,
+            durability=None if durability is None else durability_of(durability, "options"),
         )
         return Task(
             self.queue,
@@ -135,10 +141,11 @@ class Task(Generic[P, R]):
         """Put one job into the queue.
 
         Raises PayloadError (arguments don't fit the annotations, can't be encoded, too large), QueueFullError (Redis
-        is full: refused), QueueUnavailableError (no answer: see Producer.enqueue).
+        is full: refused), QueueUnavailableError (no answer: see Producer.enqueue), NotDurableError (in the queue, but
+        not as durable as was asked for).
         """
         entry = self._entry(args, kwargs, self._options.job_id)
-        taken = await self.queue.producer.enqueue([entry])
+        taken = await self.queue.producer_of(self._options.durability).enqueue([entry])
         return Job(entry.id, self.queue.name, entry.id not in taken, self.queue.link)
 
     async def enqueue_many(
@@ -155,7 +162,7 @@ class Task(Generic[P, R]):
             entries = [self._entry((), kwargs, None) for kwargs in calls]
         else:
             entries = [self._entry((), kwargs, job_id) for kwargs, job_id in zip(calls, job_ids, strict=True)]
-        await self.queue.producer.enqueue(entries)
+        await self.queue.producer_of(self._options.durability).enqueue(entries)
         return [entry.id for entry in entries]
 
     def _entry(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], given: str | None) -> Entry:

@@ -1,4 +1,4 @@
-"""A blocking connection for the renewal thread, which must work while the event loop does not."""
+"""A blocking connection to one server, for the renewal thread, which must work while the event loop does not."""
 
 from __future__ import annotations
 
@@ -30,16 +30,20 @@ class BlockingConnection:
 
     def pipeline(self, commands: Sequence[Sequence[Argument]]) -> list[Reply]:
         """Send commands in one write; error replies are raised once all have answered."""
-        try:
-            self._socket.sendall(b"".join(pack(*command) for command in commands))
-            replies = [self._next_reply() for _ in commands]
-        except OSError as error:
-            self.close()
-            raise QueueUnavailableError(f"Redis gave no answer: {error}") from error
+        replies = self.pipeline_replies(commands)
         for reply in replies:
             if isinstance(reply, Exception):
                 raise map_error(reply)
         return replies
+
+    def pipeline_replies(self, commands: Sequence[Sequence[Argument]]) -> list[Reply]:
+        """The same; error replies come back as values. Raises QueueUnavailableError."""
+        try:
+            self._socket.sendall(b"".join(pack(*command) for command in commands))
+            return [self._next_reply() for _ in commands]
+        except OSError as error:
+            self.close()
+            raise QueueUnavailableError(f"Redis gave no answer: {error}") from error
 
     def _next_reply(self) -> Reply:
         while (reply := self._reader.gets()) is False:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections import deque
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from typing import Any, Final, cast
 
 import hiredis
 
 from headrace.errors import HeadraceError, ProtocolError, QueueFullError, QueueUnavailableError
-from headrace.wire.resolve import Address, resolve
-from headrace.wire.target import Target
+from headrace.wire.resolve import resolve
+from headrace.wire.target import Address, Target
 
 Argument = str | bytes | int | float
 Reply = Any
@@ -39,23 +40,56 @@ class NoScriptError(ServerError):
     """The server does not know this script (yet, or since a failover)."""
 
 
-_UNAVAILABLE = ("LOADING", "MASTERDOWN", "READONLY", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED", "BUSY ")
+class DemotedError(QueueUnavailableError):
+    """The server takes no writes (any more): the primary must be looked for anew."""
+
+
+class MovedError(QueueUnavailableError):
+    """Another node of the Cluster serves this slot."""
+
+    def __init__(self, slot: int, address: Address) -> None:
+        super().__init__(f"Redis can't serve now: slot {slot} of the Cluster is at {address[0]}:{address[1]}")
+        self.slot = slot
+        self.address = address
+
+
+def _moved(text: str) -> MovedError:
+    """`MOVED slot host:port`; a host that is left out is that of the node that says so."""
+    _, slot, address = text.split()
+    host, _, port = address.rpartition(":")
+    return MovedError(int(slot), (host, int(port)))
+
+
+_IN_SCRIPT = re.compile(r"ERR Error running script .*?: -(?=[A-Z]+ )", re.DOTALL)
+"""What Redis before 7.0 puts before the error of a command in a script."""
+_MEANINGS: Final[dict[str, Callable[[str], HeadraceError]]] = {
+    "NOSCRIPT": NoScriptError,
+    "OOM": lambda _: QueueFullError("Redis has reached maxmemory; the enqueue was refused, nothing was lost"),
+    "WRONGPASS": lambda _: QueueUnavailableError("Redis refused the login: wrong or missing password"),
+    "NOAUTH": lambda _: QueueUnavailableError("Redis refused the login: wrong or missing password"),
+    "UPGRADE": ProtocolError,
+    "MOVED": _moved,
+    # Some of the queue's keys are here and some there: only a node that has them all can run its scripts.
+    "ASK": lambda _: QueueUnavailableError("Redis can't serve now: the queue is on its way to another Cluster node"),
+    **dict.fromkeys(
+        ("READONLY", "MASTERDOWN", "UNBLOCKED", "NOREPLICAS"),
+        lambda text: DemotedError(f"Redis can't serve now: {text}"),
+    ),
+    **dict.fromkeys(
+        ("LOADING", "CLUSTERDOWN", "TRYAGAIN", "BUSY"),
+        lambda text: QueueUnavailableError(f"Redis can't serve now: {text}"),
+    ),
+}
+"""Redis's error codes, and what they are here."""
 
 
 def map_error(error: Exception) -> HeadraceError:
     """The one place where Redis's error replies become ours."""
-    text = str(error)
-    if text.startswith("NOSCRIPT"):
-        return NoScriptError(text)
-    if text.startswith("OOM"):
-        return QueueFullError("Redis has reached maxmemory; the enqueue was refused, nothing was lost")
-    if text.startswith(("WRONGPASS", "NOAUTH")):
-        return QueueUnavailableError("Redis refused the login: wrong or missing password")
-    if text.startswith(_UNAVAILABLE):
-        return QueueUnavailableError(f"Redis can't serve now: {text}")
-    if text.startswith("UPGRADE"):
-        return ProtocolError(text)
-    return ServerError(text)
+    if isinstance(error, HeadraceError):
+        return error
+    text = _IN_SCRIPT.sub("", str(error), count=1)
+    meaning = _MEANINGS.get(text.partition(" ")[0], ServerError)
+    return meaning(text)
 
 
 class Connection(asyncio.Protocol):
@@ -159,7 +193,7 @@ def plain_reason(error: OSError) -> str:
 
 
 async def connect(target: Target, *, name: str = "headrace", timeout: float = CONNECT_TIMEOUT) -> Connection:
-    """Open a connection and log in. Raises QueueUnavailableError within `timeout` seconds."""
+    """Open a connection to one server and log in. Raises QueueUnavailableError within `timeout` seconds."""
     give_up = asyncio.get_running_loop().time() + timeout
     addresses = await resolve(target, timeout)
     try:

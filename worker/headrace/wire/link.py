@@ -1,81 +1,128 @@
-"""A connection that comes back: opened on first use and after a failure, scripts loaded when missing.
+"""Where calls go: to one server, to the primary that Sentinels know, or to the node of a Cluster that has the key.
 
-A call is sent once. Whether to send it again is the caller's decision: only the caller knows that it is replayable.
+Connections come back by themselves, scripts are loaded when missing. A call is sent once, or again when the node that
+got it sends it on. Whether to send it again after a failure is the caller's decision: only it knows what is replayable.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from headrace.contract.scripts import script
-from headrace.wire.connection import (
-    Argument,
-    Connection,
-    NoScriptError,
-    Reply,
-    connect,
-    map_error,
-    pack,
-)
-from headrace.wire.target import Target
+from headrace.wire.cluster import Cluster
+from headrace.wire.connection import Argument, NoScriptError, Reply, map_error, pack
+from headrace.wire.node import Node
+from headrace.wire.routing import key_of
+from headrace.wire.target import Seeds, Target
 
 CALL_TIMEOUT = 5.0
 """Seconds to wait for an answer unless the caller says otherwise."""
 
 
 class Link:
-    """One lazily opened connection to `target`. Safe to share between tasks; use one per lane where speed matters."""
+    """One lazily opened connection to `target`, on a Cluster one per node that is called. Safe to share between tasks;
+    use one per lane where speed matters.
+    """
 
     def __init__(self, target: Target, *, name: str = "headrace", timeout: float = CALL_TIMEOUT) -> None:
         self.target = target
         self.timeout = timeout
-        self._name = name
-        self._connection: Connection | None = None
-        self._opening = asyncio.Lock()
-
-    async def connection(self) -> Connection:
-        """The open connection. Raises QueueUnavailableError."""
-        current = self._connection
-        if current is not None and not current.closed.is_set():
-            return current
-        async with self._opening:
-            if self._connection is None or self._connection.closed.is_set():
-                self._connection = await connect(self.target, name=self._name, timeout=self.timeout)
-            return self._connection
+        self._nodes: Node | Cluster
+        if isinstance(target.found_by, Seeds):
+            self._nodes = Cluster(target, target.found_by, name, timeout)
+        else:
+            self._nodes = Node(target, name, timeout)
 
     async def run(self, name: str, prefix: str, *args: Argument, timeout: float | None = None) -> Reply:
         """Run a script on the queue with that key prefix. Raises what `Connection.request` raises."""
         chosen = script(name)
-        wait = self.timeout if timeout is None else timeout
-        connection = await self.connection()
-        reply = await connection.send(pack("EVALSHA", chosen.sha, 1, prefix, *args), wait)
+        reply = await self._send(prefix, pack("EVALSHA", chosen.sha, 1, prefix, *args), timeout)
         if not isinstance(reply, Exception):
             return reply
-        error = map_error(reply)
-        if not isinstance(error, NoScriptError):
-            raise error
-        return await connection.request("EVAL", chosen.source, 1, prefix, *args, timeout=wait)
+        if _is_no_script(reply):
+            reply = await self._send(prefix, pack("EVAL", chosen.source, 1, prefix, *args), timeout)
+        return _good(reply)
 
-    async def request(self, *args: Argument, timeout: float | None = None) -> Reply:
-        """One command. Raises what `Connection.request` raises."""
-        connection = await self.connection()
-        return await connection.request(*args, timeout=self.timeout if timeout is None else timeout)
+    async def run_then(
+        self, name: str, prefix: str, args: Sequence[Argument], then: Sequence[Sequence[Argument]], timeout: float
+    ) -> list[Reply]:
+        """Run a script, and `then` further commands over the same connection, in one write; the first error is raised
+        once all have answered.
+        """
+        chosen = script(name)
+        replies = await self._pipeline_at(prefix, [("EVALSHA", chosen.sha, 1, prefix, *args), *then], timeout)
+        if _is_no_script(replies[0]):
+            replies = await self._pipeline_at(prefix, [("EVAL", chosen.source, 1, prefix, *args), *then], timeout)
+        return [_good(reply) for reply in replies]
+
+    async def run_each(
+        self, name: str, prefixes: Sequence[str], *, ahead: Sequence[Sequence[Argument]] = ()
+    ) -> list[Reply]:
+        """Run a script without arguments on many queues in one round trip, with commands `ahead` of it, whose replies
+        come first. Error replies come back as values.
+        """
+        chosen = script(name)
+        commands: list[Sequence[Argument]] = [("EVALSHA", chosen.sha, 1, prefix) for prefix in prefixes]
+        replies = await self.pipeline_replies([*ahead, *commands])
+        missing = [at for at, reply in enumerate(replies) if _is_no_script(reply)]
+        if missing:
+            again = [("EVAL", chosen.source, 1, prefixes[at - len(ahead)]) for at in missing]
+            for at, reply in zip(missing, await self.pipeline_replies(again), strict=True):
+                replies[at] = reply
+        return replies
+
+    async def request(self, *args: Argument, timeout: float | None = None, at: str | None = None) -> Reply:
+        """One command, on a Cluster to the node that has its key, or the key `at` if it names none itself.
+
+        Raises what `Connection.request` raises.
+        """
+        return _good(await self._send(at or key_of(args), pack(*args), timeout))
 
     async def pipeline(self, commands: Sequence[Sequence[Argument]], timeout: float | None = None) -> list[Reply]:
-        """Several commands in one round trip."""
-        connection = await self.connection()
-        return await connection.pipeline(commands, self.timeout if timeout is None else timeout)
+        """Several commands in one round trip; raises for the first that failed, once all have answered."""
+        return [_good(reply) for reply in await self.pipeline_replies(commands, timeout)]
+
+    async def transaction(self, key: str, commands: Sequence[Sequence[Argument]]) -> list[Reply]:
+        """Commands on keys of one queue, of which `key` is one, that nothing comes between."""
+        *_, replies = await self._pipeline_at(key, [("MULTI",), *commands, ("EXEC",)], self.timeout)
+        results: list[Reply] = _good(replies)
+        return results
 
     async def pipeline_replies(
         self, commands: Sequence[Sequence[Argument]], timeout: float | None = None
     ) -> list[Reply]:
-        """The same; error replies come back as values (`map_error` makes them ours)."""
-        connection = await self.connection()
-        return await connection.pipeline_replies(commands, self.timeout if timeout is None else timeout)
+        """The same; error replies come back as values (`map_error` makes them ours), on a Cluster those of nodes that
+        are away too.
+        """
+        return await self._nodes.pipeline_replies(commands, self.timeout if timeout is None else timeout)
+
+    async def servers(self) -> list[Node]:
+        """Every server that holds queues: one, or the primaries of the Cluster. Raises QueueUnavailableError."""
+        nodes = self._nodes
+        return await nodes.each_primary() if isinstance(nodes, Cluster) else [nodes]
 
     async def close(self) -> None:
-        """Close the connection; a later call opens a new one."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        """Close the connections; a later call opens new ones."""
+        await self._nodes.close()
+
+    async def _send(self, key: str | None, packed: bytes, timeout: float | None) -> Reply:
+        wait = self.timeout if timeout is None else timeout
+        nodes = self._nodes
+        return await (nodes.send(packed, wait) if isinstance(nodes, Node) else nodes.send(key, packed, wait))
+
+    async def _pipeline_at(self, key: str, commands: Sequence[Sequence[Argument]], timeout: float) -> list[Reply]:
+        nodes = self._nodes
+        if isinstance(nodes, Node):
+            return await nodes.pipeline_replies(commands, timeout)
+        return await nodes.pipeline_at(key, commands, timeout)
+
+
+def _is_no_script(reply: Reply) -> bool:
+    return isinstance(reply, Exception) and isinstance(map_error(reply), NoScriptError)
+
+
+def _good(reply: Reply) -> Reply:
+    """Raises an error reply as one of ours."""
+    if isinstance(reply, Exception):
+        raise map_error(reply)
+    return reply

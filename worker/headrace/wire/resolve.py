@@ -6,14 +6,11 @@ import asyncio
 import socket
 
 from headrace.errors import QueueUnavailableError
-from headrace.wire.target import Target
-
-Address = tuple[str, int]
-"""Numeric host, and port."""
+from headrace.wire.target import Address, Target
 
 
 async def resolve(target: Target, timeout: float) -> list[Address]:
-    """Every address of `target`, the system's favourite first.
+    """Every address of `target`, a numeric host and its port, the system's favourite first.
 
     Empty for a unix socket, which has a path. Raises QueueUnavailableError within `timeout` seconds; its cause is a
     socket.gaierror.

@@ -17,8 +17,9 @@ import hiredis
 
 from headrace.errors import HeadraceError, QueueUnavailableError
 from headrace.wire.connection import CONNECT_TIMEOUT, Argument, login_commands, map_error, pack, plain_reason
-from headrace.wire.resolve import Address, resolve
-from headrace.wire.target import Target
+from headrace.wire.resolve import resolve
+from headrace.wire.sentinel import find_master
+from headrace.wire.target import Address, Seeds, Sentinels, Target
 
 PING_EVERY = 10.0
 """Seconds of silence after which the server is asked whether it is still there."""
@@ -87,6 +88,19 @@ async def _listen(target: Target, channels: Sequence[str], name: str) -> AsyncGe
         wire.close()
 
 
+async def _server(target: Target) -> Target:
+    """Whom to listen to: the primary, and any node of a Cluster, which hears what is published at the others. Each
+    attempt takes another, so that one that is gone is not the end.
+    """
+    match target.found_by:
+        case Sentinels() as sentinels:
+            return await find_master(target, sentinels, CONNECT_TIMEOUT)
+        case Seeds(addresses):
+            return target.at(random.choice(addresses))
+        case None:
+            return target
+
+
 async def _connected(target: Target, addresses: Sequence[Address]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     if target.unix_path:
         return await asyncio.open_unix_connection(target.unix_path)
@@ -111,15 +125,16 @@ class _Wire:
 
     @classmethod
     async def open(cls, target: Target) -> _Wire:
+        server = await _server(target)
         # Named apart: a name service that is silent is not a server that is.
-        addresses = await resolve(target, CONNECT_TIMEOUT)
+        addresses = await resolve(server, CONNECT_TIMEOUT)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                return cls(*await _connected(target, addresses))
+                return cls(*await _connected(server, addresses))
         except TimeoutError:
-            raise QueueUnavailableError(f"no connection to {target.redacted} within {CONNECT_TIMEOUT:g} s") from None
+            raise QueueUnavailableError(f"no connection to {server.redacted} within {CONNECT_TIMEOUT:g} s") from None
         except OSError as error:
-            raise QueueUnavailableError(f"can't connect to {target.redacted}: {plain_reason(error)}") from error
+            raise QueueUnavailableError(f"can't connect to {server.redacted}: {plain_reason(error)}") from error
 
     def write(self, *command: Argument) -> None:
         self._writer.write(pack(*command))

@@ -26,7 +26,7 @@ from headrace.worker.plan import compile_plans
 from headrace.worker.processes import Processes
 from headrace.worker.renewal import Renewal, Renewed
 from headrace.worker.run import Stop
-from headrace.worker.server_check import check_server
+from headrace.worker.server_check import check_servers
 from headrace.worker.session import Pulse, Session
 from headrace.worker.settings import WorkerSettings
 from headrace.worker.slots import Slots
@@ -152,7 +152,7 @@ class Worker:
         health.start()
         link = self.consumers[0].link
         try:
-            for warning in await check_server(link):
+            for warning in await check_servers(link):
                 self.log.warning(warning)
             schemas = await asyncio.to_thread(self._schemas)
             await link.pipeline(schemas)

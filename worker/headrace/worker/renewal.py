@@ -11,10 +11,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from headrace.contract.scripts import script
 from headrace.errors import HeadraceError
-from headrace.wire.blocking import BlockingConnection
-from headrace.wire.connection import Argument, NoScriptError
+from headrace.wire.blocking_link import BlockingLink
 from headrace.wire.target import Target
 from headrace.worker.session import Session
 
@@ -44,14 +42,13 @@ class Renewal:
         sessions: Callable[[], Sequence[Session]],
         report: Callable[[Sequence[Renewed]], None],
     ) -> None:
-        self._target = target
         self._interval = min(lease / 3, LONGEST_INTERVAL)
         self._timeout = lease / 6
         self._block_limit = block_limit
         self._sessions = sessions
         self._report = report
         self._stopping = threading.Event()
-        self._connection: BlockingConnection | None = None
+        self._link = BlockingLink(target, self._timeout, "headrace-renewal")
         self._thread = threading.Thread(target=self._run, name="headrace-renewal", daemon=True)
         self.failures = 0
         """Renewals in a row that failed."""
@@ -73,38 +70,29 @@ class Renewal:
         self.renew_once()
         while not self._stopping.wait(self._interval if self.failures == 0 else self._interval / 4):
             self.renew_once()
-        if self._connection:
-            self._connection.close()
+        self._link.close()
 
     def renew_once(self) -> None:
-        """One round for all sessions; failures are counted and tried again sooner."""
+        """One round for all sessions; a failure of any is counted, and all are tried again sooner."""
         sessions = [session for session in self._sessions() if session.joined and not session.lost]
         if not sessions or self._loop_is_stuck(sessions[0]):
             return
-        try:
-            replies = self._ask(sessions)
-        except HeadraceError:
+        calls = [(s.prefix, s.sid, s.lease_ms, s.pulse.presence()) for s in sessions]
+        replies = self._link.run_each("renew", calls)
+        if any(isinstance(reply, HeadraceError) for reply in replies):
             self.failures += 1
-            self._connection = None
-            return
-        self.failures, self.last_success = 0, time.monotonic()
-        self._report([_renewed(session, reply) for session, reply in zip(sessions, replies, strict=True)])
+        else:
+            self.failures, self.last_success = 0, time.monotonic()
+        self._report(
+            [
+                _renewed(session, reply)
+                for session, reply in zip(sessions, replies, strict=True)
+                if not isinstance(reply, HeadraceError)
+            ]
+        )
 
     def _loop_is_stuck(self, session: Session) -> bool:
         return time.monotonic() - session.pulse.loop_seen > self._block_limit
-
-    def _ask(self, sessions: Sequence[Session]) -> list[list[bytes]]:
-        if self._connection is None:
-            self._connection = BlockingConnection(self._target, self._timeout, "headrace-renewal")
-        renew = script("renew")
-        commands: list[Sequence[Argument]] = [
-            ("EVALSHA", renew.sha, 1, s.prefix, s.sid, s.lease_ms, s.pulse.presence()) for s in sessions
-        ]
-        try:
-            return self._connection.pipeline(commands)
-        except NoScriptError:
-            self._connection.pipeline([("SCRIPT", "LOAD", renew.source)])
-            return self._connection.pipeline(commands)
 
 
 def _renewed(session: Session, reply: Sequence[object]) -> Renewed:
