@@ -44,16 +44,36 @@ def stats(
 
 
 _STATS = (
-    *("QUEUE", "READY", "DUE", "SCHEDULED", "LEASED", "PARKED", "DEAD", "WORKERS", "OLDEST READY", "NEXT DUE"),
+    *(
+        "QUEUE",
+        "READY",
+        "DUE",
+        "SCHEDULED",
+        "LEASED",
+        "PARKED",
+        "DEAD",
+        "WORKERS",
+        "OLDEST READY",
+        "NEXT DUE",
+        "NEXT TICK",
+    ),
     *("ENQUEUED", "COMPLETED", "FAILED", "STATE"),
 )
+
+
+def _next_tick(said: QueueStats) -> str | None:
+    """The earliest planned run of a periodic task; JSON has them all."""
+    if not said.ticks:
+        return None
+    task, tick = min(said.ticks.items(), key=lambda item: item[1].due_ms)
+    return f"{task} {time_of(tick.due_ms)}"
 
 
 def _stats_row(said: QueueStats) -> list[Cell]:
     versions = said.versions.values()
     return [
         *(said.queue, said.ready, said.due, said.scheduled, said.leased, said.parked, said.dead, len(said.workers)),
-        *(time_of(said.oldest_ready_ms), time_of(said.next_due_ms), said.enqueued),
+        *(time_of(said.oldest_ready_ms), time_of(said.next_due_ms), _next_tick(said), said.enqueued),
         *(sum(v.completed for v in versions), sum(v.failed for v in versions)),
         "paused" if said.paused else "asleep" if said.asleep else "open",
     ]

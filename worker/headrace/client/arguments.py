@@ -27,6 +27,13 @@ class Arguments:
         self._validate: Callable[..., Checked] | None = None
         self.takes_none = not self._signature.parameters
 
+    @property
+    def required(self) -> list[str]:
+        """The names of the parameters that every job must give."""
+        variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        parameters = self._signature.parameters.values()
+        return [one.name for one in parameters if one.default is one.empty and one.kind not in variadic]
+
     def check(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Checked:
         """Arguments converted to what the annotations ask for. Raises PayloadError, which never quotes a value."""
         if self.takes_none and not args and not kwargs:

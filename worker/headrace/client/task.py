@@ -13,7 +13,8 @@ from headrace.client.arguments import Arguments
 from headrace.client.codec import Codec, encode_arguments
 from headrace.client.job import Job
 from headrace.client.producer import Entry, new_id
-from headrace.context import Context, running
+from headrace.client.schedule import tick_id
+from headrace.context import TICK, Context, running
 from headrace.contract.envelope import Envelope, encode, header
 from headrace.contract.protocol import Priority
 from headrace.errors import ConfigError
@@ -157,6 +158,11 @@ class Task(Generic[P, R]):
             entries = [self._entry((), kwargs, job_id) for kwargs, job_id in zip(calls, job_ids, strict=True)]
         await self.queue.producer.enqueue(entries)
         return [entry.id for entry in entries]
+
+    def tick(self, tick_ms: int) -> Entry:
+        """The job of one tick of a periodic task: its id follows from the task and the tick alone."""
+        planned = self.options(meta={TICK: str(tick_ms)})
+        return planned._entry((), {}, tick_id(self.name, tick_ms))
 
     def _entry(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], given: str | None) -> Entry:
         self.arguments.check(args, kwargs)

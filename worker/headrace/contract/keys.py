@@ -39,6 +39,7 @@ NAMES: Final[dict[str, str]] = {
     "min_proto, proto, trial, trial_until",
     "tried": "hash `version:id` → runs that a version on trial has failed, with PX",
     "credit": "hash priority → share carried over",
+    "ticks": "hash periodic task → its latest planned tick, Unix ms, and its schedule",
     "schemas": "hash task → JSON Schema of its arguments",
 }
 """Keys that stand once per queue, with their meaning."""

@@ -9,6 +9,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Sequence
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from headrace.contract.keys import key
 from headrace.contract.replies import decode_stats
@@ -32,6 +33,9 @@ from headrace.worker.settings import WorkerSettings
 from headrace.worker.slots import Slots
 from headrace.worker.telemetry import Telemetry
 from headrace.worker.threads import Threads
+
+if TYPE_CHECKING:
+    from headrace.worker.ticker import Ticker
 
 TICK = 0.05
 """Seconds between looks at the clock: timeouts are this exact."""
@@ -70,6 +74,7 @@ class Worker:
         self._renewal = Renewal(
             self._parts.target, settings.lease, settings.loop_block_limit, self._sessions, self._renewed
         )
+        self._tickers = [ticker for consumer in self.consumers if (ticker := self._ticker(consumer)) is not None]
         self._control = ControlServer(settings.control_socket, self.quiet, self._held)
         self._stop_asked = asyncio.Event()
         self._stop_now = asyncio.Event()
@@ -79,6 +84,14 @@ class Worker:
         consumer = Consumer(queue, weight, self._parts, compile_plans(self._app.fleet, queue, self._parts))
         consumer.on_change = self._poke_others
         return consumer
+
+    def _ticker(self, consumer: Consumer) -> Ticker | None:
+        periodic = self._app.fleet.queues[consumer.queue].periodic
+        if not periodic:
+            return None
+        from headrace.worker.ticker import Ticker
+
+        return Ticker(consumer.queue, periodic, consumer.link, self.log)
 
     def _queues(self) -> dict[str, int]:
         asked = self.settings.queues or dict.fromkeys(self._app.queues, 1)
@@ -130,18 +143,21 @@ class Worker:
         except Exception as error:
             place = innermost_place(error)
             raise ConfigError(f"the on_start hook failed: {describe(error)} ({place})") from error
+        for ticker in self._tickers:
+            await ticker.begin()
 
     async def _work(self, health: HealthServer) -> None:
         async with asyncio.TaskGroup() as group:
             ticking = group.create_task(self._tick())
             consuming = [group.create_task(consumer.run()) for consumer in self.consumers]
-            aside = group.create_task(self._after_start(health))
+            aside = [group.create_task(ticker.run()) for ticker in self._tickers]
+            aside.append(group.create_task(self._after_start(health)))
             await self._stop_asked.wait()
             await self._drain()
             for consumer in self.consumers:
                 consumer.stop()
             await self._wait_until(lambda: all(task.done() for task in consuming), RELEASE_PATIENCE, IMPATIENCE)
-            for task in (*consuming, ticking, aside):
+            for task in (*consuming, ticking, *aside):
                 task.cancel()
 
     async def _after_start(self, health: HealthServer) -> None:
