@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from headrace.client.depends import Depends
     from headrace.client.fleet import Fleet
     from headrace.client.job import Job
     from headrace.client.queue import Queue
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Bury": "headrace.retry",
     "Context": "headrace.context",
+    "Depends": "headrace.client.depends",
     "Fleet": "headrace.client.fleet",
     "HeadraceError": "headrace.errors",
     "Job": "headrace.client.job",
@@ -47,6 +49,7 @@ _HOMES = {
 __all__ = [
     "Bury",
     "Context",
+    "Depends",
     "Fleet",
     "HeadraceError",
     "Job",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from headrace.client.arguments import Arguments
 from headrace.client.codec import Codec, encode_arguments
+from headrace.client.depends import Need, handler_needs
 from headrace.client.job import Job
 from headrace.client.producer import Entry, new_id
 from headrace.client.schedule import tick_id
@@ -71,6 +72,7 @@ class Task(Generic[P, R]):
         *,
         codec: Codec,
         options: Options | None = None,
+        needs: Mapping[str, Need] | None = None,
     ) -> None:
         self.queue = queue
         self.name = name
@@ -80,6 +82,8 @@ class Task(Generic[P, R]):
         self._codec = codec
         self._options = options or Options()
         self._head = header(name)
+        self.needs = handler_needs(name, handler) if needs is None else needs
+        """Parameter → what the worker injects there."""
         update_wrapper(self, handler)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -91,7 +95,7 @@ class Task(Generic[P, R]):
     @cached_property
     def arguments(self) -> Arguments:
         """What checks the arguments."""
-        return Arguments(self.name, self.handler)
+        return Arguments(self.name, self.handler, self.needs)
 
     def options(
         self,
@@ -130,6 +134,7 @@ class Task(Generic[P, R]):
             self.middleware,
             codec=self._codec,
             options=chosen,
+            needs=self.needs,
         )
 
     async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:

@@ -26,6 +26,7 @@ from headrace.worker.parts import Parts
 from headrace.worker.plan import compile_plans
 from headrace.worker.processes import Processes
 from headrace.worker.renewal import Renewal, Renewed
+from headrace.worker.resources import Resources
 from headrace.worker.run import Stop
 from headrace.worker.server_check import check_server
 from headrace.worker.session import Pulse, Session
@@ -68,6 +69,7 @@ class Worker:
             telemetry=Telemetry(log, self.metrics),
             threads=Threads(),
             processes=Processes(app.spec, settings.redis_url),
+            resources=Resources(app.fleet.overrides),
         )
         self.metrics.abandoned_threads = lambda: self._parts.threads.abandoned
         self.consumers = [self._consumer(name, weight) for name, weight in self._queues().items()]
@@ -130,6 +132,7 @@ class Worker:
             )
             await self._work(health)
             await self._leave()
+            await self._close_resources()
             await self._say_goodbye()
         finally:
             probes_at_last.cancel()
@@ -143,8 +146,18 @@ class Worker:
         except Exception as error:
             place = innermost_place(error)
             raise ConfigError(f"the on_start hook failed: {describe(error)} ({place})") from error
+        await self._open_resources()
         for ticker in self._tickers:
             await ticker.begin()
+
+    async def _open_resources(self) -> None:
+        tasks = [task for one in self.consumers for task in self._app.fleet.queues[one.queue].tasks.values()]
+        needs = [need for task in tasks if not task.settings.process for need in task.needs.values()]
+        await self._parts.resources.open(needs, patience=self.settings.startup_timeout)
+
+    async def _close_resources(self) -> None:
+        if error := await self._parts.resources.close(patience=RELEASE_PATIENCE):
+            self.log.error("a resource can't be closed", error=type(error).__name__, place=innermost_place(error))
 
     async def _work(self, health: HealthServer) -> None:
         async with asyncio.TaskGroup() as group:
@@ -267,6 +280,7 @@ class Worker:
 
     async def _close(self, health: HealthServer) -> None:
         await self._leave()
+        await self._close_resources()
         self._renewal.stop()
         await self._control.stop()
         await self._parts.processes.stop()

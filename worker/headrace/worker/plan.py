@@ -44,7 +44,7 @@ def compile_plans(fleet: Fleet, queue: str, parts: Parts) -> dict[str, Plan]:
         layers = (*fleet.middlewares, *fleet.queues[queue].middlewares, *task.middleware)
         plans[task.name] = Plan(
             name=task.name,
-            call=_wrap(layers, _base(task, parts.threads, parts.processes)),
+            call=_wrap(layers, _with_resources(task, parts)),
             arguments=task.arguments,
             retry=task.settings.retry.with_defaults(parts.settings.retry_base, parts.settings.retry_cap),
             max_retries=parts.settings.max_retries if own is None else own,
@@ -53,6 +53,21 @@ def compile_plans(fleet: Fleet, queue: str, parts: Parts) -> dict[str, Plan]:
             counts=parts.metrics.of(queue, task.name),
         )
     return plans
+
+
+def _with_resources(task: Task[Any, Any], parts: Parts) -> Call:
+    """A task that needs nothing pays nothing; a process handler's resources are its child's matter."""
+    base, needs, resources = _base(task, parts.threads, parts.processes), task.needs, parts.resources
+    if not needs or task.settings.process:
+        return base
+    if all(need.scope == "worker" for need in needs.values()):
+        return lambda context, args, kwargs: base(context, args, {**kwargs, **resources.shared(needs)})
+
+    async def call(context: Context, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        async with resources.for_run(needs) as values:
+            return await base(context, args, {**kwargs, **values})
+
+    return call
 
 
 def _base(task: Task[Any, Any], threads: Threads, processes: Processes) -> Call:
