@@ -33,6 +33,8 @@ class Context(msgspec.Struct, kw_only=True, eq=False, gc=False):
     meta: Mapping[str, str] = NO_META
     ready_ms: float = 0.0
     """Since when the job could have run, Unix ms on the Redis server's clock."""
+    trace_id: str = ""
+    """Of the trace that this run is sampled into, 32 hex digits; empty without tracing."""
 
     @property
     def tick(self) -> datetime | None:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from headrace.client.codec import MAX_PAYLOAD, codec_named
 from headrace.client.depends import Provider
 from headrace.client.queue import Queue
+from headrace.client.spans import Tracing
 from headrace.client.task import Middleware
 from headrace.hooks import Hooks
 from headrace.wire.link import Link
@@ -41,6 +42,7 @@ class Fleet:
         self.queues: dict[str, Queue] = {}
         self.middlewares: list[Middleware] = []
         self.hooks = Hooks()
+        self.tracing: Tracing | None = None
         self.overrides: dict[Provider, Provider] = {}
         self._redis_url = redis_url
         self._link: tuple[asyncio.AbstractEventLoop, Link] | None = None

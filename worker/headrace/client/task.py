@@ -143,8 +143,14 @@ class Task(Generic[P, R]):
         Raises PayloadError (arguments don't fit the annotations, can't be encoded, too large), QueueFullError (Redis
         is full: refused), QueueUnavailableError (no answer: see Producer.enqueue).
         """
-        entry = self._entry(args, kwargs, self._options.job_id)
-        taken = await self.queue.producer.enqueue([entry])
+        if (tracing := self.queue.fleet.tracing) is None:
+            entry = self._entry(args, kwargs, self._options.job_id)
+            taken = await self.queue.producer.enqueue([entry])
+        else:
+            with tracing.sending(self.queue.name, self.name) as sent:
+                entry = self._entry(args, kwargs, self._options.job_id, sent.carrier)
+                sent.jobs([entry.id])
+                taken = await self.queue.producer.enqueue([entry])
         return Job(entry.id, self.queue.name, entry.id not in taken, self.queue.link)
 
     async def enqueue_many(
@@ -157,19 +163,35 @@ class Task(Generic[P, R]):
         """
         if self._options.job_id is not None:
             raise ConfigError("enqueue_many: give job_ids, one id can't serve many jobs")
-        if job_ids is None:
-            entries = [self._entry((), kwargs, None) for kwargs in calls]
+        if (tracing := self.queue.fleet.tracing) is None:
+            entries = self._entries(calls, job_ids, None)
+            await self.queue.producer.enqueue(entries)
         else:
-            entries = [self._entry((), kwargs, job_id) for kwargs, job_id in zip(calls, job_ids, strict=True)]
-        await self.queue.producer.enqueue(entries)
+            with tracing.sending(self.queue.name, self.name) as sent:
+                entries = self._entries(calls, job_ids, sent.carrier)
+                sent.jobs([entry.id for entry in entries])
+                await self.queue.producer.enqueue(entries)
         return [entry.id for entry in entries]
+
+    def _entries(
+        self, calls: Iterable[Mapping[str, Any]], job_ids: Iterable[str] | None, carrier: Mapping[str, str] | None
+    ) -> list[Entry]:
+        if job_ids is None:
+            return [self._entry((), kwargs, None, carrier) for kwargs in calls]
+        return [self._entry((), kwargs, job_id, carrier) for kwargs, job_id in zip(calls, job_ids, strict=True)]
 
     def tick(self, tick_ms: int) -> Entry:
         """The job of one tick of a periodic task: its id follows from the task and the tick alone."""
         planned = self.options(meta={TICK: str(tick_ms)})
         return planned._entry((), {}, tick_id(self.name, tick_ms))
 
-    def _entry(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], given: str | None) -> Entry:
+    def _entry(
+        self,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        given: str | None,
+        carrier: Mapping[str, str] | None = None,
+    ) -> Entry:
         self.arguments.check(args, kwargs)
         options = self._options
         job_id = given or new_id()
@@ -179,7 +201,7 @@ class Task(Generic[P, R]):
             payload=encode_arguments(self._codec, self.name, args, kwargs, self.queue.fleet.max_payload),
             codec=self._codec.name,
             correlation_id=options.correlation_id or (parent.correlation_id if parent else ""),
-            meta=dict(options.meta) if options.meta else None,
+            meta={**(options.meta or {}), **(carrier or {})} if options.meta or carrier else None,
             max_retries=options.max_retries,
             timeout=options.timeout,
         )

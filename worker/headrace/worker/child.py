@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import threading
+from contextlib import nullcontext
 from typing import Any
 
 import msgspec
@@ -70,10 +71,11 @@ def _answer(fleet: Fleet | HeadraceError, message: bytes) -> Answer:
         running.set(context)
         task = fleet.queues[context.queue].tasks[context.task]
         args, kwargs = task.arguments.check(*decode_arguments("msgpack", payload))
-        if task.needs:
-            result = asyncio.run(_call_with_resources(fleet, task, args, kwargs))
-        else:
-            result = _call(task.handler, args, kwargs)
+        with fleet.tracing.attached(context) if fleet.tracing else nullcontext():
+            if task.needs:
+                result = asyncio.run(_call_with_resources(fleet, task, args, kwargs))
+            else:
+                result = _call(task.handler, args, kwargs)
         return Answer(ok=True, result=result)
     except BaseException as error:
         return _failure(error)

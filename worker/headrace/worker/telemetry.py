@@ -33,6 +33,8 @@ class Telemetry:
         """It has ended, one way or another."""
         counts.running -= 1
         counts.duration.observe(seconds)
+        if run.context.trace_id:
+            counts.duration.remember(seconds, run.context.trace_id)
         if outcome.__class__ is Done:
             counts.succeeded += 1
             if self._job_lines and self.log.has_room_for_job(run.started + seconds):
