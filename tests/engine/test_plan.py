@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from headrace import Fleet, Queue
+from headrace.admin.queue_admin import QueueAdmin
 from headrace.client.schedule import tick_id
 from headrace.contract.protocol import State
 from headrace.errors import QueueFullError, QueueUnavailableError
@@ -224,3 +225,13 @@ async def test_tickers_that_die_at_any_step_lose_no_tick_and_double_none(link: L
     assert ran == Counter(tick_id("tidy", tick) for tick in range(first, queue.now_ms + 1, 1000))
     assert State.SCHEDULED in {State(place) for places in (await queue.states()).values() for place in places}
     assert not (await queue.look()).leftovers()
+
+
+async def test_a_purge_leaves_the_schedule(queue: QueueDriver, link: Link) -> None:
+    await ticker(queue, application()).begin()
+    await queue.enqueue(["a"], [Special("later", delay_ms=10**9), Special("sooner", delay_ms=1)])
+    control = QueueAdmin(link, "q").control
+    assert await control.purge() == 3
+    assert list(await scheduled(queue)) == [tick_id("tidy", following(queue))]
+    assert await control.purge() == 0
+    assert not (await queue.look()).misplaced()
