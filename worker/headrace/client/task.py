@@ -72,7 +72,7 @@ class Task(Generic[P, R]):
         *,
         codec: Codec,
         options: Options | None = None,
-        needs: Mapping[str, Need] | None = None,
+        like: Task[P, R] | None = None,
     ) -> None:
         self.queue = queue
         self.name = name
@@ -82,7 +82,8 @@ class Task(Generic[P, R]):
         self._codec = codec
         self._options = options or Options()
         self._head = header(name)
-        self.needs = handler_needs(name, handler) if needs is None else needs
+        self._like = like
+        self.needs: Mapping[str, Need] = handler_needs(name, handler) if like is None else like.needs
         """Parameter → what the worker injects there."""
         update_wrapper(self, handler)
 
@@ -94,7 +95,9 @@ class Task(Generic[P, R]):
 
     @cached_property
     def arguments(self) -> Arguments:
-        """What checks the arguments."""
+        """What checks the arguments; compiled once, whatever options are chosen."""
+        if self._like is not None:
+            return self._like.arguments
         return Arguments(self.name, self.handler, self.needs)
 
     def options(
@@ -134,7 +137,7 @@ class Task(Generic[P, R]):
             self.middleware,
             codec=self._codec,
             options=chosen,
-            needs=self.needs,
+            like=self,
         )
 
     async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
