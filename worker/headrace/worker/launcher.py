@@ -66,7 +66,7 @@ class Worker:
             pulse=Pulse(settings.worker_id, settings.version, settings.concurrency),
             slots=Slots(min(settings.concurrency, settings.queue_size)),
             metrics=self.metrics,
-            telemetry=Telemetry(log, self.metrics),
+            telemetry=Telemetry(log, self.metrics, traced=app.fleet.tracing is not None),
             threads=Threads(),
             processes=Processes(app.spec, settings.redis_url),
             resources=Resources(app.fleet.overrides),
