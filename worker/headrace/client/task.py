@@ -86,6 +86,8 @@ class Task(Generic[P, R]):
         self.needs: Mapping[str, Need] = handler_needs(name, handler) if like is None else like.needs
         """Parameter → what the worker injects there."""
         update_wrapper(self, handler)
+        if codec.name == "protobuf":
+            _ = self.arguments  # a handler without a message is refused here
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.handler(*args, **kwargs)
@@ -98,6 +100,10 @@ class Task(Generic[P, R]):
         """What checks the arguments; compiled once, whatever options are chosen."""
         if self._like is not None:
             return self._like.arguments
+        if self._codec.name == "protobuf":
+            from headrace.client.messages import MessageArguments
+
+            return MessageArguments(self.name, self.handler, self.needs)
         return Arguments(self.name, self.handler, self.needs)
 
     def options(
