@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
@@ -146,14 +146,17 @@ def test_options_keep_what_is_injected() -> None:
     assert task.options(delay=1).needs is task.needs
 
 
+async def given(values: dict[str, Any]) -> dict[str, Any]:
+    return values
+
+
 async def test_values_are_opened_in_order_shared_and_closed_in_reverse() -> None:
     needs = handler_needs("t", by_alias)
     resources = Resources({})
     await resources.open(needs.values(), patience=5)
     assert opened == ["base", "middle"]
     for _ in range(2):
-        async with resources.for_run(needs) as values:
-            assert values == {"base": "base", "job": "base+middle+job"}
+        assert await resources.run(needs, given) == {"base": "base", "job": "base+middle+job"}
     assert opened[2:] == ["job", "job closed"] * 2
     assert await resources.close(patience=5) is None
     assert opened[-2:] == ["middle closed", "base closed"]
@@ -171,8 +174,7 @@ async def test_a_test_gets_its_own_in_place_of_a_provider() -> None:
     with fleet.override(base, fake):
         resources = Resources(fleet.overrides)
         await resources.open(needs.values(), patience=5)
-        async with resources.for_run(needs) as values:
-            assert values == {"base": "fake", "job": "fake+middle+job"}
+        assert await resources.run(needs, given) == {"base": "fake", "job": "fake+middle+job"}
         await resources.close(patience=5)
     assert fleet.overrides == {}
     assert "base" not in opened
@@ -206,3 +208,15 @@ async def test_opening_and_closing_have_a_deadline() -> None:
         await resources.open([provider_need(never, "worker")], patience=0.05)
     await resources.open([provider_need(stuck, "worker")], patience=5)
     assert isinstance(await resources.close(patience=0.05), TimeoutError)
+
+
+async def test_a_provider_can_not_make_a_failure_a_success() -> None:
+    def swallows() -> Iterator[None]:
+        with suppress(ValueError):
+            yield
+
+    async def fails(values: dict[str, Any]) -> None:
+        raise ValueError("lost")
+
+    with pytest.raises(ValueError, match="lost"):
+        await Resources({}).run({"it": provider_need(swallows, "job")}, fails)

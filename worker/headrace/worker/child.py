@@ -88,9 +88,12 @@ def _call(handler: Any, args: Any, kwargs: Any) -> Any:
 
 async def _call_with_resources(fleet: Fleet, task: Task[Any, Any], args: Any, kwargs: Any) -> Any:
     """Each run opens its own, also those of worker scope: a child may be killed after any run."""
-    async with Resources(fleet.overrides).for_run(task.needs) as values:
+
+    async def call(values: dict[str, Any]) -> Any:
         result = task.handler(*args, **kwargs, **values)
         return await result if inspect.iscoroutine(result) else result
+
+    return await Resources(fleet.overrides).run(task.needs, call)
 
 
 def _failure(error: BaseException) -> Answer:

@@ -63,9 +63,8 @@ def _with_resources(task: Task[Any, Any], parts: Parts) -> Call:
     if all(need.scope == "worker" for need in needs.values()):
         return lambda context, args, kwargs: base(context, args, {**kwargs, **resources.shared(needs)})
 
-    async def call(context: Context, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        async with resources.for_run(needs) as values:
-            return await base(context, args, {**kwargs, **values})
+    def call(context: Context, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Awaitable[Any]:
+        return resources.run(needs, lambda values: base(context, args, {**kwargs, **values}))
 
     return call
 

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import Any, assert_never
+from typing import Any, TypeVar, assert_never
 
 from headrace.client.depends import Kind, Need, Provider, Scope, provider_need
 from headrace.errors import ConfigError
 from headrace.worker.failures import describe, innermost_place
 
+T = TypeVar("T")
 Values = dict[tuple[Provider, Scope], Any]
 
 
@@ -54,12 +55,19 @@ class Resources:
         """Parameter → value, of those of worker scope, once they are open."""
         return {name: self._values[need.key] for name, need in needs.items()}
 
-    @asynccontextmanager
-    async def for_run(self, needs: Mapping[str, Need]) -> AsyncIterator[dict[str, Any]]:
-        """Parameter → value for one run; what is not open yet is opened for it, and closed after it."""
+    async def run(self, needs: Mapping[str, Need], call: Callable[[dict[str, Any]], Awaitable[T]]) -> T:
+        """Call with parameter → value; what is not open yet is opened for this run and closed after it. A provider sees
+        the call's error, but can't make it a success."""
         values: Values = {}
+        failure: BaseException
         async with AsyncExitStack() as stack:
-            yield {name: await self._value(need, values, stack) for name, need in needs.items()}
+            given = {name: await self._value(need, values, stack) for name, need in needs.items()}
+            try:
+                return await call(given)
+            except BaseException as error:
+                failure = error
+                raise
+        raise failure  # a provider has swallowed it
 
     async def _value(self, need: Need, values: Values, stack: AsyncExitStack) -> Any:
         key = need.key
