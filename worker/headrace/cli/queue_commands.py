@@ -44,38 +44,28 @@ def stats(
 
 
 _STATS = (
-    *(
-        "QUEUE",
-        "READY",
-        "DUE",
-        "SCHEDULED",
-        "LEASED",
-        "PARKED",
-        "DEAD",
-        "WORKERS",
-        "OLDEST READY",
-        "NEXT DUE",
-        "NEXT TICK",
-    ),
-    *("ENQUEUED", "COMPLETED", "FAILED", "STATE"),
+    *("QUEUE", "READY", "DUE", "SCHEDULED", "LEASED", "PARKED", "DEAD", "WORKERS", "OLDEST READY", "NEXT DUE"),
+    *("ENQUEUED", "COMPLETED", "FAILED", "STATE", "NEXT TICK"),
 )
 
 
 def _next_tick(said: QueueStats) -> str | None:
-    """The earliest planned run of a periodic task; JSON has them all."""
+    """The earliest planned run of a periodic task; JSON has them all. One in the past is of a task that nobody has any
+    more, or of a queue without workers: shown only when there is no other."""
     if not said.ticks:
         return None
-    task, tick = min(said.ticks.items(), key=lambda item: item[1].due_ms)
-    return f"{task} {time_of(tick.due_ms)}"
+    past, due_ms, task = min((tick.due_ms < said.now_ms, tick.due_ms, task) for task, tick in said.ticks.items())
+    return f"{task} {time_of(due_ms)}{' (overdue)' if past else ''}"
 
 
 def _stats_row(said: QueueStats) -> list[Cell]:
     versions = said.versions.values()
     return [
         *(said.queue, said.ready, said.due, said.scheduled, said.leased, said.parked, said.dead, len(said.workers)),
-        *(time_of(said.oldest_ready_ms), time_of(said.next_due_ms), _next_tick(said), said.enqueued),
+        *(time_of(said.oldest_ready_ms), time_of(said.next_due_ms), said.enqueued),
         *(sum(v.completed for v in versions), sum(v.failed for v in versions)),
         "paused" if said.paused else "asleep" if said.asleep else "open",
+        _next_tick(said),
     ]
 
 
