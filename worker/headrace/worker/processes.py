@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from headrace.client.codec import plain
+from headrace.client.codec import plain_form
 from headrace.context import Context
 from headrace.errors import HeadraceError
 
@@ -49,7 +49,7 @@ def _plain(value: Any) -> Any:
     """Arguments that have been checked: pydantic's by their dump, protobuf's by their bytes, as they came."""
     if callable(write := getattr(value, "SerializeToString", None)):
         return write()
-    return plain(value)
+    return plain_form(value)
 
 
 _encode = msgspec.msgpack.Encoder().encode
