@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from headrace import Fleet, Queue
@@ -19,7 +20,7 @@ from headrace.errors import QueueFullError, QueueUnavailableError
 from headrace.wire.link import Link
 from headrace.worker.log import Log
 from headrace.worker.ticker import Ticker
-from support.queue_driver import QueueDriver, Special, value
+from support.queue_driver import QueueDriver, Special
 
 LONG = 3600.0
 
@@ -96,7 +97,8 @@ async def test_a_plan_made_from_what_is_no_longer_so_is_refused(queue: QueueDriv
     await ticker(queue, application()).begin()
     held = await queue.link.request("HGET", queue.key("ticks"), "tidy")
     due = following(queue)
-    stale = ("tidy", "", f"{due} every 60", "", 1, tick_id("tidy", due), value("tidy"), due)
+    job = Special(tick_id("tidy", due), at_ms=due, given=True, task="tidy")
+    stale = ("tidy", "", f"{due} every 60", "", msgspec.msgpack.encode([job.packed()]))
     await queue.join("s")
     await to_the_next_tick(queue)
     got = await queue.exchange("s", 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property, update_wrapper
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
@@ -192,7 +192,7 @@ class Task(Generic[P, R]):
     def tick(self, tick_ms: int) -> Entry:
         """The job of one tick of a periodic task: its id follows from the task and the tick alone."""
         planned = self.options(meta={TICK: str(tick_ms)})
-        return planned._entry((), {}, tick_id(self.name, tick_ms))
+        return replace(planned._entry((), {}, tick_id(self.name, tick_ms)), at_ms=tick_ms)
 
     def _entry(
         self,

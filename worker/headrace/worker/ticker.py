@@ -11,13 +11,16 @@ import random
 from collections.abc import Mapping
 from typing import Final, assert_never
 
+import msgspec
+
 from headrace.client.periodic import Periodic
 from headrace.client.schedule import tick_id
+from headrace.contract.envelope import lua_string
 from headrace.contract.keys import prefix
 from headrace.contract.replies import decode_tick, encode_tick
 from headrace.contract.stats import PlannedTick
 from headrace.errors import HeadraceError
-from headrace.wire.connection import Argument, ServerError
+from headrace.wire.connection import ServerError
 from headrace.wire.link import Link
 from headrace.worker.log import Log
 from headrace.worker.ticks import Plan, Wait, decide
@@ -88,10 +91,10 @@ class Ticker:
         self, task: str, seen: bytes, wanted: str, standing: str, ticks: tuple[int, ...]
     ) -> tuple[int, bytes, bool]:
         """The time on the Redis clock, what `ticks` holds now, whether this call has planned."""
-        jobs: list[Argument] = []
-        for tick in ticks:
-            entry = self._periodic[task].task.tick(tick)
-            jobs += [entry.id, entry.value, tick]
-        arguments = (task, seen, wanted, standing, len(ticks), *jobs)
-        now_ms, held, planned, _ = await self._link.run("plan", prefix(self._queue), *arguments)
+        entries = [self._periodic[task].task.tick(tick) for tick in ticks]
+        jobs = [(e.id, lua_string(e.value), e.at_ms, e.delay_ms, e.priority, e.given) for e in entries]
+        packed = msgspec.msgpack.encode(jobs) if jobs else b""
+        now_ms, held, planned, _ = await self._link.run(
+            "plan", prefix(self._queue), task, seen, wanted, standing, packed
+        )
         return now_ms, held, planned == 1

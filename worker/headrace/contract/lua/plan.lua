@@ -4,8 +4,8 @@
 --@include keys, clock, ready, schedule
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] task, [2] what `ticks` holds for it, '' for nothing, [3] what it shall hold, '' to only look,
---       [4] the standing job, to be called off if it is still scheduled, '' for none, [5] n, then n triples id, value,
---       due ms; an id that a job has already is passed over
+--       [4] the standing job, to be called off if it is still scheduled, '' for none,
+--       [5] jobs in enqueue.lua's form, at_ms their tick, or ''; an id that a job has already is passed over
 -- RETURNS: {now_ms, what `ticks` holds now, 1 if this call has planned | 0, 1 if it called the standing job off | 0}
 read_clock()
 local task, seen, wanted, standing = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -13,11 +13,11 @@ local held = call('HGET', K.ticks, task) or ''
 if wanted == '' or held ~= seen then return {clock.ms, held, 0, 0} end
 
 local planned = {}
-for i = 6, 5 + 3 * tonumber(ARGV[5]), 3 do
-  if call('HSETNX', K.jobs, ARGV[i], ARGV[i + 1]) == 1 then planned[#planned + 1] = i end
+for _, job in ipairs(cmsgpack.unpack(ARGV[5])) do
+  if call('HSETNX', K.jobs, job[1], job[2]) == 1 then planned[#planned + 1] = job end
 end
 call('HSET', K.ticks, task, wanted)
-for _, i in ipairs(planned) do schedule(ARGV[i], tonumber(ARGV[i + 2])) end
+for _, job in ipairs(planned) do schedule(job[1], job[3]) end
 if #planned > 0 then call('HINCRBY', K.count, 'enqueued', #planned) end
 
 local called_off = 0
