@@ -59,21 +59,19 @@ async def test_a_fleet_that_was_away_runs_the_latest_tick_and_the_next_one_stand
     await eventually(lambda: ticks(lab))
     assert await worker.stop() == 0
     stats = await lab.stats()
-    assert stats.scheduled == 2
-    assert stats.next_due_ms is not None
-    assert stats.next_due_ms == stats.ticks["each_second"].due_ms
-    before = set(ticks(lab))
-    due = stats.next_due_ms
+    due = stats.ticks["each_second"].due_ms
+    assert stats.scheduled + stats.due + stats.ready == 2
+    assert stats.due + stats.ready or stats.next_due_ms == due
+    before = set(ticks(lab)) | ({due} if stats.ready else set())  # one that a worker has looked at runs in any case
 
-    async def missed_several() -> bool:
-        return (await lab.stats()).now_ms > due + 4_000
+    async def missed_several() -> int:
+        now = (await lab.stats()).now_ms
+        return now if now > due + 4_000 else 0
 
-    await eventually(missed_several)
+    returned = await eventually(missed_several)
     await lab.start("periodic")
-    returned = (await lab.stats()).now_ms
     await eventually(lambda: len(set(ticks(lab)) - before) >= 2)
-    missed = [ms for ms in ticks(lab) if due <= ms <= returned - 3_000 and ms not in before]
-    assert not missed  # of those only the latest runs, and that one is younger
+    assert min(set(ticks(lab)) - before) >= returned - 1_000  # of what was missed only the latest runs
 
 
 async def test_another_schedule_in_a_new_version_is_planned_at_its_start(lab: Lab) -> None:
