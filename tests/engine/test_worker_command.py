@@ -230,4 +230,45 @@ async def test_reload_starts_anew_when_the_source_changes(lab: Lab, tmp_path: Pa
     assert len(worker.lines("worker stopped")) == 2
 
 
+SLOW = """
+import asyncio
+from headrace import Fleet
+from support.apps.journal import note
+
+fleet = Fleet()
+
+@fleet.queue("jobs").task()
+async def slow() -> None:
+    note("begun")
+    await asyncio.sleep(1)
+    note("said", version={version})
+"""
+
+
+@pytest.mark.parametrize("redis_server", ["valkey"], indirect=True)
+async def test_reload_lets_a_running_job_end_and_outlives_source_that_does_not_run(lab: Lab) -> None:
+    pytest.importorskip("watchfiles")
+    lab.use(kinds.fleet)
+    worker = lab.worker("reloaded.app", "--reload")
+    source = worker.directory / "reloaded" / "app.py"
+    source.parent.mkdir()
+    source.write_text(SLOW.format(version=1))
+    worker.launch()
+    await worker.logged("worker started")
+    slow = kinds.fleet.queue("jobs").task(name="slow")(_say)
+    await slow.enqueue()
+    await eventually(lambda: lab.notes("begun"))
+    source.write_text("this is no Python")
+    await eventually(lambda: "headrace worker: reloaded.app" in worker.output())
+    assert [note["version"] for note in lab.notes("said")] == [1]
+    assert await lab.idle()
+    source.write_text(SLOW.format(version=2))
+    await eventually(lambda: worker.output().count('"worker started"') == 2)
+    await slow.enqueue()
+    await eventually(lambda: len(lab.notes("said")) == 2)
+    assert [note["version"] for note in lab.notes("said")] == [1, 2]
+    assert await worker.stop() == 0
+    worker.log_file.write_text("")  # the complaint about the broken source is no log line
+
+
 async def _say() -> None: ...

@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from headrace import Fleet
 from headrace.admin.queue_admin import stats_many
+from headrace.worker.log import Log
+from headrace.worker.ticker import Ticker
 from headrace_operator.core.conditions import ConditionReason, ConditionType
 from headrace_operator.core.observation import Unknown
 from headrace_operator.reconcile import redis_watch
@@ -64,6 +67,22 @@ async def test_a_delayed_job_wakes_it_when_it_falls_due(attentive: Rig) -> None:
         await asyncio.sleep(0.4)
         assert await attentive.workers(key) == 0, "not before"
         await attentive.has_workers(key, 1)
+
+
+async def test_the_next_tick_of_a_periodic_task_wakes_it(attentive: Rig) -> None:
+    """The last worker has planned it and is gone."""
+    key = attentive.apply()
+    queue = Fleet().queue("q")
+    queue.every(3)(queue.task(name="tidy")(_tidy))
+    async with attentive.running():
+        await attentive.at_rest()
+        await Ticker("q", queue.periodic, attentive.link, Log(level="error")).begin()
+        due = (await attentive.admin().stats()).ticks["tidy"].due_ms
+        await attentive.has_workers(key, 1)
+        assert (await attentive.admin().stats()).now_ms >= due
+
+
+async def _tidy() -> None: ...
 
 
 async def test_workers_follow_the_backlog_and_go_with_it(rig: Rig) -> None:

@@ -11,7 +11,21 @@ from headrace.wire.link import Link
 READY = ("ready:high", "ready:default", "ready:low", "suspects")
 ZSETS = (*READY, "sched", "dead", "sess", "reaping", "cordon")
 SETS = ("parked", "cancel", "idle")
-HASHES = ("jobs", "prio", "crash", "workers", "dj", "facets", "tb", "tbn", "count", "versions", "meta", "credit")
+HASHES = (
+    "jobs",
+    "prio",
+    "crash",
+    "workers",
+    "dj",
+    "facets",
+    "tb",
+    "tbn",
+    "count",
+    "versions",
+    "meta",
+    "credit",
+    "ticks",
+)
 PLACE_OF = {"sched": "scheduled", "dead": "dead", **{name: name for name in READY}}
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
+from headrace import Fleet
 from headrace.client.arguments import Arguments
 from headrace.errors import ConfigError, PayloadError
 
@@ -106,3 +107,8 @@ def test_annotations_that_mean_nothing_are_the_application_s_mistake() -> None:
 def test_a_handler_without_a_signature_is_refused() -> None:
     with pytest.raises(ConfigError, match="has no readable signature"):
         Arguments("t", dict)
+
+
+def test_options_check_by_what_the_task_has_compiled() -> None:
+    task = Fleet().queue("q").task()(typed)
+    assert task.options(delay=1).options(priority="low").arguments is task.arguments

@@ -105,7 +105,7 @@ def test_names_of_arguments_are_text() -> None:
         decode_arguments("msgpack", msgspec.msgpack.encode([[], {1: 2}]))
 
 
-@pytest.mark.parametrize("name", [*NAMES, "pickle", ""])
+@pytest.mark.parametrize("name", [*NAMES, "protobuf", "pickle", ""])
 @given(payload=st.binary(max_size=60))
 def test_no_bytes_crash_the_decoder(name: str, payload: bytes) -> None:
     try:
@@ -117,5 +117,5 @@ def test_no_bytes_crash_the_decoder(name: str, payload: bytes) -> None:
 
 
 def test_an_unknown_codec_is_named() -> None:
-    with pytest.raises(ConfigError, match="unknown codec 'yaml'; there are json, msgpack"):
+    with pytest.raises(ConfigError, match="unknown codec 'yaml'; there are json, msgpack, protobuf"):
         codec_named("yaml")

@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from headrace.client.depends import Depends
     from headrace.client.durability import Durability
     from headrace.client.fleet import Fleet
     from headrace.client.job import Job
@@ -31,6 +32,7 @@ _HOMES = {
     "Bury": "headrace.retry",
     "Context": "headrace.context",
     "Durability": "headrace.client.durability",
+    "Depends": "headrace.client.depends",
     "Fleet": "headrace.client.fleet",
     "HeadraceError": "headrace.errors",
     "Job": "headrace.client.job",
@@ -50,6 +52,7 @@ _HOMES = {
 __all__ = [
     "Bury",
     "Context",
+    "Depends",
     "Durability",
     "Fleet",
     "HeadraceError",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
+TICK = "headrace.tick"
+"""In a job's metadata: the tick it was planned for, Unix ms."""
 NO_META: Mapping[str, str] = MappingProxyType({})
 
 
@@ -30,6 +33,14 @@ class Context(msgspec.Struct, kw_only=True, eq=False, gc=False):
     meta: Mapping[str, str] = NO_META
     ready_ms: float = 0.0
     """Since when the job could have run, Unix ms on the Redis server's clock."""
+    trace_id: str = ""
+    """Of the trace that this run is sampled into, 32 hex digits; empty without tracing."""
+
+    @property
+    def tick(self) -> datetime | None:
+        """For a run of a periodic task the time it was planned for, in UTC, however late it runs; else None."""
+        ms = self.meta.get(TICK)
+        return None if ms is None else datetime.fromtimestamp(int(ms) / 1000, UTC)
 
     def as_dict(self) -> dict[str, Any]:
         """Its fields by name, for `Context(**fields)` in another process."""

@@ -45,8 +45,17 @@ def stats(
 
 _STATS = (
     *("QUEUE", "READY", "DUE", "SCHEDULED", "LEASED", "PARKED", "DEAD", "WORKERS", "OLDEST READY", "NEXT DUE"),
-    *("ENQUEUED", "COMPLETED", "FAILED", "STATE"),
+    *("ENQUEUED", "COMPLETED", "FAILED", "STATE", "NEXT TICK"),
 )
+
+
+def _next_tick(said: QueueStats) -> str | None:
+    """The earliest planned run of a periodic task; JSON has them all. One in the past is of a task that nobody has any
+    more, or of a queue without workers: shown only when there is no other."""
+    if not said.ticks:
+        return None
+    past, due_ms, task = min((tick.due_ms < said.now_ms, tick.due_ms, task) for task, tick in said.ticks.items())
+    return f"{task} {time_of(due_ms)}{' (overdue)' if past else ''}"
 
 
 def _stats_row(said: QueueStats) -> list[Cell]:
@@ -56,6 +65,7 @@ def _stats_row(said: QueueStats) -> list[Cell]:
         *(time_of(said.oldest_ready_ms), time_of(said.next_due_ms), said.enqueued),
         *(sum(v.completed for v in versions), sum(v.failed for v in versions)),
         "paused" if said.paused else "asleep" if said.asleep else "open",
+        _next_tick(said),
     ]
 
 

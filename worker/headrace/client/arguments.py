@@ -6,7 +6,7 @@ A handler without parameters needs no check, and then pydantic is not even impor
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, cast
 
 from headrace.errors import ConfigError, PayloadError
@@ -17,20 +17,34 @@ Checked = tuple[Sequence[Any], Mapping[str, Any]]
 class Arguments:
     """The parameters of one handler."""
 
-    def __init__(self, task: str, handler: Callable[..., Any]) -> None:
+    def __init__(self, task: str, handler: Callable[..., Any], injected: Collection[str] = ()) -> None:
+        """injected: parameters that are not the payload's; no job may give them."""
         self._task = task
         self._handler = handler
         try:
             self._signature = inspect.signature(handler)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"task {task}: the handler has no readable signature: {error}") from error
+        self._injected = injected
+        if injected:
+            payload = [one for one in self._signature.parameters.values() if one.name not in injected]
+            self._signature = self._signature.replace(parameters=payload)
         self._validate: Callable[..., Checked] | None = None
         self.takes_none = not self._signature.parameters
+
+    @property
+    def required(self) -> list[str]:
+        """The names of the parameters that every job must give."""
+        variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        parameters = self._signature.parameters.values()
+        return [one.name for one in parameters if one.default is one.empty and one.kind not in variadic]
 
     def check(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Checked:
         """Arguments converted to what the annotations ask for. Raises PayloadError, which never quotes a value."""
         if self.takes_none and not args and not kwargs:
             return (), {}
+        if self._injected and (wrong := [name for name in kwargs if name in self._injected]):
+            raise PayloadError(f"task {self._task}: {wrong[0]}: is injected, a job can't give it")
         if self._validate is None:
             self._validate = self._compile()
         from pydantic import ValidationError
@@ -45,7 +59,7 @@ class Arguments:
         from pydantic import TypeAdapter
 
         try:
-            adapter: TypeAdapter[Any] = TypeAdapter(cast("Any", self._handler))
+            adapter: TypeAdapter[Any] = TypeAdapter(cast("Any", self._capture() if self._injected else self._handler))
             return adapter.json_schema()
         except Exception:  # annotations run code of others; a schema is help, not a condition
             return {}
@@ -54,18 +68,24 @@ class Arguments:
         from pydantic import ConfigDict, validate_call
         from pydantic.errors import PydanticUserError
 
+        try:
+            return validate_call(config=ConfigDict(arbitrary_types_allowed=True))(self._capture())
+        except (PydanticUserError, NameError) as error:
+            raise ConfigError(f"task {self._task}: its annotations can't be checked: {error}") from error
+
+    def _capture(self) -> Callable[..., Checked]:
+        """A function of the handler's signature that returns its arguments."""
+
         def capture(*args: Any, **kwargs: Any) -> Checked:
             return args, kwargs
 
         capture.__signature__ = self._signature  # type: ignore[attr-defined]
-        capture.__annotations__ = dict(getattr(self._handler, "__annotations__", {}))
+        annotations = getattr(self._handler, "__annotations__", {})
+        capture.__annotations__ = {name: one for name, one in annotations.items() if name not in self._injected}
         capture.__module__ = self._handler.__module__
         capture.__name__ = getattr(self._handler, "__name__", self._task)
         capture.__qualname__ = getattr(self._handler, "__qualname__", self._task)
-        try:
-            return validate_call(config=ConfigDict(arbitrary_types_allowed=True))(capture)
-        except (PydanticUserError, NameError) as error:
-            raise ConfigError(f"task {self._task}: its annotations can't be checked: {error}") from error
+        return capture
 
 
 def _describe(error: Any) -> str:

@@ -1,4 +1,4 @@
-"""How arguments become bytes: msgpack (default) or JSON, by name in the envelope."""
+"""How arguments become bytes: msgpack (default), JSON, or one protobuf message, by name in the envelope."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_PAYLOAD = 256 * 1024
 """Bytes; the default limit of one job's encoded arguments."""
 
 
-def _plain(value: Any) -> Any:
+def plain_form(value: Any) -> Any:
     """What msgspec does not know by itself: pydantic models, by their own dump."""
     dump = getattr(value, "model_dump", None)
     if callable(dump):
@@ -24,7 +24,7 @@ def _plain(value: Any) -> Any:
 
 def _encode_json(value: Any) -> bytes:
     """Refuses bytes: as base64 they would come back as another value than was sent."""
-    plain = msgspec.to_builtins(value, builtin_types=(bytes, bytearray, memoryview), enc_hook=_plain)
+    plain = msgspec.to_builtins(value, builtin_types=(bytes, bytearray, memoryview), enc_hook=plain_form)
     _refuse_bytes(plain)
     return _write_json(plain)
 
@@ -52,9 +52,24 @@ class Codec:
     decode: Callable[[bytes], Any]
 
 
+def _encode_message(value: tuple[Sequence[Any], Mapping[str, Any]]) -> bytes:
+    """The message's own bytes and nothing around them, so that any language can make them."""
+    messages = [*value[0], *value[1].values()]
+    if len(messages) != 1 or not hasattr(messages[0], "SerializeToString"):
+        raise TypeError("a task whose jobs travel as protobuf takes one message")
+    encoded: bytes = messages[0].SerializeToString()
+    return encoded
+
+
+def _message_as_argument(payload: bytes) -> Any:
+    """Of which class it is only the handler knows: client/messages.py reads it."""
+    return [bytes(payload)], {}
+
+
 _write_json = msgspec.json.Encoder().encode
 _CODECS = {
-    "msgpack": Codec("msgpack", msgspec.msgpack.Encoder(enc_hook=_plain).encode, msgspec.msgpack.Decoder().decode),
+    "msgpack": Codec("msgpack", msgspec.msgpack.Encoder(enc_hook=plain_form).encode, msgspec.msgpack.Decoder().decode),
+    "protobuf": Codec("protobuf", _encode_message, _message_as_argument),
     "json": Codec("json", _encode_json, msgspec.json.Decoder().decode),
 }
 

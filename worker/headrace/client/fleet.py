@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from headrace.client.codec import MAX_PAYLOAD, codec_named
+from headrace.client.depends import Provider
 from headrace.client.durability import Durability, check_replicas, durability_of
 from headrace.client.queue import Queue
+from headrace.client.spans import Tracing
 from headrace.client.task import Middleware
 from headrace.hooks import Hooks
 from headrace.wire.link import Link
@@ -46,6 +49,8 @@ class Fleet:
         self.queues: dict[str, Queue] = {}
         self.middlewares: list[Middleware] = []
         self.hooks = Hooks()
+        self.tracing: Tracing | None = None
+        self.overrides: dict[Provider, Provider] = {}
         self._redis_url = redis_url
         self._link: tuple[asyncio.AbstractEventLoop, Link] | None = None
         self._assured_link: tuple[asyncio.AbstractEventLoop, Link] | None = None
@@ -114,6 +119,20 @@ class Fleet:
     def on_dead(self, function: F) -> F:
         """Decorator: `async def hook(ctx, error, reason)` when a job becomes a dead letter."""
         return self.hooks.add("on_dead", function)
+
+    @contextmanager
+    def override(self, provider: Provider, stand_in: Provider) -> Iterator[None]:
+        """For tests: what depends on `provider` gets the value of `stand_in`, a provider too, such as `lambda: fake`.
+
+        Holds for workers that start inside the `with` block.
+        """
+        before = dict(self.overrides)
+        self.overrides[provider] = stand_in
+        try:
+            yield
+        finally:
+            self.overrides.clear()
+            self.overrides.update(before)
 
     async def close(self) -> None:
         """Send what is still waiting and close the connection."""

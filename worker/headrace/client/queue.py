@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from headrace.client.codec import codec_named
 from headrace.client.durability import Assurance, Durability
+from headrace.client.periodic import DEADLINE, Periodic, make_periodic
 from headrace.client.producer import Producer
+from headrace.client.schedule import Cron, Every, Schedule
 from headrace.client.task import Handler, Middleware, Task, TaskSettings
 from headrace.contract.keys import check_queue_name
 from headrace.errors import ConfigError
@@ -31,6 +33,7 @@ class Queue:
         self.fleet = fleet
         self.name = check_queue_name(name)
         self.tasks: dict[str, Task[Any, Any]] = {}
+        self.periodic: dict[str, Periodic] = {}
         self.middlewares: list[Middleware] = []
         self._producer: tuple[asyncio.AbstractEventLoop, Producer] | None = None
         self._assured: dict[Durability, tuple[asyncio.AbstractEventLoop, Producer]] = {}
@@ -113,6 +116,37 @@ class Queue:
             if task.name in self.tasks:
                 raise ConfigError(f"queue {self.name}: two tasks are named {task.name!r}; pass @queue.task(name=…)")
             self.tasks[task.name] = task
+            return task
+
+        return register
+
+    def cron(
+        self, expression: str, *, tz: str = "UTC", deadline: float = DEADLINE
+    ) -> Callable[[Callable[P, R] | Task[P, R]], Task[P, R]]:
+        """Run a task by a cron expression, above `@queue.task(…)` or alone.
+
+        expression: five fields, six with seconds in front, or @hourly, @daily, @weekly, @monthly, @yearly. tz: an IANA
+        time zone. deadline: seconds after which a tick that no worker was there for is dropped. Raises ConfigError.
+        """
+        return self._periodic(Cron(expression, tz), deadline)
+
+    def every(
+        self, seconds: float, *, deadline: float = DEADLINE
+    ) -> Callable[[Callable[P, R] | Task[P, R]], Task[P, R]]:
+        """Run a task at every multiple of `seconds` (at least 1) since 1970 in UTC, above `@queue.task(…)` or alone.
+
+        deadline: as for `cron`. Raises ConfigError.
+        """
+        return self._periodic(Every(seconds), deadline)
+
+    def _periodic(self, schedule: Schedule, deadline: float) -> Callable[[Callable[P, R] | Task[P, R]], Task[P, R]]:
+        def register(handler: Callable[P, R] | Task[P, R]) -> Task[P, R]:
+            task: Task[P, R] = handler if isinstance(handler, Task) else self.task()(handler)
+            if task.queue is not self or task.name in self.periodic:
+                raise ConfigError(
+                    f"queue {self.name}: task {task.name!r} is of another queue or has a schedule already"
+                )
+            self.periodic[task.name] = make_periodic(task, schedule, deadline)
             return task
 
         return register

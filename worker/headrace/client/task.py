@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property, update_wrapper
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from headrace.client.arguments import Arguments
 from headrace.client.codec import Codec, encode_arguments
+from headrace.client.depends import Need, handler_needs
 from headrace.client.durability import Durability, durability_of
 from headrace.client.job import Job
 from headrace.client.producer import Entry, new_id
-from headrace.context import Context, running
+from headrace.client.schedule import tick_id
+from headrace.context import TICK, Context, running
 from headrace.contract.envelope import Envelope, encode, header
 from headrace.contract.protocol import Priority
 from headrace.errors import ConfigError
@@ -73,6 +75,7 @@ class Task(Generic[P, R]):
         *,
         codec: Codec,
         options: Options | None = None,
+        like: Task[P, R] | None = None,
     ) -> None:
         self.queue = queue
         self.name = name
@@ -82,7 +85,12 @@ class Task(Generic[P, R]):
         self._codec = codec
         self._options = options or Options()
         self._head = header(name)
+        self._like = like
+        self.needs: Mapping[str, Need] = handler_needs(name, handler) if like is None else like.needs
+        """Parameter → what the worker injects there."""
         update_wrapper(self, handler)
+        if codec.name == "protobuf":
+            _ = self.arguments  # a handler without a message is refused here
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.handler(*args, **kwargs)
@@ -92,8 +100,14 @@ class Task(Generic[P, R]):
 
     @cached_property
     def arguments(self) -> Arguments:
-        """What checks the arguments."""
-        return Arguments(self.name, self.handler)
+        """What checks the arguments; compiled once, whatever options are chosen."""
+        if self._like is not None:
+            return self._like.arguments
+        if self._codec.name == "protobuf":
+            from headrace.client.messages import MessageArguments
+
+            return MessageArguments(self.name, self.handler, self.needs)
+        return Arguments(self.name, self.handler, self.needs)
 
     def options(
         self,
@@ -135,6 +149,7 @@ class Task(Generic[P, R]):
             self.middleware,
             codec=self._codec,
             options=chosen,
+            like=self,
         )
 
     async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
@@ -144,8 +159,15 @@ class Task(Generic[P, R]):
         is full: refused), QueueUnavailableError (no answer: see Producer.enqueue), NotDurableError (in the queue, but
         not as durable as was asked for).
         """
-        entry = self._entry(args, kwargs, self._options.job_id)
-        taken = await self.queue.producer_of(self._options.durability).enqueue([entry])
+        producer = self.queue.producer_of(self._options.durability)
+        if (tracing := self.queue.fleet.tracing) is None:
+            entry = self._entry(args, kwargs, self._options.job_id)
+            taken = await producer.enqueue([entry])
+        else:
+            with tracing.sending(self.queue.name, self.name) as sent:
+                entry = self._entry(args, kwargs, self._options.job_id, sent.carrier)
+                sent.jobs([entry.id])
+                taken = await producer.enqueue([entry])
         return Job(entry.id, self.queue.name, entry.id not in taken, self.queue.link)
 
     async def enqueue_many(
@@ -158,14 +180,36 @@ class Task(Generic[P, R]):
         """
         if self._options.job_id is not None:
             raise ConfigError("enqueue_many: give job_ids, one id can't serve many jobs")
-        if job_ids is None:
-            entries = [self._entry((), kwargs, None) for kwargs in calls]
+        producer = self.queue.producer_of(self._options.durability)
+        if (tracing := self.queue.fleet.tracing) is None:
+            entries = self._entries(calls, job_ids, None)
+            await producer.enqueue(entries)
         else:
-            entries = [self._entry((), kwargs, job_id) for kwargs, job_id in zip(calls, job_ids, strict=True)]
-        await self.queue.producer_of(self._options.durability).enqueue(entries)
+            with tracing.sending(self.queue.name, self.name) as sent:
+                entries = self._entries(calls, job_ids, sent.carrier)
+                sent.jobs([entry.id for entry in entries])
+                await producer.enqueue(entries)
         return [entry.id for entry in entries]
 
-    def _entry(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], given: str | None) -> Entry:
+    def _entries(
+        self, calls: Iterable[Mapping[str, Any]], job_ids: Iterable[str] | None, carrier: Mapping[str, str] | None
+    ) -> list[Entry]:
+        if job_ids is None:
+            return [self._entry((), kwargs, None, carrier) for kwargs in calls]
+        return [self._entry((), kwargs, job_id, carrier) for kwargs, job_id in zip(calls, job_ids, strict=True)]
+
+    def tick(self, tick_ms: int) -> Entry:
+        """The job of one tick of a periodic task: its id follows from the task and the tick alone."""
+        planned = self.options(meta={TICK: str(tick_ms)})
+        return replace(planned._entry((), {}, tick_id(self.name, tick_ms)), at_ms=tick_ms)
+
+    def _entry(
+        self,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        given: str | None,
+        carrier: Mapping[str, str] | None = None,
+    ) -> Entry:
         self.arguments.check(args, kwargs)
         options = self._options
         job_id = given or new_id()
@@ -175,7 +219,7 @@ class Task(Generic[P, R]):
             payload=encode_arguments(self._codec, self.name, args, kwargs, self.queue.fleet.max_payload),
             codec=self._codec.name,
             correlation_id=options.correlation_id or (parent.correlation_id if parent else ""),
-            meta=dict(options.meta) if options.meta else None,
+            meta={**(options.meta or {}), **(carrier or {})} if options.meta or carrier else None,
             max_retries=options.max_retries,
             timeout=options.timeout,
         )

@@ -41,6 +41,7 @@ NAMES: Final[dict[str, str]] = {
     "tried": "hash `version:id` → runs that a version on trial has failed, with PX",
     "failures": "hash `version:reason` → jobs that a version on trial has failed so, with PX",
     "credit": "hash priority → share carried over",
+    "ticks": "hash periodic task → its latest planned tick, Unix ms, and its schedule",
     "schemas": "hash task → JSON Schema of its arguments",
 }
 """Keys that stand once per queue, with their meaning."""

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from headrace.contract.protocol import PROTOCOL
-from headrace.contract.stats import QueueStats, VersionCounts, WorkerPresence
+from headrace.contract.stats import PlannedTick, QueueStats, VersionCounts, WorkerPresence
 from headrace.errors import ProtocolError
 
 
@@ -88,6 +88,17 @@ def _workers(flat: Sequence[Any]) -> Iterator[WorkerPresence]:
         )
 
 
+def encode_tick(tick: PlannedTick) -> str:
+    """A value of `ticks`."""
+    return f"{tick.due_ms} {tick.schedule}"
+
+
+def decode_tick(value: bytes) -> PlannedTick:
+    """Raises ValueError for what is none."""
+    due_ms, _, schedule = value.decode().partition(" ")
+    return PlannedTick(due_ms=int(due_ms), schedule=schedule)
+
+
 def _time(value: int) -> int | None:
     return None if value < 0 else value
 
@@ -122,6 +133,7 @@ def decode_stats(queue: str, reply: Sequence[Any]) -> QueueStats:
         stale=counts.get("stale", 0),
         cancelled=counts.get("cancelled", 0),
         replayed=counts.get("replayed", 0),
+        ticks={task: decode_tick(value) for task, value in _pairs(said.get("ticks", ()))},
         versions=_versions(said["versions"]),
         failures=_by_version(said.get("failures", ())),
         workers=tuple(_workers(said["workers"])),

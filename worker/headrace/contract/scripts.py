@@ -27,6 +27,7 @@ NAMES: Final = (
     "mend_counts",
     "own_queue",
     "pause",
+    "plan",
     "purge",
     "reap_session",
     "renew",

@@ -45,6 +45,14 @@ class WorkerPresence(msgspec.Struct, frozen=True, kw_only=True):
     """When its lease ends unless renewed, in Redis time, Unix milliseconds."""
 
 
+class PlannedTick(msgspec.Struct, frozen=True, kw_only=True):
+    """The next run of a periodic task; it stands among the scheduled jobs."""
+
+    due_ms: int
+    schedule: str
+    """As `cron <fields> <time zone>` or `every <seconds>`."""
+
+
 class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
     """A consistent snapshot of one queue. Times are Unix time on the Redis server's clock."""
 
@@ -86,6 +94,8 @@ class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
     """Settlements refused because their session had lost its lease."""
     cancelled: int = 0
     replayed: int = 0
+    ticks: Mapping[str, PlannedTick] = msgspec.field(default_factory=dict)
+    """Periodic task → its latest planned run; one in the past has not been followed yet by the next."""
     versions: Mapping[str, VersionCounts] = msgspec.field(default_factory=dict)
     """By version, for those that matter yet; what older ones have done is added up as `*`, so that sums only grow."""
     failures: Mapping[str, Mapping[str, int]] = msgspec.field(default_factory=dict)

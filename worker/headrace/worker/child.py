@@ -13,18 +13,21 @@ import signal
 import socket
 import sys
 import threading
+from contextlib import nullcontext
 from typing import Any
 
 import msgspec
 
 from headrace.client.codec import decode_arguments
 from headrace.client.fleet import Fleet
+from headrace.client.task import Task
 from headrace.context import Context, running
 from headrace.errors import HeadraceError
 from headrace.retry import Bury, RetryLater
 from headrace.worker.app import load_app
 from headrace.worker.failures import describe, tidy_reason, traceback_text
 from headrace.worker.processes import Answer
+from headrace.worker.resources import Resources
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[dict[str, Any], bytes]).decode
@@ -68,7 +71,12 @@ def _answer(fleet: Fleet | HeadraceError, message: bytes) -> Answer:
         running.set(context)
         task = fleet.queues[context.queue].tasks[context.task]
         args, kwargs = task.arguments.check(*decode_arguments("msgpack", payload))
-        return Answer(ok=True, result=_call(task.handler, args, kwargs))
+        with fleet.tracing.attached(context) if fleet.tracing else nullcontext():
+            if task.needs:
+                result = asyncio.run(_call_with_resources(fleet, task, args, kwargs))
+            else:
+                result = _call(task.handler, args, kwargs)
+        return Answer(ok=True, result=result)
     except BaseException as error:
         return _failure(error)
 
@@ -76,6 +84,16 @@ def _answer(fleet: Fleet | HeadraceError, message: bytes) -> Answer:
 def _call(handler: Any, args: Any, kwargs: Any) -> Any:
     result = handler(*args, **kwargs)
     return asyncio.run(result) if inspect.iscoroutine(result) else result
+
+
+async def _call_with_resources(fleet: Fleet, task: Task[Any, Any], args: Any, kwargs: Any) -> Any:
+    """Each run opens its own, also those of worker scope: a child may be killed after any run."""
+
+    async def call(values: dict[str, Any]) -> Any:
+        result = task.handler(*args, **kwargs, **values)
+        return await result if inspect.iscoroutine(result) else result
+
+    return await Resources(fleet.overrides).run(task.needs, call)
 
 
 def _failure(error: BaseException) -> Answer:

@@ -9,8 +9,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.samples import Exemplar
 
-from headrace.worker.metrics import BUCKETS, Histogram, Metrics, TaskMetrics
+from headrace.worker.metrics import BUCKETS, Example, Histogram, Metrics, TaskMetrics
 
 TASK_COUNTERS: tuple[tuple[str, str, Callable[[TaskMetrics], int]], ...] = (
     ("tasks_completed", "Jobs that ended well.", lambda t: t.succeeded),
@@ -87,12 +88,19 @@ def _histogram(name: str, text: str, tasks: list[TaskMetrics], read: Callable[[T
     family = HistogramMetricFamily(name, text, labels=["queue", "task"])
     for task in tasks:
         histogram = read(task)
-        below, buckets = 0, []
-        for bound, count in zip((*map(str, BUCKETS), "+Inf"), histogram.counts, strict=True):
+        below = 0
+        buckets: list[tuple[str, float] | tuple[str, float, Exemplar]] = []
+        for i, (bound, count) in enumerate(zip((*map(str, BUCKETS), "+Inf"), histogram.counts, strict=True)):
             below += count
-            buckets.append((bound, below))
+            example = histogram.examples.get(i)
+            buckets.append((bound, below) if example is None else (bound, below, _exemplar(example)))
         family.add_metric([task.queue, task.task], buckets=buckets, sum_value=histogram.total)
     return family
+
+
+def _exemplar(example: Example) -> Exemplar:
+    """Shown in OpenMetrics alone; the other format has none."""
+    return Exemplar({"trace_id": example.trace_id}, example.seconds, example.time)
 
 
 def render(metrics: Metrics, accept: str) -> tuple[str, bytes]:

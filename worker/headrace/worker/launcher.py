@@ -9,6 +9,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Sequence
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from headrace.contract.keys import key
 from headrace.contract.replies import decode_stats
@@ -25,6 +26,7 @@ from headrace.worker.parts import Parts
 from headrace.worker.plan import compile_plans
 from headrace.worker.processes import Processes
 from headrace.worker.renewal import Renewal, Renewed
+from headrace.worker.resources import Resources
 from headrace.worker.run import Stop
 from headrace.worker.server_check import check_servers
 from headrace.worker.session import Pulse, Session
@@ -32,6 +34,9 @@ from headrace.worker.settings import WorkerSettings
 from headrace.worker.slots import Slots
 from headrace.worker.telemetry import Telemetry
 from headrace.worker.threads import Threads
+
+if TYPE_CHECKING:
+    from headrace.worker.ticker import Ticker
 
 TICK = 0.05
 """Seconds between looks at the clock: timeouts are this exact."""
@@ -61,15 +66,17 @@ class Worker:
             pulse=Pulse(settings.worker_id, settings.version, settings.concurrency),
             slots=Slots(min(settings.concurrency, settings.queue_size)),
             metrics=self.metrics,
-            telemetry=Telemetry(log, self.metrics),
+            telemetry=Telemetry(log, self.metrics, traced=app.fleet.tracing is not None),
             threads=Threads(),
             processes=Processes(app.spec, settings.redis_url),
+            resources=Resources(app.fleet.overrides),
         )
         self.metrics.abandoned_threads = lambda: self._parts.threads.abandoned
         self.consumers = [self._consumer(name, weight) for name, weight in self._queues().items()]
         self._renewal = Renewal(
             self._parts.target, settings.lease, settings.loop_block_limit, self._sessions, self._renewed
         )
+        self._tickers = [ticker for consumer in self.consumers if (ticker := self._ticker(consumer)) is not None]
         self._control = ControlServer(settings.control_socket, self.quiet, self._held)
         self._stop_asked = asyncio.Event()
         self._stop_now = asyncio.Event()
@@ -79,6 +86,14 @@ class Worker:
         consumer = Consumer(queue, weight, self._parts, compile_plans(self._app.fleet, queue, self._parts))
         consumer.on_change = self._poke_others
         return consumer
+
+    def _ticker(self, consumer: Consumer) -> Ticker | None:
+        periodic = self._app.fleet.queues[consumer.queue].periodic
+        if not periodic:
+            return None
+        from headrace.worker.ticker import Ticker
+
+        return Ticker(consumer.queue, periodic, consumer.link, self.log)
 
     def _queues(self) -> dict[str, int]:
         asked = self.settings.queues or dict.fromkeys(self._app.queues, 1)
@@ -117,6 +132,7 @@ class Worker:
             )
             await self._work(health)
             await self._leave()
+            await self._close_resources()
             await self._say_goodbye()
         finally:
             probes_at_last.cancel()
@@ -130,18 +146,31 @@ class Worker:
         except Exception as error:
             place = innermost_place(error)
             raise ConfigError(f"the on_start hook failed: {describe(error)} ({place})") from error
+        await self._open_resources()
+        for ticker in self._tickers:
+            await ticker.begin()
+
+    async def _open_resources(self) -> None:
+        tasks = [task for one in self.consumers for task in self._app.fleet.queues[one.queue].tasks.values()]
+        needs = [need for task in tasks if not task.settings.process for need in task.needs.values()]
+        await self._parts.resources.open(needs, patience=self.settings.startup_timeout)
+
+    async def _close_resources(self) -> None:
+        if error := await self._parts.resources.close(patience=RELEASE_PATIENCE):
+            self.log.error("a resource can't be closed", error=type(error).__name__, place=innermost_place(error))
 
     async def _work(self, health: HealthServer) -> None:
         async with asyncio.TaskGroup() as group:
             ticking = group.create_task(self._tick())
             consuming = [group.create_task(consumer.run()) for consumer in self.consumers]
-            aside = group.create_task(self._after_start(health))
+            aside = [group.create_task(ticker.run()) for ticker in self._tickers]
+            aside.append(group.create_task(self._after_start(health)))
             await self._stop_asked.wait()
             await self._drain()
             for consumer in self.consumers:
                 consumer.stop()
             await self._wait_until(lambda: all(task.done() for task in consuming), RELEASE_PATIENCE, IMPATIENCE)
-            for task in (*consuming, ticking, aside):
+            for task in (*consuming, ticking, *aside):
                 task.cancel()
 
     async def _after_start(self, health: HealthServer) -> None:
@@ -251,6 +280,7 @@ class Worker:
 
     async def _close(self, health: HealthServer) -> None:
         await self._leave()
+        await self._close_resources()
         self._renewal.stop()
         await self._control.stop()
         await self._parts.processes.stop()

@@ -9,18 +9,31 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from time import time
 from typing import Any, Final
 
 BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 """Upper bounds in seconds, shared by duration and latency."""
 
 
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One observation, and the trace that shows it."""
+
+    trace_id: str
+    seconds: float
+    time: float
+    """Unix seconds."""
+
+
 class Histogram:
     """Counts per bucket; the last is +Inf."""
 
-    __slots__ = ("counts", "total")
+    __slots__ = ("counts", "examples", "total")
 
     def __init__(self) -> None:
+        self.examples: dict[int, Example] = {}
+        """Bucket → its latest traced observation."""
         self.counts = [0] * (len(BUCKETS) + 1)
         self.total = 0.0
 
@@ -28,6 +41,10 @@ class Histogram:
         """Count one."""
         self.counts[bisect_left(BUCKETS, seconds)] += 1
         self.total += seconds
+
+    def remember(self, seconds: float, trace_id: str) -> None:
+        """Keep what was counted as its bucket's example."""
+        self.examples[bisect_left(BUCKETS, seconds)] = Example(trace_id, seconds, time())
 
 
 @dataclass(slots=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from headrace.hooks import Hooks
 from headrace.wire.target import Target
 from headrace.worker.metrics import Metrics
 from headrace.worker.processes import Processes
+from headrace.worker.resources import Resources
 from headrace.worker.session import Pulse
 from headrace.worker.settings import WorkerSettings
 from headrace.worker.slots import Slots
@@ -28,3 +29,4 @@ class Parts:
     telemetry: Telemetry
     threads: Threads
     processes: Processes
+    resources: Resources = field(default_factory=lambda: Resources({}))

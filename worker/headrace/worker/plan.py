@@ -10,13 +10,14 @@ from typing import Any
 import msgspec
 
 from headrace.client.arguments import Arguments
+from headrace.client.depends import Need
 from headrace.client.fleet import Fleet
-from headrace.client.task import Middleware, Task
+from headrace.client.task import Handler, Middleware, Task
 from headrace.context import Context
 from headrace.retry import RetryPolicy
 from headrace.worker.metrics import TaskMetrics
 from headrace.worker.parts import Parts
-from headrace.worker.processes import Processes
+from headrace.worker.resources import Resources
 from headrace.worker.threads import Threads
 
 Call = Callable[[Context, Sequence[Any], Mapping[str, Any]], Awaitable[Any]]
@@ -44,7 +45,7 @@ def compile_plans(fleet: Fleet, queue: str, parts: Parts) -> dict[str, Plan]:
         layers = (*fleet.middlewares, *fleet.queues[queue].middlewares, *task.middleware)
         plans[task.name] = Plan(
             name=task.name,
-            call=_wrap(layers, _base(task, parts.threads, parts.processes)),
+            call=_wrap(layers, _base(task, parts)),
             arguments=task.arguments,
             retry=task.settings.retry.with_defaults(parts.settings.retry_base, parts.settings.retry_cap),
             max_retries=parts.settings.max_retries if own is None else own,
@@ -55,10 +56,22 @@ def compile_plans(fleet: Fleet, queue: str, parts: Parts) -> dict[str, Plan]:
     return plans
 
 
-def _base(task: Task[Any, Any], threads: Threads, processes: Processes) -> Call:
-    handler = task.handler
+def _base(task: Task[Any, Any], parts: Parts) -> Call:
     if task.settings.process:
-        return processes.run
+        return parts.processes.run
+    return _with_resources(_call(task.handler, parts.threads), task.needs, parts.resources)
+
+
+def _with_resources(call: Call, needs: Mapping[str, Need], resources: Resources) -> Call:
+    """A task that needs nothing pays nothing; a process handler's resources are its child's matter."""
+    if not needs:
+        return call
+    if all(need.scope == "worker" for need in needs.values()):
+        return lambda context, args, kwargs: call(context, args, {**kwargs, **resources.shared(needs)})
+    return lambda context, args, kwargs: resources.run(needs, lambda values: call(context, args, {**kwargs, **values}))
+
+
+def _call(handler: Handler, threads: Threads) -> Call:
     if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None)):  # noqa: B004
         return lambda _, args, kwargs: handler(*args, **kwargs)
     return lambda _, args, kwargs: threads.run(handler, args, kwargs)

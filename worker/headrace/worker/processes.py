@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from headrace.client.codec import codec_named
+from headrace.client.codec import plain_form
 from headrace.context import Context
 from headrace.errors import HeadraceError
 
@@ -45,7 +45,15 @@ class Answer(msgspec.Struct, array_like=True):
     """For RetryLater and Bury: their arguments."""
 
 
+def _plain(value: Any) -> Any:
+    """Arguments that have been checked: pydantic's by their dump, protobuf's by their bytes, as they came."""
+    if callable(write := getattr(value, "SerializeToString", None)):
+        return write()
+    return plain_form(value)
+
+
 _encode = msgspec.msgpack.Encoder().encode
+_encode_arguments = msgspec.msgpack.Encoder(enc_hook=_plain).encode
 _decode = msgspec.msgpack.Decoder(Answer).decode
 
 
@@ -94,7 +102,7 @@ class Processes:
 
         Raises what the handler raised (as a RemoteError of the same name), RetryLater, Bury, or ChildDiedError.
         """
-        message = _encode((context.as_dict(), codec_named("msgpack").encode((args, kwargs))))
+        message = _encode((context.as_dict(), _encode_arguments((args, kwargs))))
         child = self._idle_child() or await self._spawn()
         try:
             answer = await child.ask(message)

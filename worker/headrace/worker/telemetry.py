@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 class Telemetry:
     """What the worker says about its runs."""
 
-    def __init__(self, log: Log, metrics: Metrics) -> None:
+    def __init__(self, log: Log, metrics: Metrics, *, traced: bool = False) -> None:
+        """traced: runs may have a trace, which durations name as their example."""
+        self._traced = traced
         self.log = log
         self.metrics = metrics
         self._job_lines = log.wants_jobs
@@ -33,6 +35,8 @@ class Telemetry:
         """It has ended, one way or another."""
         counts.running -= 1
         counts.duration.observe(seconds)
+        if self._traced and run.context.trace_id:
+            counts.duration.remember(seconds, run.context.trace_id)
         if outcome.__class__ is Done:
             counts.succeeded += 1
             if self._job_lines and self.log.has_room_for_job(run.started + seconds):

@@ -1,5 +1,5 @@
 -- ready | scheduled → done (cancelled), up to n jobs a call, by the owner's wish. Running and dead jobs stay.
---@include keys, forget
+--@include keys, forget, ticks
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] n, 1..1000
 -- RETURNS: how many were removed
@@ -12,6 +12,7 @@ for _, name in ipairs({'suspects', 'ready:low', 'ready:default', 'ready:high', '
     left = left - #popped / 2
   end
 end
+removed = leave_ticks(removed) -- they are the schedule, and what wakes a fleet at zero
 if #removed > 0 then
   forget(removed)
   call('HINCRBY', K.count, 'cancelled', #removed)

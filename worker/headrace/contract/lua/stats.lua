@@ -2,7 +2,7 @@
 --@include keys, protocol
 -- KEYS: [1] the queue's prefix
 -- ARGV: none
--- RETURNS: flat list name, value, …; then 'counts', {…}, 'versions', {…}, 'failures', {…},
+-- RETURNS: flat list name, value, …; then 'ticks', {…}, 'counts', {…}, 'versions', {…}, 'failures', {…},
 --          'workers', {sid, presence, leases, deadline, cordoned, …}
 local t = call('TIME')
 local now_ms = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -42,6 +42,6 @@ return {
   'paused', meta[1] == '1' and 1 or 0, 'asleep', meta[2] == '1' and 1 or 0, 'owner', owner,
   'protocol', tonumber(meta[5]) or 0, 'least_protocol', least_protocol(meta[6], meta[5]),
   'trial', meta[7] or '', 'trial_left_ms', meta[7] and math.max((tonumber(meta[8]) or 0) - now_ms, 0) or 0,
-  'counts', call('HGETALL', K.count), 'versions', call('HGETALL', K.versions),
+  'ticks', call('HGETALL', K.ticks), 'counts', call('HGETALL', K.count), 'versions', call('HGETALL', K.versions),
   'failures', call('HGETALL', K.failures), 'workers', workers,
 }

@@ -1,0 +1,100 @@
+"""Plans the ticks of a queue's periodic tasks, one ahead of the clock, by plan.lua: any number of workers may ask.
+
+Goes by the Redis clock alone; between looks it counts on this machine's steady clock. A planned tick is an ordinary
+scheduled job, so it outlives every worker, wakes a fleet at zero, and runs like any other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+from typing import Final, assert_never
+
+import msgspec
+
+from headrace.client.periodic import Periodic
+from headrace.client.schedule import tick_id
+from headrace.contract.envelope import lua_string
+from headrace.contract.keys import prefix
+from headrace.contract.replies import decode_tick, encode_tick
+from headrace.contract.stats import PlannedTick
+from headrace.errors import HeadraceError
+from headrace.wire.connection import ServerError
+from headrace.wire.link import Link
+from headrace.worker.log import Log
+from headrace.worker.ticks import Plan, Wait, decide
+
+POLL: Final = 15.0
+"""Seconds between looks when no tick is nearer."""
+PAUSE: Final = 1.0
+"""Seconds after a look that Redis did not answer."""
+TRIES: Final = 5
+"""A look that others overtake so often is left to them."""
+
+
+class Ticker:
+    """One queue's. `begin` before the worker's first claim, then `run`."""
+
+    def __init__(self, queue: str, periodic: Mapping[str, Periodic], link: Link, log: Log) -> None:
+        self._queue = queue
+        self._periodic = periodic
+        self._link = link
+        self._log = log
+
+    async def begin(self) -> None:
+        """Repair the plan: what was missed while nobody was here. A Redis that is away is left to `run`."""
+        try:
+            await self.look(starting=True)
+        except (HeadraceError, ServerError) as error:
+            self._log.warning("could not plan the periodic tasks; trying again", queue=self._queue, error=str(error))
+
+    async def run(self) -> None:
+        """Plan each tick when the one before is due; for ever."""
+        while True:
+            try:
+                pause = await self.look(starting=False)
+            except (HeadraceError, ServerError) as error:
+                self._log.warning(
+                    "could not plan the periodic tasks; trying again", queue=self._queue, error=str(error)
+                )
+                pause = PAUSE * (0.5 + random.random())
+            await asyncio.sleep(pause)
+
+    async def look(self, *, starting: bool) -> float:
+        """Plan what is to be planned; seconds until the next tick. Raises HeadraceError or ServerError."""
+        return min([await self._plan(periodic, starting=starting) for periodic in self._periodic.values()])
+
+    async def _plan(self, periodic: Periodic, *, starting: bool) -> float:
+        task, schedule = periodic.task, periodic.schedule
+        now_ms, held, _ = await self._ask(task.name, b"", "", "", ())
+        for _ in range(TRIES):
+            seen = decode_tick(held) if held else None
+            try:
+                decision = decide(schedule, seen, now_ms, deadline_ms=periodic.deadline_ms, starting=starting)
+            except StopIteration:
+                return POLL  # the expression names no later time
+            match decision:
+                case Wait(until):
+                    return min(max(until - now_ms, 1) / 1000, POLL)
+                case Plan(ticks, call_off, reason):
+                    due = PlannedTick(due_ms=ticks[-1], schedule=schedule.text)
+                    standing = "" if call_off is None else tick_id(task.name, call_off)
+                    now_ms, held, planned = await self._ask(task.name, held, encode_tick(due), standing, ticks)
+                    if planned and reason != "followed":
+                        self._log.info("ticks planned", queue=self._queue, task=task.name, why=reason, ticks=len(ticks))
+                case _:
+                    assert_never(decision)
+        return PAUSE
+
+    async def _ask(
+        self, task: str, seen: bytes, wanted: str, standing: str, ticks: tuple[int, ...]
+    ) -> tuple[int, bytes, bool]:
+        """The time on the Redis clock, what `ticks` holds now, whether this call has planned."""
+        entries = [self._periodic[task].task.tick(tick) for tick in ticks]
+        jobs = [(e.id, lua_string(e.value), e.at_ms, e.delay_ms, e.priority, e.given) for e in entries]
+        packed = msgspec.msgpack.encode(jobs) if jobs else b""
+        now_ms, held, planned, _ = await self._link.run(
+            "plan", prefix(self._queue), task, seen, wanted, standing, packed
+        )
+        return now_ms, held, planned == 1
