@@ -23,7 +23,18 @@ if TYPE_CHECKING:
     from headrace.client.task import Task
     from headrace.context import Context, current_context
     from headrace.contract.protocol import Priority, State
-    from headrace.errors import HeadraceError, PayloadError, QueueUnavailableError, UsageError
+    from headrace.errors import (
+        HeadraceError,
+        JobCancelledError,
+        JobDeadError,
+        PayloadError,
+        QueueFullError,
+        QueueUnavailableError,
+        ResultError,
+        ResultGoneError,
+        ResultTimeoutError,
+        UsageError,
+    )
     from headrace.retry import Bury, RetryLater, RetryPolicy
 
 _HOMES = {
@@ -32,10 +43,16 @@ _HOMES = {
     "Fleet": "headrace.client.fleet",
     "HeadraceError": "headrace.errors",
     "Job": "headrace.client.job",
+    "JobCancelledError": "headrace.errors",
+    "JobDeadError": "headrace.errors",
     "PayloadError": "headrace.errors",
     "Priority": "headrace.contract.protocol",
     "Queue": "headrace.client.queue",
+    "QueueFullError": "headrace.errors",
     "QueueUnavailableError": "headrace.errors",
+    "ResultError": "headrace.errors",
+    "ResultGoneError": "headrace.errors",
+    "ResultTimeoutError": "headrace.errors",
     "RetryLater": "headrace.retry",
     "RetryPolicy": "headrace.retry",
     "State": "headrace.contract.protocol",
@@ -50,10 +67,16 @@ __all__ = [
     "Fleet",
     "HeadraceError",
     "Job",
+    "JobCancelledError",
+    "JobDeadError",
     "PayloadError",
     "Priority",
     "Queue",
+    "QueueFullError",
     "QueueUnavailableError",
+    "ResultError",
+    "ResultGoneError",
+    "ResultTimeoutError",
     "RetryLater",
     "RetryPolicy",
     "State",

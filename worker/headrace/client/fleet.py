@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from headrace.client.codec import MAX_PAYLOAD, codec_named
 from headrace.client.queue import Queue
@@ -13,6 +13,9 @@ from headrace.client.task import Middleware
 from headrace.hooks import Hooks
 from headrace.wire.link import Link
 from headrace.wire.target import parse_target
+
+if TYPE_CHECKING:
+    from headrace.client.waiting import Waiter
 
 DEFAULT_URL = "redis://localhost:6379/0"
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
@@ -41,6 +44,7 @@ class Fleet:
         self.hooks = Hooks()
         self._redis_url = redis_url
         self._link: tuple[asyncio.AbstractEventLoop, Link] | None = None
+        self._waiter: tuple[Link, Waiter] | None = None
 
     @property
     def redis_url(self) -> str:
@@ -59,6 +63,16 @@ class Fleet:
         if self._link is None or self._link[0] is not loop:
             self._link = (loop, Link(parse_target(self.redis_url), name="headrace-producer"))
         return self._link[1]
+
+    @property
+    def waiter(self) -> Waiter:
+        """What waits for results in this event loop."""
+        link = self.link
+        from headrace.client.waiting import Waiter
+
+        if self._waiter is None or self._waiter[0] is not link:
+            self._waiter = (link, Waiter(link))
+        return self._waiter[1]
 
     def queue(self, name: str) -> Queue:
         """The queue of that name, made on first use. Raises ConfigError for a bad name."""
@@ -103,6 +117,9 @@ class Fleet:
         """Send what is still waiting and close the connection."""
         for queue in self.queues.values():
             await queue.close_producer()
+        if self._waiter is not None and self._link is not None and self._waiter[0] is self._link[1]:
+            await self._waiter[1].close()
+        self._waiter = None
         if self._link is not None and self._link[0] is asyncio.get_running_loop():
             await self._link[1].close()
         self._link = None

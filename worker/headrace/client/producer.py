@@ -35,6 +35,11 @@ class IdMaker:
         self._stem = secrets.token_hex(6)
         self._count = 0
 
+    @property
+    def stem(self) -> str:
+        """What this process's ids begin with."""
+        return self._stem
+
     def __call__(self) -> str:
         self._count += 1
         return f"{self._stem}-{self._count:x}"

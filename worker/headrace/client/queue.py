@@ -11,11 +11,12 @@ from headrace.client.producer import Producer
 from headrace.client.task import Handler, Middleware, Task, TaskSettings
 from headrace.contract.keys import check_queue_name
 from headrace.errors import ConfigError
-from headrace.retry import Backoff, RetryPolicy
+from headrace.retry import MAX_DELAY, Backoff, RetryPolicy
 from headrace.wire.link import Link
 
 if TYPE_CHECKING:
     from headrace.client.fleet import Fleet
+    from headrace.client.result_stream import OnFull, ResultStream
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -69,6 +70,7 @@ class Queue:
         never_retry: tuple[type[BaseException], ...] = (),
         process: bool = False,
         result_ttl: float = 0.0,
+        result_keep: int = 0,
         codec: str | None = None,
         middleware: tuple[Middleware, ...] = (),
     ) -> Callable[[Callable[P, R]], Task[P, R]]:
@@ -76,7 +78,8 @@ class Queue:
 
         name: default the function's. max_retries: default the worker's MAX_RETRIES. timeout: seconds for one run.
         backoff: exponential, linear, fixed, or a function from failed attempts to seconds; retry_base and retry_cap are
-        seconds. result_ttl: seconds for which the result is kept. Raises ConfigError.
+        seconds. result_ttl: seconds for which results are kept, at most the newest
+        result_keep of them (0: all). Raises ConfigError.
         """
         if timeout <= 0:
             raise ConfigError(f"timeout: must be more than 0 seconds, got {timeout:g}")
@@ -89,7 +92,8 @@ class Queue:
             retry_on=retry_on,
             never_retry=never_retry,
         )
-        settings = TaskSettings(retry=policy, timeout=timeout, process=process, result_ttl=result_ttl)
+        _check_retention(result_ttl, result_keep)
+        settings = TaskSettings(policy, timeout, process, result_ttl, result_keep)
         chosen = codec_named(codec or self.fleet.codec)
 
         def register(handler: Callable[P, R]) -> Task[P, R]:
@@ -100,6 +104,24 @@ class Queue:
             return task
 
         return register
+
+    def results(
+        self,
+        *,
+        task: Task[Any, Any] | str | None = None,
+        own: bool = False,
+        buffer: int = 1000,
+        on_full: OnFull | str = "drop_oldest",
+    ) -> ResultStream:
+        """The jobs that end from now on, of tasks that keep results: use it by `async with`, then `async for`.
+
+        task: only of this one. own: only those that this process has enqueued without ids of its own. buffer: most
+        results that wait to be taken; on_full: drop_oldest, drop_newest or block. Raises ConfigError.
+        """
+        from headrace.client.result_stream import ResultStream
+
+        name = task.name if isinstance(task, Task) else task
+        return ResultStream(self, task=name, own=own, buffer=buffer, on_full=on_full)
 
     def middleware(self, function: Middleware) -> Middleware:
         """Decorator: wrap every run of this queue's tasks, inside the fleet's middleware."""
@@ -112,6 +134,15 @@ def _backoff(value: Backoff | str) -> Backoff:
         return Backoff(value)
     except ValueError:
         raise ConfigError(f"backoff: must be exponential, linear or fixed, got {value!r}") from None
+
+
+def _check_retention(ttl: float, keep: int) -> None:
+    if ttl and not 0.001 <= ttl <= MAX_DELAY:
+        raise ConfigError(f"result_ttl: must be 0.001 to {MAX_DELAY:,.0f} seconds, or 0 to keep none, got {ttl:g}")
+    if not 0 <= keep <= 1_000_000:
+        raise ConfigError(f"result_keep: must be 1 to 1,000,000, or 0 for no bound, got {keep:,}")
+    if keep and not ttl:
+        raise ConfigError("result_keep: give result_ttl as well, the seconds that each of them stays")
 
 
 def _name_of(handler: Handler) -> str:

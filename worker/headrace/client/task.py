@@ -13,6 +13,7 @@ from headrace.client.arguments import Arguments
 from headrace.client.codec import Codec, encode_arguments
 from headrace.client.job import Job
 from headrace.client.producer import Entry, new_id
+from headrace.client.returns import Returns
 from headrace.context import Context, running
 from headrace.contract.envelope import Envelope, encode, header
 from headrace.contract.protocol import Priority
@@ -41,6 +42,8 @@ class TaskSettings:
     """Run in a child process: survives hard loops and C code, and can be killed."""
     result_ttl: float
     """Seconds for which a result is kept; 0 keeps none, and then a finished job is forgotten."""
+    result_keep: int = 0
+    """The newest so many results of the task are kept; 0: no bound but the time."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,11 @@ class Task(Generic[P, R]):
         """What checks the arguments."""
         return Arguments(self.name, self.handler)
 
+    @cached_property
+    def returns(self) -> Returns:
+        """What reads kept results."""
+        return Returns(self.name, self.handler)
+
     def options(
         self,
         *,
@@ -139,7 +147,11 @@ class Task(Generic[P, R]):
         """
         entry = self._entry(args, kwargs, self._options.job_id)
         taken = await self.queue.producer.enqueue([entry])
-        return Job(entry.id, self.queue.name, entry.id not in taken, self.queue.link)
+        return Job(entry.id, self.queue.name, entry.id not in taken, self.queue.link, self)
+
+    def job(self, job_id: str) -> Job:
+        """A handle on a job of this task by its id, whoever enqueued it; asks Redis nothing yet."""
+        return Job(job_id, self.queue.name, False, self.queue.link, self)
 
     async def enqueue_many(
         self, calls: Iterable[Mapping[str, Any]], *, job_ids: Iterable[str] | None = None

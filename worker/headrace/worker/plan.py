@@ -7,13 +7,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from headrace.client.arguments import Arguments
 from headrace.client.fleet import Fleet
 from headrace.client.task import Middleware, Task
 from headrace.context import Context
 from headrace.retry import RetryPolicy
+from headrace.worker.keeping import Keep
 from headrace.worker.metrics import TaskMetrics
 from headrace.worker.parts import Parts
 from headrace.worker.processes import Processes
@@ -32,7 +31,8 @@ class Plan:
     retry: RetryPolicy
     max_retries: int
     timeout: float
-    result_ttl_ms: int
+    keep: Keep | None
+    """How results are kept; None: not at all."""
     counts: TaskMetrics
 
 
@@ -49,7 +49,7 @@ def compile_plans(fleet: Fleet, queue: str, parts: Parts) -> dict[str, Plan]:
             retry=task.settings.retry.with_defaults(parts.settings.retry_base, parts.settings.retry_cap),
             max_retries=parts.settings.max_retries if own is None else own,
             timeout=task.settings.timeout,
-            result_ttl_ms=round(task.settings.result_ttl * 1000),
+            keep=Keep.of(task),
             counts=parts.metrics.of(queue, task.name),
         )
     return plans
@@ -76,7 +76,3 @@ def _layer(middleware: Middleware, inner: Call) -> Call:
         return middleware(context, lambda: inner(context, args, kwargs))
 
     return call
-
-
-encode_result = msgspec.msgpack.Encoder().encode
-"""How a kept result is stored."""
