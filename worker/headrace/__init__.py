@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from headrace.client.job import Job
     from headrace.client.queue import Queue
     from headrace.client.task import Task
-    from headrace.context import Context, current_context
+    from headrace.context import Context, current_context, current_contexts
     from headrace.contract.protocol import Priority, State
     from headrace.errors import (
         HeadraceError,
@@ -59,6 +59,7 @@ _HOMES = {
     "Task": "headrace.client.task",
     "UsageError": "headrace.errors",
     "current_context": "headrace.context",
+    "current_contexts": "headrace.context",
 }
 
 __all__ = [
@@ -83,6 +84,7 @@ __all__ = [
     "Task",
     "UsageError",
     "current_context",
+    "current_contexts",
 ]
 
 

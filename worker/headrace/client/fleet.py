@@ -7,6 +7,7 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from headrace.client.batch import Batch
 from headrace.client.codec import MAX_PAYLOAD, codec_named
 from headrace.client.queue import Queue
 from headrace.client.task import Middleware
@@ -73,6 +74,10 @@ class Fleet:
         if self._waiter is None or self._waiter[0] is not link:
             self._waiter = (link, Waiter(link))
         return self._waiter[1]
+
+    def batch(self) -> Batch:
+        """`async with fleet.batch():` sends what the block enqueues, to whichever queue, together at its end."""
+        return Batch(self)
 
     def queue(self, name: str) -> Queue:
         """The queue of that name, made on first use. Raises ConfigError for a bad name."""

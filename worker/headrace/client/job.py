@@ -26,6 +26,10 @@ class Job:
     _task: Task[Any, Any] | None = None
     """What its arguments and its result are like."""
 
+    def existed(self) -> None:
+        """A batch has learnt that the id was taken: the one thing that may still change, at the end of its block."""
+        object.__setattr__(self, "created", False)
+
     async def state(self) -> State:
         """Where the job stands now. A finished job is forgotten, so an unknown id is `done`.
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar, Unpack, overload
 
+from headrace.client.batch import Batch
+from headrace.client.batch_task import BatchTask
 from headrace.client.codec import codec_named
 from headrace.client.producer import Producer
 from headrace.client.task import Handler, Middleware, Task, TaskSettings
 from headrace.contract.keys import check_queue_name
+from headrace.contract.protocol import CHUNK
 from headrace.errors import ConfigError
 from headrace.retry import MAX_DELAY, Backoff, RetryPolicy
 from headrace.wire.link import Link
@@ -20,8 +24,29 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 DEFAULT_TIMEOUT = 30.0
+LONGEST_WAIT = 10.0
+"""Seconds that a job may wait for others to share its batch."""
+
+
+class TaskOptions(TypedDict, total=False):
+    """What `@queue.task` takes, with or without batch; explained there."""
+
+    max_retries: int | None
+    timeout: float
+    backoff: Backoff | str | Callable[[int], float]
+    retry_base: float | None
+    retry_cap: float | None
+    retry_jitter: bool
+    retry_on: tuple[type[BaseException], ...]
+    never_retry: tuple[type[BaseException], ...]
+    process: bool
+    result_ttl: float
+    result_keep: int
+    codec: str | None
+    middleware: tuple[Middleware, ...]
 
 
 class Queue:
@@ -56,10 +81,22 @@ class Queue:
             await self._producer[1].close()
         self._producer = None
 
+    @overload
+    def task(
+        self, name: str | None = None, *, batch: int, batch_wait: float = 0.05, **options: Unpack[TaskOptions]
+    ) -> Callable[[Callable[[list[T]], Any]], BatchTask[T]]: ...
+
+    @overload
+    def task(
+        self, name: str | None = None, **options: Unpack[TaskOptions]
+    ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+
     def task(
         self,
         name: str | None = None,
         *,
+        batch: int | None = None,
+        batch_wait: float = 0.05,
         max_retries: int | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         backoff: Backoff | str | Callable[[int], float] = Backoff.EXPONENTIAL,
@@ -73,13 +110,15 @@ class Queue:
         result_keep: int = 0,
         codec: str | None = None,
         middleware: tuple[Middleware, ...] = (),
-    ) -> Callable[[Callable[P, R]], Task[P, R]]:
+    ) -> Callable[[Callable[..., Any]], Any]:
         """Register a handler: `async def` runs in the event loop, `def` in a thread, `process=True` in a child process.
 
         name: default the function's. max_retries: default the worker's MAX_RETRIES. timeout: seconds for one run.
         backoff: exponential, linear, fixed, or a function from failed attempts to seconds; retry_base and retry_cap are
         seconds. result_ttl: seconds for which results are kept, at most the newest
-        result_keep of them (0: all). Raises ConfigError.
+        result_keep of them (0: all). batch: the handler gets a list, the payloads of up to so many jobs, of which the
+        first has waited batch_wait seconds at most; it returns None, or one result or exception for each. Raises
+        ConfigError.
         """
         if timeout <= 0:
             raise ConfigError(f"timeout: must be more than 0 seconds, got {timeout:g}")
@@ -94,16 +133,23 @@ class Queue:
         )
         _check_retention(result_ttl, result_keep)
         settings = TaskSettings(policy, timeout, process, result_ttl, result_keep)
+        if batch is not None:
+            settings = _batched(settings, batch, batch_wait)
         chosen = codec_named(codec or self.fleet.codec)
 
-        def register(handler: Callable[P, R]) -> Task[P, R]:
-            task = Task(self, name or _name_of(handler), handler, settings, middleware, codec=chosen)
+        def register(handler: Callable[..., Any]) -> Task[Any, Any]:
+            kind = BatchTask if settings.batch else Task
+            task: Task[Any, Any] = kind(self, name or _name_of(handler), handler, settings, middleware, codec=chosen)
             if task.name in self.tasks:
                 raise ConfigError(f"queue {self.name}: two tasks are named {task.name!r}; pass @queue.task(name=…)")
             self.tasks[task.name] = task
             return task
 
         return register
+
+    def batch(self) -> Batch:
+        """`async with queue.batch():` sends what the block enqueues here together at its end; nothing if it raises."""
+        return Batch(self.fleet, self)
 
     def results(
         self,
@@ -134,6 +180,16 @@ def _backoff(value: Backoff | str) -> Backoff:
         return Backoff(value)
     except ValueError:
         raise ConfigError(f"backoff: must be exponential, linear or fixed, got {value!r}") from None
+
+
+def _batched(settings: TaskSettings, batch: int, wait: float) -> TaskSettings:
+    if not 1 <= batch <= CHUNK:
+        raise ConfigError(f"batch: must be 1 to {CHUNK:,} jobs, got {batch:,}")
+    if not 0 <= wait <= LONGEST_WAIT:
+        raise ConfigError(f"batch_wait: must be 0 to {LONGEST_WAIT:g} seconds, got {wait:g}")
+    if settings.process:
+        raise ConfigError("batch: not with process=True; a plain def runs in a thread")
+    return replace(settings, batch=batch, batch_wait=wait)
 
 
 def _check_retention(ttl: float, keep: int) -> None:

@@ -10,6 +10,7 @@ from functools import cached_property, update_wrapper
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from headrace.client.arguments import Arguments
+from headrace.client.batch import collecting
 from headrace.client.codec import Codec, encode_arguments
 from headrace.client.job import Job
 from headrace.client.producer import Entry, new_id
@@ -44,6 +45,10 @@ class TaskSettings:
     """Seconds for which a result is kept; 0 keeps none, and then a finished job is forgotten."""
     result_keep: int = 0
     """The newest so many results of the task are kept; 0: no bound but the time."""
+    batch: int = 0
+    """Most jobs whose payloads one call of the handler gets, as a list; 0: a call each."""
+    batch_wait: float = 0.0
+    """Seconds that the first of them waits for the others."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,7 @@ class Task(Generic[P, R]):
             max_retries=max_retries,
             timeout=timeout,
         )
-        return Task(
+        return type(self)(
             self.queue,
             self.name,
             self.handler,
@@ -140,12 +145,15 @@ class Task(Generic[P, R]):
         )
 
     async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
-        """Put one job into the queue.
+        """Put one job into the queue; inside a batch's block, when that ends.
 
         Raises PayloadError (arguments don't fit the annotations, can't be encoded, too large), QueueFullError (Redis
         is full: refused), QueueUnavailableError (no answer: see Producer.enqueue).
         """
         entry = self._entry(args, kwargs, self._options.job_id)
+        batch = collecting.get()
+        if batch is not None and batch.takes(self.queue):
+            return batch.add(self, [entry])[0]
         taken = await self.queue.producer.enqueue([entry])
         return Job(entry.id, self.queue.name, entry.id not in taken, self.queue.link, self)
 
@@ -167,7 +175,11 @@ class Task(Generic[P, R]):
             entries = [self._entry((), kwargs, None) for kwargs in calls]
         else:
             entries = [self._entry((), kwargs, job_id) for kwargs, job_id in zip(calls, job_ids, strict=True)]
-        await self.queue.producer.enqueue(entries)
+        batch = collecting.get()
+        if batch is not None and batch.takes(self.queue):
+            batch.add(self, entries)
+        else:
+            await self.queue.producer.enqueue(entries)
         return [entry.id for entry in entries]
 
     def _entry(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], given: str | None) -> Entry:

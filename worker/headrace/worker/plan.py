@@ -9,16 +9,20 @@ from typing import Any
 
 from headrace.client.arguments import Arguments
 from headrace.client.fleet import Fleet
-from headrace.client.task import Middleware, Task
+from headrace.client.task import Handler, Middleware, Task
 from headrace.context import Context
 from headrace.retry import RetryPolicy
+from headrace.worker.gathering import Gatherer
 from headrace.worker.keeping import Keep
 from headrace.worker.metrics import TaskMetrics
 from headrace.worker.parts import Parts
-from headrace.worker.processes import Processes
 from headrace.worker.threads import Threads
 
 Call = Callable[[Context, Sequence[Any], Mapping[str, Any]], Awaitable[Any]]
+
+
+BATCH_SLACK = 1.0
+"""Seconds: the call that jobs share has its own limit; theirs is the net below it."""
 
 
 @dataclass(frozen=True)
@@ -44,21 +48,29 @@ def compile_plans(fleet: Fleet, queue: str, parts: Parts) -> dict[str, Plan]:
         layers = (*fleet.middlewares, *fleet.queues[queue].middlewares, *task.middleware)
         plans[task.name] = Plan(
             name=task.name,
-            call=_wrap(layers, _base(task, parts.threads, parts.processes)),
+            call=_wrap(layers, _base(task, parts)),
             arguments=task.arguments,
             retry=task.settings.retry.with_defaults(parts.settings.retry_base, parts.settings.retry_cap),
             max_retries=parts.settings.max_retries if own is None else own,
-            timeout=task.settings.timeout,
+            timeout=task.settings.timeout + (task.settings.batch_wait + BATCH_SLACK if task.settings.batch else 0),
             keep=Keep.of(task),
             counts=parts.metrics.of(queue, task.name),
         )
     return plans
 
 
-def _base(task: Task[Any, Any], threads: Threads, processes: Processes) -> Call:
-    handler = task.handler
-    if task.settings.process:
-        return processes.run
+def _base(task: Task[Any, Any], parts: Parts) -> Call:
+    settings = task.settings
+    if settings.process:
+        return parts.processes.run
+    call = _call(task.handler, parts.threads)
+    if settings.batch:
+        most = min(settings.batch, parts.slots.total)  # more are never here at the same time
+        return Gatherer(call, most=most, wait=settings.batch_wait, timeout=settings.timeout).run
+    return call
+
+
+def _call(handler: Handler, threads: Threads) -> Call:
     if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None)):  # noqa: B004
         return lambda _, args, kwargs: handler(*args, **kwargs)
     return lambda _, args, kwargs: threads.run(handler, args, kwargs)
