@@ -59,7 +59,15 @@ class QueueUnavailableError(HeadraceError):
 
 
 class QueueFullError(QueueUnavailableError):
-    """Redis has reached maxmemory: the enqueue was refused; workers go on draining."""
+    """The enqueue was refused, by a Redis at maxmemory or by the queue's length limit; workers go on draining.
+
+    `limit` and `room`: the queue's limit of waiting jobs and how many more it takes; None when Redis is full.
+    """
+
+    def __init__(self, message: str, *, limit: int | None = None, room: int | None = None) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.room = room
 
 
 class ProtocolError(HeadraceError):

@@ -79,7 +79,10 @@ class Batch:
         by_queue: dict[Queue, list[Entry]] = {}
         for queue, entry in self._entries:
             by_queue.setdefault(queue, []).append(entry)
-        sends = [queue.producer.enqueue(entries) for queue, entries in by_queue.items()]
+        sends = [
+            queue.producer.enqueue(entries, wait_for_room=self._fleet.wait_for_room)
+            for queue, entries in by_queue.items()
+        ]
         answers = await asyncio.gather(*sends, return_exceptions=True)
         for queue, answer in zip(by_queue, answers, strict=True):
             if isinstance(answer, BaseException):

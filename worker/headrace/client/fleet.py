@@ -32,14 +32,17 @@ class Fleet:
         codec: str = "msgpack",
         max_payload: int = MAX_PAYLOAD,
         enqueue_timeout: float = 10.0,
+        wait_for_room: float = 0.0,
     ) -> None:
         """redis_url: default REDIS_URL. max_payload: bytes. enqueue_timeout: seconds an enqueue goes on trying.
+        wait_for_room: seconds it waits while its queue is at its length limit; 0: it is refused at once.
 
         Raises ConfigError for an unknown codec; a wrong URL is reported on first use.
         """
         self.codec = codec_named(codec).name
         self.max_payload = max_payload
         self.enqueue_timeout = enqueue_timeout
+        self.wait_for_room = wait_for_room
         self.queues: dict[str, Queue] = {}
         self.middlewares: list[Middleware] = []
         self.hooks = Hooks()

@@ -63,6 +63,7 @@ class Options:
     meta: Mapping[str, str] | None = None
     max_retries: int | None = None
     timeout: float | None = None
+    wait_for_room: float | None = None
 
 
 class Task(Generic[P, R]):
@@ -116,11 +117,13 @@ class Task(Generic[P, R]):
         meta: Mapping[str, str] | None = None,
         max_retries: int | None = None,
         timeout: float | None = None,
+        wait_for_room: float | None = None,
     ) -> Task[P, R]:
         """The same task with options for its next enqueues.
 
         delay: seconds (or a timedelta) from now, by the Redis clock. at: an aware datetime. job_id: enqueued only if
-        no job had this id in the last 24 hours. Raises ConfigError.
+        no job had this id in the last 24 hours. wait_for_room: seconds that an enqueue waits while the queue is at its
+        length limit (default the fleet's). Raises ConfigError.
         """
         if delay is not None and at is not None:
             raise ConfigError("options: give delay or at, not both")
@@ -133,6 +136,7 @@ class Task(Generic[P, R]):
             meta=meta,
             max_retries=max_retries,
             timeout=timeout,
+            wait_for_room=wait_for_room,
         )
         return type(self)(
             self.queue,
@@ -148,13 +152,13 @@ class Task(Generic[P, R]):
         """Put one job into the queue; inside a batch's block, when that ends.
 
         Raises PayloadError (arguments don't fit the annotations, can't be encoded, too large), QueueFullError (Redis
-        is full: refused), QueueUnavailableError (no answer: see Producer.enqueue).
+        or the queue is full: refused), QueueUnavailableError (no answer: see Producer.enqueue).
         """
         entry = self._entry(args, kwargs, self._options.job_id)
         batch = collecting.get()
         if batch is not None and batch.takes(self.queue):
             return batch.add(self, [entry])[0]
-        taken = await self.queue.producer.enqueue([entry])
+        taken = await self.queue.producer.enqueue([entry], wait_for_room=self._wait_for_room)
         return Job(entry.id, self.queue.name, entry.id not in taken, self.queue.link, self)
 
     def job(self, job_id: str) -> Job:
@@ -179,8 +183,13 @@ class Task(Generic[P, R]):
         if batch is not None and batch.takes(self.queue):
             batch.add(self, entries)
         else:
-            await self.queue.producer.enqueue(entries)
+            await self.queue.producer.enqueue(entries, wait_for_room=self._wait_for_room)
         return [entry.id for entry in entries]
+
+    @property
+    def _wait_for_room(self) -> float:
+        chosen = self._options.wait_for_room
+        return self.queue.fleet.wait_for_room if chosen is None else chosen
 
     def _entry(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], given: str | None) -> Entry:
         self.arguments.check(args, kwargs)

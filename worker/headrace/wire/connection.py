@@ -47,8 +47,8 @@ def map_error(error: Exception) -> HeadraceError:
     text = str(error)
     if text.startswith("NOSCRIPT"):
         return NoScriptError(text)
-    if text.startswith("OOM"):
-        return QueueFullError("Redis has reached maxmemory; the enqueue was refused, nothing was lost")
+    if text.startswith(("OOM", "QUEUEFULL ")):
+        return _full(text)
     if text.startswith(("WRONGPASS", "NOAUTH")):
         return QueueUnavailableError("Redis refused the login: wrong or missing password")
     if text.startswith(_UNAVAILABLE):
@@ -56,6 +56,13 @@ def map_error(error: Exception) -> HeadraceError:
     if text.startswith("UPGRADE"):
         return ProtocolError(text)
     return ServerError(text)
+
+
+def _full(text: str) -> QueueFullError:
+    if text.startswith("OOM"):
+        return QueueFullError("Redis has reached maxmemory; the enqueue was refused, nothing was lost")
+    _, limit, room = text.split()
+    return QueueFullError("the queue has reached its length limit", limit=int(limit), room=int(room))
 
 
 class Connection(asyncio.Protocol):
