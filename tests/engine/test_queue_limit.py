@@ -14,7 +14,7 @@ from headrace.client.task import Task
 from headrace.contract.envelope import DeathRecord
 from headrace.errors import ConfigError
 from headrace.wire.link import Link
-from headrace.worker.outcome import Buried, Released, Retried, settlement
+from headrace.worker.outcome import Buried, Outcome, Released, Retried, settlement
 from support.cli import Cli
 from support.polling import eventually
 from support.queue_driver import LEASE_MS, QueueDriver, Special
@@ -68,7 +68,7 @@ async def test_running_jobs_and_dead_letters_take_no_room_and_what_comes_back_is
     await three.enqueue(["a", "b", "c"])
     got = await three.exchange("s", 3)
     await three.enqueue(["d", "e", "f"])
-    outcomes = (Retried(1, 0, "boom"), Released(5), Buried("t", "E", DeathRecord("E", 1, 0), 1))
+    outcomes: list[Outcome] = [Retried(1, 0, "boom"), Released(5), Buried("t", "E", DeathRecord("E", 1, 0), 1)]
     ends = [settlement(job, got.claim, outcome) for job, outcome in zip("abc", outcomes, strict=True)]
     await three.exchange("s", others=ends)
     assert await three.replay("c") == 1

@@ -163,8 +163,9 @@ class Producer:
     def _refusal(self, error: QueueFullError, jobs: int) -> QueueFullError:
         if error.limit is None:
             return error
+        refused = "1 job was" if jobs == 1 else f"{jobs:,} jobs were"
         return QueueFullError(
-            f"queue {self._queue} is full: {jobs:,} {'job was' if jobs == 1 else 'jobs were'} refused, it takes {error.room:,} more "
+            f"queue {self._queue} is full: {refused} refused, it takes {error.room:,} more "
             f"(its limit is {error.limit:,} waiting jobs)",
             limit=error.limit,
             room=error.room,
