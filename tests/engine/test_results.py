@@ -11,6 +11,7 @@ import pytest
 from headrace import JobCancelledError, JobDeadError, ResultGoneError, ResultTimeoutError
 from headrace.client import waiting
 from headrace.errors import ConfigError
+from headrace.wire.connection import ServerError
 from headrace.wire.link import Link
 from headrace.wire.target import parse_target
 from support.apps import answering
@@ -185,3 +186,19 @@ async def test_the_backstop_serves_where_no_signal_comes(answers: Lab, monkeypat
     began = time.monotonic()
     assert (await (await answering.add.enqueue(1, 2, seconds=0.3)).result(LONG)).total == 3
     assert time.monotonic() - began < LONG / 2
+
+
+async def test_an_acl_without_channels_fails_nobody(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    await lab.link.request("ACL", "SETUSER", "mute", "on", ">secret", "~*", "+@all", "resetchannels")
+    monkeypatch.setattr(waiting, "BACKSTOP", 0.2)
+    url = lab.url.replace("redis://", "redis://mute:secret@")
+    try:
+        answering.fleet.connect_to(url)
+        await lab.start("answering", url=url)
+        assert (await (await answering.add.enqueue(1, 2, seconds=0.3)).result(LONG)).total == 3
+        with pytest.raises(ServerError, match="NOPERM"):
+            async with answering.jobs.results():
+                pass
+    finally:
+        await answering.fleet.close()
+        await lab.link.request("ACL", "DELUSER", "mute")

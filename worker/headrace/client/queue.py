@@ -43,6 +43,8 @@ class TaskOptions(TypedDict, total=False):
     retry_on: tuple[type[BaseException], ...]
     never_retry: tuple[type[BaseException], ...]
     process: bool
+    memory_limit: int
+    cpu_limit: float
     result_ttl: float
     result_keep: int
     codec: str | None
@@ -106,6 +108,8 @@ class Queue:
         retry_on: tuple[type[BaseException], ...] = (BaseException,),
         never_retry: tuple[type[BaseException], ...] = (),
         process: bool = False,
+        memory_limit: int = 0,
+        cpu_limit: float = 0.0,
         result_ttl: float = 0.0,
         result_keep: int = 0,
         codec: str | None = None,
@@ -115,7 +119,8 @@ class Queue:
 
         name: default the function's. max_retries: default the worker's MAX_RETRIES. timeout: seconds for one run.
         backoff: exponential, linear, fixed, or a function from failed attempts to seconds; retry_base and retry_cap are
-        seconds. result_ttl: seconds for which results are kept, at most the newest
+        seconds. memory_limit: bytes, and cpu_limit: seconds of CPU time, that a run in a child process may use.
+        result_ttl: seconds for which results are kept, at most the newest
         result_keep of them (0: all). batch: the handler gets a list, the payloads of up to so many jobs, of which the
         first has waited batch_wait seconds at most; it returns None, or one result or exception for each. Raises
         ConfigError.
@@ -132,7 +137,10 @@ class Queue:
             never_retry=never_retry,
         )
         _check_retention(result_ttl, result_keep)
-        settings = TaskSettings(policy, timeout, process, result_ttl, result_keep)
+        _check_limits(process, memory_limit, cpu_limit)
+        settings = TaskSettings(
+            policy, timeout, process, result_ttl, result_keep, memory_limit=memory_limit, cpu_limit=cpu_limit
+        )
         if batch is not None:
             settings = _batched(settings, batch, batch_wait)
         chosen = codec_named(codec or self.fleet.codec)
@@ -190,6 +198,15 @@ def _batched(settings: TaskSettings, batch: int, wait: float) -> TaskSettings:
     if settings.process:
         raise ConfigError("batch: not with process=True; a plain def runs in a thread")
     return replace(settings, batch=batch, batch_wait=wait)
+
+
+def _check_limits(process: bool, memory: int, cpu: float) -> None:
+    if memory < 0 or cpu < 0:
+        raise ConfigError("memory_limit and cpu_limit: must be more than 0, or 0 for no limit")
+    if (memory or cpu) and not process:
+        raise ConfigError(
+            "memory_limit and cpu_limit: only with process=True; the kernel keeps them for whole processes"
+        )
 
 
 def _check_retention(ttl: float, keep: int) -> None:

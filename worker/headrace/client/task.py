@@ -49,6 +49,10 @@ class TaskSettings:
     """Most jobs whose payloads one call of the handler gets, as a list; 0: a call each."""
     batch_wait: float = 0.0
     """Seconds that the first of them waits for the others."""
+    memory_limit: int = 0
+    """Bytes that a run in a child process may use, the interpreter included; 0: no limit."""
+    cpu_limit: float = 0.0
+    """Seconds of CPU time that a run in a child process may use; 0: no limit."""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from headrace.errors import HeadraceError
 from headrace.retry import Bury, RetryLater
 from headrace.worker.app import load_app
 from headrace.worker.failures import describe, tidy_reason, traceback_text
+from headrace.worker.limits import limits
 from headrace.worker.processes import Answer
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -68,7 +69,9 @@ def _answer(fleet: Fleet | HeadraceError, message: bytes) -> Answer:
         running.set(context)
         task = fleet.queues[context.queue].tasks[context.task]
         args, kwargs = task.arguments.check(*decode_arguments("msgpack", payload))
-        return Answer(ok=True, result=_call(task.handler, args, kwargs))
+        with limits(memory=task.settings.memory_limit, cpu=task.settings.cpu_limit):
+            result = _call(task.handler, args, kwargs)
+        return Answer(ok=True, result=result)
     except BaseException as error:
         return _failure(error)
 

@@ -12,7 +12,7 @@ if removed > 0 then
   call('HDEL', K.prio, id)
   call('HDEL', K.crash, id)
   call('HINCRBY', K.count, 'cancelled', 1)
-  announce()
+  if herald then herald.announce() end
   return 'cancelled'
 end
 if call('ZSCORE', K.dead, id) then return 'dead' end

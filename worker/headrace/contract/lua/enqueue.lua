@@ -8,7 +8,7 @@
 --       last: msgpack list of {id, value, at_ms, delay_ms, priority, given} or ''
 -- RETURNS: list of the given ids that already existed (nothing was enqueued for them);
 --          error QUEUEFULL limit room: the queue has a limit and no room for all of these, nothing was enqueued
-read_clock()
+local limit = tonumber(read_clock('limit'))
 local producer, seq, keep_ms, plain = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 
 local last = call('GET', K['p:' .. producer])
@@ -27,7 +27,7 @@ local function is_taken(id) return call('HEXISTS', K.jobs, id) == 1 or call('EXI
 
 -- The limit is for jobs that wait, whatever they wait for; only where one is set does an enqueue count them.
 local function room_left()
-  return clock.limit - ready_count() - call('ZCARD', K.sched) - call('SCARD', K.parked)
+  return limit - ready_count() - call('ZCARD', K.sched) - call('SCARD', K.parked)
 end
 
 local function new_jobs()
@@ -36,10 +36,10 @@ local function new_jobs()
   return new
 end
 
-if clock.limit then
+if limit then
   local room = math.max(room_left(), 0)
   if plain + #specials > room and new_jobs() > room then
-    return redis.error_reply('QUEUEFULL ' .. clock.limit .. ' ' .. room)
+    return redis.error_reply('QUEUEFULL ' .. limit .. ' ' .. room)
   end
 end
 

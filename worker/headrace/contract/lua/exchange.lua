@@ -87,6 +87,6 @@ elseif #ids == 0 and n > 0 then
 end
 if status ~= 'PAUSED' and (barred or #ids >= n) then pass_on() end
 if clock.asleep and ready_count() > 0 then signal() end
-announce()
+if herald then herald.announce() end
 save_clock()
 return answer(status, stale, ids, values, scores)

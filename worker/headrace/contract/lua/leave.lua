@@ -35,6 +35,6 @@ if given_back > 0 then
   signal()
 end
 wake(ready_count()) -- suspects, too, if it was the session set apart
-announce()
+if herald then herald.announce() end
 save_clock()
 return given_back

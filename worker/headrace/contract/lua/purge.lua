@@ -17,5 +17,5 @@ if #removed > 0 then
   forget(removed)
   call('HINCRBY', K.count, 'cancelled', #removed)
 end
-announce()
+if herald then herald.announce() end
 return #removed

@@ -16,6 +16,6 @@ until moved == 0
 local ready = ready_count()
 wake(ready) -- suspects, too, if it was the session set apart
 if ready > 0 then signal() end
-announce()
+if herald then herald.announce() end
 save_clock()
 return total
