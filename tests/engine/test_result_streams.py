@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from headrace import Fleet
+from headrace.client import waiting
+from headrace.client.ending import Kept
 from headrace.client.producer import new_id
 from headrace.client.result_stream import Ended, OnFull, Result, ResultStream
 from headrace.contract.envelope import DeathRecord
@@ -153,6 +155,43 @@ async def test_a_replayed_exchange_settles_and_tells_once(
 def queue_url(queue: QueueDriver) -> str:
     target = queue.link.target
     return f"redis://{target.host}:{target.port}/{target.db}"
+
+
+@pytest.mark.parametrize(
+    "job_id",
+    [
+        "0123456789ab-1f",
+        "ABCDEF012345-A",
+        "0123456789abc-1",
+        "0123456789ab-",
+        "order-7",
+        "w*",
+        "a?[b]",
+        "é",
+        "two\nlines",
+    ],
+)
+async def test_whoever_waits_listens_where_redis_tells(
+    fleet: Fleet, queue: QueueDriver, job_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "BACKSTOP", 1000.0)
+    channel = waiting.channel_of("q", job_id)
+    await queue.enqueue(["before", job_id])
+    wait = asyncio.create_task(fleet.waiter.wait("q", job_id, LONG))
+
+    async def listened() -> bool:
+        pattern = channel.endswith("*")
+        told = await queue.link.request("PUBSUB", *(["NUMPAT"] if pattern else ["NUMSUB", channel]))
+        return bool(told if pattern else told[1])
+
+    await eventually(listened)
+    await asyncio.sleep(0.05)  # the look that follows the subscription
+    await queue.link.request("PUBLISH", channel, b"\xc1not a message of ours")
+    await queue.join("s")
+    got = await queue.exchange("s", 2)
+    await queue.exchange("s", others=[settlement(job_id, got.claim, Done(b"\x07", 60_000, "t"))])
+    assert await wait == Kept(b"\x07")
+    await fleet.close()
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_what_cannot_be_kept_is_refused(value: object, said: str) -> None:
 
 
 def test_no_value_begins_like_the_mark_of_a_cancelled_job() -> None:
-    values = [
+    values: list[object] = [
         None,
         True,
         0,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from headrace.client.ending import CalledOff, Died, Ending, Gone, Kept, Waiting, read_endings
 from headrace.client.returns import decode_plain
-from headrace.client.waiting import decode_told, own_channel
+from headrace.client.waiting import jobs_told, own_channel
 from headrace.contract.keys import key
 from headrace.errors import ConfigError, HeadraceError, PayloadError, QueueUnavailableError
 from headrace.wire.channels import Channels, Joined, follow
@@ -153,8 +153,7 @@ class ResultStream:
                     case Joined():
                         self._joined.set()
                     case Message(payload=payload):
-                        told = decode_told(payload)
-                        await self._take([(told[i], told[i + 1]) for i in range(0, len(told), 3)])
+                        await self._take(jobs_told(payload))
                     case Lost(error):
                         self.gaps += self._joined.is_set()
                         if isinstance(error, ServerError):

@@ -27,9 +27,18 @@ BACKSTOP: Final = 5.0
 """Seconds between looks when nothing is heard …"""
 AWAY: Final = 0.2
 """… and while Redis can't be reached."""
-_MADE_HERE: Final = re.compile(r"([0-9a-f]{12})-[0-9a-f]+")
-decode_told: Final = msgspec.msgpack.Decoder(list[str]).decode
+_MADE_HERE: Final = re.compile(r"([0-9a-fA-F]{12})-[0-9a-fA-F]+")
+_decode: Final = msgspec.msgpack.Decoder(list[str]).decode
 """A message: id, task, 'done' | 'dead' | 'cancelled', and so on for each job."""
+
+
+def jobs_told(message: bytes) -> list[tuple[str, str]]:
+    """The id and the task of each job that a message says has ended; none for a message of somebody else's."""
+    try:
+        told = _decode(message)
+    except msgspec.MsgspecError:
+        return []
+    return [(told[i], told[i + 1]) for i in range(0, len(told) - 2, 3)]
 
 
 def channel_of(queue: str, job_id: str) -> str:
@@ -102,7 +111,7 @@ class Waiter:
                             _set_all(waiting)
                     case Message(channel, payload):
                         here = self._signals.get(channel, {})
-                        for job_id in decode_told(payload)[::3]:
+                        for job_id, _ in jobs_told(payload):
                             _set_all(here.get(job_id, ()))
                     case Lost():
                         pass  # the backstop looks meanwhile
