@@ -33,6 +33,6 @@ async def test_a_page_runs_as_printed(lab: Lab, page: str, tmp_path: Path, monke
     importlib.invalidate_caches()
     body = textwrap.indent("\n".join(blocks), "    ")
     run: dict[str, object] = {}
-    exec(f"from {name} import *\nasync def main():\n{body}\n    await fleet.close()\n", run)
-    async with asyncio.timeout(60):
+    exec(f"from {name} import *\nasync def main():\n{body}\n", run)
+    async with importlib.import_module(name).fleet, asyncio.timeout(60):
         await run["main"]()  # type: ignore[operator]
