@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from headrace.contract.protocol import CANCELLED_MARK
 from headrace.errors import QueueFullError
 from headrace.wire.link import Link
 from headrace.worker.outcome import Done, Retried, settlement
@@ -54,6 +55,30 @@ async def test_the_queue_drains(full: QueueDriver) -> None:
     await full.link.request("CONFIG", "SET", "maxmemory", "0")
     await full.enqueue(["new"])
     assert await full.place("new") == "ready:default"
+
+
+async def test_results_are_kept_bounded_and_told(full: QueueDriver) -> None:
+    await full.link.request("CONFIG", "SET", "maxmemory", "0")
+    await full.link.request("HSET", full.key("keep"), "t", 60_000)
+    await full.link.request("CONFIG", "SET", "maxmemory", "1mb")
+    got = await full.exchange("s", 2, seq=500)
+    kept = [settlement(job, got.claim, Done(b"\x01", 60_000, "t", 1)) for job in got.ids]
+    await full.exchange("s", others=[entry for entry in kept if entry])
+    assert await full.link.request("EXISTS", *(full.key(f"r:{job}") for job in got.ids)) == 1
+    assert await full.link.request("ZCARD", full.key("kept:t")) == 1
+    assert await full.cancel("j5") == "cancelled"
+    assert (await full.link.request("GET", full.key("r:j5"))).startswith(CANCELLED_MARK)
+    assert await full.run("purge", 1000) == 8
+    assert set(await full.states()) == set()
+
+
+async def test_a_queue_at_its_limit_says_so_before_redis_does(full: QueueDriver) -> None:
+    await full.link.request("CONFIG", "SET", "maxmemory", "0")
+    await full.link.request("HSET", full.key("meta"), "limit", 9)
+    await full.link.request("CONFIG", "SET", "maxmemory", "1mb")
+    with pytest.raises(QueueFullError) as caught:
+        await full.enqueue(["new"])
+    assert (caught.value.limit, caught.value.room) == (9, 0)
 
 
 async def test_workers_come_and_go(full: QueueDriver) -> None:

@@ -23,7 +23,7 @@ from headrace.worker.outcome import (
 
 DEATH = DeathRecord("ValueError: x", 2, 0)
 OTHERS = [
-    (Done(b"r", 1000), ("result", "j", "0.1", b"r", 1000)),
+    (Done(b"r", 1000, "t", 5), ("result", "j", "0.1", b"r", 1000, "t", 5)),
     (Retried(2, 500, "E: why"), ("retry", "j", "0.1", 2, 500, "E")),
     (Released(123), ("release", "j", "0.1", "123", 0)),
     (Released(123, 7), ("release", "j", "0.1", "123", 7)),

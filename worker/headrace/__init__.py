@@ -23,9 +23,21 @@ if TYPE_CHECKING:
     from headrace.client.job import Job
     from headrace.client.queue import Queue
     from headrace.client.task import Task
-    from headrace.context import Context, current_context
+    from headrace.context import Context, current_context, current_contexts
     from headrace.contract.protocol import Priority, State
-    from headrace.errors import HeadraceError, NotDurableError, PayloadError, QueueUnavailableError, UsageError
+    from headrace.errors import (
+        HeadraceError,
+        JobCancelledError,
+        JobDeadError,
+        NotDurableError,
+        PayloadError,
+        QueueFullError,
+        QueueUnavailableError,
+        ResultError,
+        ResultGoneError,
+        ResultTimeoutError,
+        UsageError,
+    )
     from headrace.retry import Bury, RetryLater, RetryPolicy
 
 _HOMES = {
@@ -36,17 +48,24 @@ _HOMES = {
     "Fleet": "headrace.client.fleet",
     "HeadraceError": "headrace.errors",
     "Job": "headrace.client.job",
+    "JobCancelledError": "headrace.errors",
+    "JobDeadError": "headrace.errors",
     "NotDurableError": "headrace.errors",
     "PayloadError": "headrace.errors",
     "Priority": "headrace.contract.protocol",
     "Queue": "headrace.client.queue",
+    "QueueFullError": "headrace.errors",
     "QueueUnavailableError": "headrace.errors",
+    "ResultError": "headrace.errors",
+    "ResultGoneError": "headrace.errors",
+    "ResultTimeoutError": "headrace.errors",
     "RetryLater": "headrace.retry",
     "RetryPolicy": "headrace.retry",
     "State": "headrace.contract.protocol",
     "Task": "headrace.client.task",
     "UsageError": "headrace.errors",
     "current_context": "headrace.context",
+    "current_contexts": "headrace.context",
 }
 
 __all__ = [
@@ -57,17 +76,24 @@ __all__ = [
     "Fleet",
     "HeadraceError",
     "Job",
+    "JobCancelledError",
+    "JobDeadError",
     "NotDurableError",
     "PayloadError",
     "Priority",
     "Queue",
+    "QueueFullError",
     "QueueUnavailableError",
+    "ResultError",
+    "ResultGoneError",
+    "ResultTimeoutError",
     "RetryLater",
     "RetryPolicy",
     "State",
     "Task",
     "UsageError",
     "current_context",
+    "current_contexts",
 ]
 
 

@@ -53,9 +53,19 @@ class Context(msgspec.Struct, kw_only=True, eq=False, gc=False):
 running: ContextVar[Context | None] = ContextVar("headrace_context", default=None)
 
 
+running_batch: ContextVar[tuple[Context, ...]] = ContextVar("headrace_contexts", default=())
+
+
 def current_context() -> Context:
-    """The context of the job that runs here. Raises RuntimeError outside a handler."""
+    """The context of the job that runs here. Raises RuntimeError outside a handler, and in one that runs a batch."""
     context = running.get()
     if context is None:
+        if running_batch.get():
+            raise RuntimeError("current_context() was called in a batch handler; use current_contexts()")
         raise RuntimeError("current_context() was called outside a running job")
     return context
+
+
+def current_contexts() -> tuple[Context, ...]:
+    """In a batch handler: the contexts of its jobs, in the order of the payloads. Raises RuntimeError outside."""
+    return running_batch.get() or (current_context(),)

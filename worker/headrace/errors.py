@@ -27,12 +27,47 @@ class JobNotFoundError(UsageError):
     """No job with that id waits, runs or is dead; finished jobs are remembered only with a result TTL."""
 
 
+class ResultError(HeadraceError):
+    """The job has no result to give; the subclass says why."""
+
+
+class JobDeadError(ResultError):
+    """The job is a dead letter. `reason`, `error` and `attempts` as in its record; a replay may still complete it."""
+
+    def __init__(self, job_id: str, reason: str, error: str, attempts: int) -> None:
+        super().__init__(f"job {job_id} is a dead letter after {attempts} failed runs: {reason}: {error}")
+        self.job_id = job_id
+        self.reason = reason
+        self.error = error
+        self.attempts = attempts
+
+
+class JobCancelledError(ResultError):
+    """The job was called off before it was done."""
+
+
+class ResultGoneError(ResultError):
+    """The job has ended and its result is not there: its time is up, newer ones took its place, or none was kept."""
+
+
+class ResultTimeoutError(ResultError, TimeoutError):
+    """The job had not ended in time; it goes on."""
+
+
 class QueueUnavailableError(HeadraceError):
     """Redis can't be reached or refuses to serve; nothing was lost, try again later."""
 
 
 class QueueFullError(QueueUnavailableError):
-    """Redis has reached maxmemory: the enqueue was refused; workers go on draining."""
+    """The enqueue was refused, by a Redis at maxmemory or by the queue's length limit; workers go on draining.
+
+    `limit` and `room`: the queue's limit of waiting jobs and how many more it takes; None when Redis is full.
+    """
+
+    def __init__(self, message: str, *, limit: int | None = None, room: int | None = None) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.room = room
 
 
 class NotDurableError(QueueUnavailableError):

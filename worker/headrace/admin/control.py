@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from headrace.admin.handle import QueueHandle
 from headrace.contract.protocol import CHUNK, OWNERSHIP_MS, TRIAL_MS
 from headrace.contract.replies import decode_stats
+from headrace.errors import ConfigError
 
 
 class Control:
@@ -22,6 +23,23 @@ class Control:
     async def resume(self) -> bool:
         """Workers claim again. True when the queue was paused."""
         return bool(await self._handle.run("resume"))
+
+    async def set_limit(self, limit: int | None) -> None:
+        """At most so many jobs may wait (ready, scheduled or parked): an enqueue beyond it is refused. None: no limit.
+
+        Retries, replays and what workers give back always find room. Raises ConfigError.
+        """
+        if limit is None:
+            await self._handle.request("HDEL", "meta", "limit")
+        elif limit < 1:
+            raise ConfigError(f"limit: must be 1 or more jobs, got {limit}; to let nothing run, pause the queue")
+        else:
+            await self._handle.request("HSET", "meta", "limit", limit)
+
+    async def limit(self) -> int | None:
+        """How many jobs may wait; None: any number."""
+        kept: bytes | None = await self._handle.request("HGET", "meta", "limit")
+        return None if kept is None else int(kept)
 
     async def purge(self) -> int:
         """Call off every job that waits now, ready or scheduled; says how many. Running and dead jobs stay.

@@ -10,7 +10,7 @@ from typing import Any, assert_never
 from headrace.admin.handle import QueueHandle
 from headrace.admin.job_view import JobView, decode_view
 from headrace.contract.envelope import decode_dead_entry
-from headrace.contract.protocol import CHUNK, Priority, State
+from headrace.contract.protocol import CANCELLED_MARK, CHUNK, Priority, State
 from headrace.contract.replies import decode_worker_name
 from headrace.errors import JobNotFoundError, UsageError
 
@@ -90,7 +90,7 @@ class Jobs:
     async def result(self, job_id: str) -> bytes | None:
         """The kept result as the worker encoded it; None when there is none (any more)."""
         reply: bytes | None = await self._handle.request("GET", f"r:{job_id}")
-        return reply
+        return None if reply is None or reply.startswith(CANCELLED_MARK) else reply
 
     async def page(self, state: State, *, cursor: str | None = None, limit: int = 100) -> JobPage:
         """About `limit` (1 to 1000) jobs in that state.

@@ -1,4 +1,4 @@
-"""Verbs about whole queues: stats, pause, resume, purge, audit."""
+"""Verbs about whole queues: stats, pause, resume, limit, purge, audit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from headrace.cli.output import Cell, Format, Printer, note, time_of
 from headrace.cli.session import with_link, with_queue
 from headrace.contract.keys import check_queue_name
 from headrace.contract.stats import QueueStats
-from headrace.errors import HeadraceError
+from headrace.errors import HeadraceError, UsageError
 
 
 def register(app: typer.Typer) -> None:
@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
     app.command()(stats)
     app.command()(pause)
     app.command()(resume)
+    app.command()(limit)
     app.command()(purge)
     app.command()(audit)
 
@@ -85,6 +86,31 @@ def resume(
     changed = with_queue(redis_url, queue, lambda admin: admin.control.resume())
     said = f"{queue} goes on" if changed else f"{queue} was not paused"
     Printer(output).say(said, {"queue": queue, "paused": False, "changed": changed})
+
+
+def limit(
+    queue: options.Queue,
+    jobs: Annotated[
+        str | None, typer.Argument(metavar="[JOBS|none]", help="Most jobs that may wait.", show_default=False)
+    ] = None,
+    redis_url: options.RedisUrl = DEFAULT_URL,
+    output: options.Output = Format.AUTO,
+) -> None:
+    """Show or set how many jobs may wait in a queue; enqueues beyond that are refused, retries and replays never."""
+    if jobs is not None:
+        wanted = _limit_of(jobs)
+        with_queue(redis_url, queue, lambda admin: admin.control.set_limit(wanted))
+    kept = with_queue(redis_url, queue, lambda admin: admin.control.limit())
+    said = f"{queue} has no limit" if kept is None else f"{queue} takes {kept:,} waiting jobs"
+    Printer(output).say(said, {"queue": queue, "limit": kept})
+
+
+def _limit_of(text: str) -> int | None:
+    if text == "none":
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise UsageError(f"limit: give a number of jobs or none, got {text!r}")
+    return int(text)
 
 
 def purge(

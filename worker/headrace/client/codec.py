@@ -96,6 +96,20 @@ def encode_arguments(codec: Codec, task: str, args: Sequence[Any], kwargs: Mappi
     return payload
 
 
+def encode_result(task: str, value: Any, limit: int) -> bytes:
+    """A handler's result as it is kept, in msgpack. Raises PayloadError, which never quotes it."""
+    try:
+        result = _CODECS["msgpack"].encode(value)
+    except (TypeError, NotImplementedError, ValueError, OverflowError, RecursionError) as error:
+        raise PayloadError(f"task {task}: the handler's result can't be encoded: {error}") from error
+    if len(result) > limit:
+        raise PayloadError(
+            f"task {task}: the handler's result has {len(result):,} bytes, the limit is {limit:,}; "
+            "store large data elsewhere and return a reference, or raise max_payload"
+        )
+    return result
+
+
 def decode_arguments(name: str, payload: bytes) -> tuple[Sequence[Any], Mapping[str, Any]]:
     """The reverse. Raises PayloadError."""
     try:

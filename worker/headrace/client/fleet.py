@@ -6,8 +6,9 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from headrace.client.batch import Batch
 from headrace.client.codec import MAX_PAYLOAD, codec_named
 from headrace.client.depends import Provider
 from headrace.client.durability import Durability, check_replicas, durability_of
@@ -17,6 +18,9 @@ from headrace.client.task import Middleware
 from headrace.hooks import Hooks
 from headrace.wire.link import Link
 from headrace.wire.target import parse_target
+
+if TYPE_CHECKING:
+    from headrace.client.waiting import Waiter
 
 DEFAULT_URL = "redis://localhost:6379/0"
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
@@ -34,10 +38,12 @@ class Fleet:
         enqueue_timeout: float = 10.0,
         durability: Durability | str = Durability.ACCEPTED,
         replicas: int = 1,
+        wait_for_room: float = 0.0,
     ) -> None:
         """redis_url: default REDIS_URL. max_payload: bytes. enqueue_timeout: seconds an enqueue goes on trying.
         durability: what each enqueue waits for unless its options say otherwise. replicas: how many must have a job
-        whose durability is `replicated`.
+        whose durability is `replicated`. wait_for_room: seconds an enqueue waits while its queue is at its length
+        limit; 0: it is refused at once.
 
         Raises ConfigError for an unknown codec or durability; a wrong URL is reported on first use.
         """
@@ -46,6 +52,7 @@ class Fleet:
         self.enqueue_timeout = enqueue_timeout
         self.durability = durability_of(durability, "Fleet")
         self.replicas = check_replicas(replicas)
+        self.wait_for_room = wait_for_room
         self.queues: dict[str, Queue] = {}
         self.middlewares: list[Middleware] = []
         self.hooks = Hooks()
@@ -54,6 +61,7 @@ class Fleet:
         self._redis_url = redis_url
         self._link: tuple[asyncio.AbstractEventLoop, Link] | None = None
         self._assured_link: tuple[asyncio.AbstractEventLoop, Link] | None = None
+        self._waiter: tuple[Link, Waiter] | None = None
 
     @property
     def redis_url(self) -> str:
@@ -80,6 +88,20 @@ class Fleet:
         if self._assured_link is None or self._assured_link[0] is not loop:
             self._assured_link = (loop, Link(parse_target(self.redis_url), name="headrace-assured"))
         return self._assured_link[1]
+
+    @property
+    def waiter(self) -> Waiter:
+        """What waits for results in this event loop."""
+        link = self.link
+        from headrace.client.waiting import Waiter
+
+        if self._waiter is None or self._waiter[0] is not link:
+            self._waiter = (link, Waiter(link))
+        return self._waiter[1]
+
+    def batch(self) -> Batch:
+        """`async with fleet.batch():` sends what the block enqueues, to whichever queue, together at its end."""
+        return Batch(self)
 
     def queue(self, name: str) -> Queue:
         """The queue of that name, made on first use. Raises ConfigError for a bad name."""
@@ -140,8 +162,10 @@ class Fleet:
             await queue.close_producer()
         for made in (self._link, self._assured_link):
             if made is not None and made[0] is asyncio.get_running_loop():
+                if self._waiter is not None and self._waiter[0] is made[1]:
+                    await self._waiter[1].close()
                 await made[1].close()
-        self._link = self._assured_link = None
+        self._link = self._assured_link = self._waiter = None
 
     async def __aenter__(self) -> Fleet:
         return self

@@ -1,14 +1,16 @@
-"""A handle on one enqueued job: where it stands, and how to call it off."""
+"""A handle on one enqueued job: where it stands, what came of it, and how to call it off."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headrace.contract.keys import prefix
 from headrace.contract.protocol import State
+from headrace.errors import ConfigError
 
 if TYPE_CHECKING:
+    from headrace.client.task import Task
     from headrace.wire.link import Link
 
 
@@ -21,6 +23,12 @@ class Job:
     created: bool
     """False: the given job id was taken, the first job stands and this enqueue added nothing."""
     _link: Link
+    _task: Task[Any, Any] | None = None
+    """What its arguments and its result are like."""
+
+    def existed(self) -> None:
+        """A batch has learnt that the id was taken: the one thing that may still change, at the end of its block."""
+        object.__setattr__(self, "created", False)
 
     async def state(self) -> State:
         """Where the job stands now. A finished job is forgotten, so an unknown id is `done`.
@@ -38,5 +46,20 @@ class Job:
 
         False when it has already ended, done or dead; that is final. Raises QueueUnavailableError.
         """
-        answer = await self._link.run("cancel", prefix(self.queue), self.id)
+        ttl = self._task.settings.result_ttl if self._task else 0.0
+        answer = await self._link.run("cancel", prefix(self.queue), self.id, round(ttl * 1000) or "")
         return answer in (b"cancelled", b"cancelling")
+
+    async def result(self, timeout: float = 60.0) -> Any:
+        """What the handler returned, as soon as the job has ended, within `timeout` seconds.
+
+        Raises JobDeadError (with its reason), JobCancelledError, ResultGoneError (kept no longer, or never),
+        ResultTimeoutError (it has not ended), QueueUnavailableError; ConfigError when its task keeps no results.
+        """
+        if self._task is None or not self._task.settings.result_ttl:
+            name = f"task {self._task.name}" if self._task else "the task of this job"
+            raise ConfigError(f"{name} keeps no results; give it @queue.task(result_ttl=SECONDS)")
+        from headrace.client.ending import value_of
+
+        ending = await self._task.queue.fleet.waiter.wait(self.queue, self.id, timeout)
+        return value_of(ending, self.id, self._task.returns)

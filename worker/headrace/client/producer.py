@@ -36,6 +36,11 @@ class IdMaker:
         self._stem = secrets.token_hex(6)
         self._count = 0
 
+    @property
+    def stem(self) -> str:
+        """What this process's ids begin with."""
+        return self._stem
+
     def __call__(self) -> str:
         self._count += 1
         return f"{self._stem}-{self._count:x}"
@@ -67,6 +72,23 @@ class _Waiting:
     entries: list[Entry]
     done: asyncio.Future[set[str]]
 
+    def fail(self, error: HeadraceError) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+
+
+def _share_room(batch: list[_Waiting], room: int) -> tuple[list[_Waiting], list[_Waiting]]:
+    """Who goes in and who doesn't, in the order of their calls; never all of them, since all were just refused."""
+    fits: list[_Waiting] = []
+    refused: list[_Waiting] = []
+    for waiting in batch:
+        if len(waiting.entries) <= room:
+            room -= len(waiting.entries)
+            fits.append(waiting)
+        else:
+            refused.append(waiting)
+    return fits, refused
+
 
 class Producer:
     """One per queue and event loop."""
@@ -75,6 +97,7 @@ class Producer:
         """`timeout`: seconds to go on trying while Redis can't be reached, or has not `assurance` of the jobs."""
         self._link = link
         self._assurance = assurance
+        self._queue = queue
         self._prefix = prefix(queue)
         self._timeout = timeout
         self._name = secrets.token_hex(8)
@@ -82,17 +105,32 @@ class Producer:
         self._waiting: deque[_Waiting] = deque()
         self._pump: asyncio.Task[None] | None = None
 
-    async def enqueue(self, entries: list[Entry]) -> set[str]:
+    async def enqueue(self, entries: list[Entry], *, wait_for_room: float = 0.0) -> set[str]:
         """Enqueue; returns the given ids that were already taken (nothing was enqueued for those).
 
+        wait_for_room: seconds to go on trying while the queue is at its length limit, for each 1,000 jobs.
         Raises QueueUnavailableError when Redis gave no answer in time: the jobs may or may not be in the queue
         (enqueue again with ids of your own to be sure), QueueFullError when it refused: they are not; with an assurance
         NotDurableError: they are, but without it.
         """
         taken: set[str] = set()
         for start in range(0, len(entries), CHUNK):
-            taken |= await self._submit(entries[start : start + CHUNK])
+            taken |= await self._submit_with_room(entries[start : start + CHUNK], wait_for_room)
         return taken
+
+    async def _submit_with_room(self, entries: list[Entry], wait: float) -> set[str]:
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + wait
+        pause = 0.02
+        while True:
+            try:
+                return await self._submit(entries)
+            except QueueFullError as error:
+                left = give_up - loop.time()
+                if error.limit is None or error.limit < len(entries) or left <= 0:
+                    raise
+                await asyncio.sleep(min(pause * (0.5 + random.random()), left))
+                pause = min(pause * 2, 0.5)
 
     async def _submit(self, entries: list[Entry]) -> set[str]:
         done: asyncio.Future[set[str]] = asyncio.get_running_loop().create_future()
@@ -104,16 +142,37 @@ class Producer:
     async def _drain_waiting(self) -> None:
         while self._waiting:
             batch = self._next_batch()
-            try:
-                taken = await self._send([entry for waiting in batch for entry in waiting.entries])
-            except HeadraceError as error:
-                for waiting in batch:
-                    if not waiting.done.done():
-                        waiting.done.set_exception(error)
-            else:
-                for waiting in batch:
-                    if not waiting.done.done():
-                        waiting.done.set_result({e.id for e in waiting.entries if e.id in taken} if taken else taken)
+            while batch:
+                batch = await self._deliver(batch)
+
+    async def _deliver(self, batch: list[_Waiting]) -> list[_Waiting]:
+        """Send what belongs to several callers; returns those who still fit when not all do."""
+        fits: list[_Waiting] = []
+        try:
+            taken = await self._send([entry for waiting in batch for entry in waiting.entries])
+        except QueueFullError as error:
+            fits, refused = _share_room(batch, error.room or 0)
+            for waiting in refused:
+                waiting.fail(self._refusal(error, len(waiting.entries)))
+        except HeadraceError as error:
+            for waiting in batch:
+                waiting.fail(error)
+        else:
+            for waiting in batch:
+                if not waiting.done.done():
+                    waiting.done.set_result({e.id for e in waiting.entries if e.id in taken} if taken else taken)
+        return fits
+
+    def _refusal(self, error: QueueFullError, jobs: int) -> QueueFullError:
+        if error.limit is None:
+            return error
+        refused = "1 job was" if jobs == 1 else f"{jobs:,} jobs were"
+        return QueueFullError(
+            f"queue {self._queue} is full: {refused} refused, it takes {error.room:,} more "
+            f"(its limit is {error.limit:,} waiting jobs)",
+            limit=error.limit,
+            room=error.room,
+        )
 
     def _next_batch(self) -> list[_Waiting]:
         batch = [self._waiting.popleft()]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar, Unpack, overload
 
+from headrace.client.batch import Batch
+from headrace.client.batch_task import BatchTask
 from headrace.client.codec import codec_named
 from headrace.client.durability import Assurance, Durability
 from headrace.client.periodic import DEADLINE, Periodic, make_periodic
@@ -13,17 +16,42 @@ from headrace.client.producer import Producer
 from headrace.client.schedule import Cron, Every, Schedule
 from headrace.client.task import Handler, Middleware, Task, TaskSettings
 from headrace.contract.keys import check_queue_name
+from headrace.contract.protocol import CHUNK
 from headrace.errors import ConfigError
-from headrace.retry import Backoff, RetryPolicy
+from headrace.retry import MAX_DELAY, Backoff, RetryPolicy
 from headrace.wire.link import Link
 
 if TYPE_CHECKING:
     from headrace.client.fleet import Fleet
+    from headrace.client.result_stream import OnFull, ResultStream
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 DEFAULT_TIMEOUT = 30.0
+LONGEST_WAIT = 10.0
+"""Seconds that a job may wait for others to share its batch."""
+
+
+class TaskOptions(TypedDict, total=False):
+    """What `@queue.task` takes, with or without batch; explained there."""
+
+    max_retries: int | None
+    timeout: float
+    backoff: Backoff | str | Callable[[int], float]
+    retry_base: float | None
+    retry_cap: float | None
+    retry_jitter: bool
+    retry_on: tuple[type[BaseException], ...]
+    never_retry: tuple[type[BaseException], ...]
+    process: bool
+    memory_limit: int
+    cpu_limit: float
+    result_ttl: float
+    result_keep: int
+    codec: str | None
+    middleware: tuple[Middleware, ...]
 
 
 class Queue:
@@ -74,10 +102,22 @@ class Queue:
         self._producer = None
         self._assured.clear()
 
+    @overload
+    def task(
+        self, name: str | None = None, *, batch: int, batch_wait: float = 0.05, **options: Unpack[TaskOptions]
+    ) -> Callable[[Callable[[list[T]], Any]], BatchTask[T]]: ...
+
+    @overload
+    def task(
+        self, name: str | None = None, **options: Unpack[TaskOptions]
+    ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+
     def task(
         self,
         name: str | None = None,
         *,
+        batch: int | None = None,
+        batch_wait: float = 0.05,
         max_retries: int | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         backoff: Backoff | str | Callable[[int], float] = Backoff.EXPONENTIAL,
@@ -87,15 +127,22 @@ class Queue:
         retry_on: tuple[type[BaseException], ...] = (BaseException,),
         never_retry: tuple[type[BaseException], ...] = (),
         process: bool = False,
+        memory_limit: int = 0,
+        cpu_limit: float = 0.0,
         result_ttl: float = 0.0,
+        result_keep: int = 0,
         codec: str | None = None,
         middleware: tuple[Middleware, ...] = (),
-    ) -> Callable[[Callable[P, R]], Task[P, R]]:
+    ) -> Callable[[Callable[..., Any]], Any]:
         """Register a handler: `async def` runs in the event loop, `def` in a thread, `process=True` in a child process.
 
         name: default the function's. max_retries: default the worker's MAX_RETRIES. timeout: seconds for one run.
         backoff: exponential, linear, fixed, or a function from failed attempts to seconds; retry_base and retry_cap are
-        seconds. result_ttl: seconds for which the result is kept. Raises ConfigError.
+        seconds. memory_limit: bytes, and cpu_limit: seconds of CPU time, that a run in a child process may use.
+        result_ttl: seconds for which results are kept, at most the newest
+        result_keep of them (0: all). batch: the handler gets a list, the payloads of up to so many jobs, of which the
+        first has waited batch_wait seconds at most; it returns None, or one result or exception for each. Raises
+        ConfigError.
         """
         if timeout <= 0:
             raise ConfigError(f"timeout: must be more than 0 seconds, got {timeout:g}")
@@ -108,11 +155,18 @@ class Queue:
             retry_on=retry_on,
             never_retry=never_retry,
         )
-        settings = TaskSettings(retry=policy, timeout=timeout, process=process, result_ttl=result_ttl)
+        _check_retention(result_ttl, result_keep)
+        _check_limits(process, memory_limit, cpu_limit)
+        settings = TaskSettings(
+            policy, timeout, process, result_ttl, result_keep, memory_limit=memory_limit, cpu_limit=cpu_limit
+        )
+        if batch is not None:
+            settings = _batched(settings, batch, batch_wait)
         chosen = codec_named(codec or self.fleet.codec)
 
-        def register(handler: Callable[P, R]) -> Task[P, R]:
-            task = Task(self, name or _name_of(handler), handler, settings, middleware, codec=chosen)
+        def register(handler: Callable[..., Any]) -> Task[Any, Any]:
+            kind = BatchTask if settings.batch else Task
+            task: Task[Any, Any] = kind(self, name or _name_of(handler), handler, settings, middleware, codec=chosen)
             if task.name in self.tasks:
                 raise ConfigError(f"queue {self.name}: two tasks are named {task.name!r}; pass @queue.task(name=…)")
             self.tasks[task.name] = task
@@ -151,6 +205,28 @@ class Queue:
 
         return register
 
+    def batch(self) -> Batch:
+        """`async with queue.batch():` sends what the block enqueues here together at its end; nothing if it raises."""
+        return Batch(self.fleet, self)
+
+    def results(
+        self,
+        *,
+        task: Task[Any, Any] | str | None = None,
+        own: bool = False,
+        buffer: int = 1000,
+        on_full: OnFull | str = "drop_oldest",
+    ) -> ResultStream:
+        """The jobs that end from now on, of tasks that keep results: use it by `async with`, then `async for`.
+
+        task: only of this one. own: only those that this process has enqueued without ids of its own. buffer: most
+        results that wait to be taken; on_full: drop_oldest, drop_newest or block. Raises ConfigError.
+        """
+        from headrace.client.result_stream import ResultStream
+
+        name = task.name if isinstance(task, Task) else task
+        return ResultStream(self, task=name, own=own, buffer=buffer, on_full=on_full)
+
     def middleware(self, function: Middleware) -> Middleware:
         """Decorator: wrap every run of this queue's tasks, inside the fleet's middleware."""
         self.middlewares.append(function)
@@ -162,6 +238,34 @@ def _backoff(value: Backoff | str) -> Backoff:
         return Backoff(value)
     except ValueError:
         raise ConfigError(f"backoff: must be exponential, linear or fixed, got {value!r}") from None
+
+
+def _batched(settings: TaskSettings, batch: int, wait: float) -> TaskSettings:
+    if not 1 <= batch <= CHUNK:
+        raise ConfigError(f"batch: must be 1 to {CHUNK:,} jobs, got {batch:,}")
+    if not 0 <= wait <= LONGEST_WAIT:
+        raise ConfigError(f"batch_wait: must be 0 to {LONGEST_WAIT:g} seconds, got {wait:g}")
+    if settings.process:
+        raise ConfigError("batch: not with process=True; a plain def runs in a thread")
+    return replace(settings, batch=batch, batch_wait=wait)
+
+
+def _check_limits(process: bool, memory: int, cpu: float) -> None:
+    if memory < 0 or cpu < 0:
+        raise ConfigError("memory_limit and cpu_limit: must be more than 0, or 0 for no limit")
+    if (memory or cpu) and not process:
+        raise ConfigError(
+            "memory_limit and cpu_limit: only with process=True; the kernel keeps them for whole processes"
+        )
+
+
+def _check_retention(ttl: float, keep: int) -> None:
+    if ttl and not 0.001 <= ttl <= MAX_DELAY:
+        raise ConfigError(f"result_ttl: must be 0.001 to {MAX_DELAY:,.0f} seconds, or 0 to keep none, got {ttl:g}")
+    if not 0 <= keep <= 1_000_000:
+        raise ConfigError(f"result_keep: must be 1 to 1,000,000, or 0 for no bound, got {keep:,}")
+    if keep and not ttl:
+        raise ConfigError("result_keep: give result_ttl as well, the seconds that each of them stays")
 
 
 def _name_of(handler: Handler) -> str:

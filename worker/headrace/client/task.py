@@ -10,11 +10,13 @@ from functools import cached_property, update_wrapper
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from headrace.client.arguments import Arguments
+from headrace.client.batch import Batch, collecting
 from headrace.client.codec import Codec, encode_arguments
 from headrace.client.depends import Need, handler_needs
 from headrace.client.durability import Durability, durability_of
 from headrace.client.job import Job
-from headrace.client.producer import Entry, new_id
+from headrace.client.producer import Entry, Producer, new_id
+from headrace.client.returns import Returns
 from headrace.client.schedule import tick_id
 from headrace.context import TICK, Context, running
 from headrace.contract.envelope import Envelope, encode, header
@@ -44,6 +46,16 @@ class TaskSettings:
     """Run in a child process: survives hard loops and C code, and can be killed."""
     result_ttl: float
     """Seconds for which a result is kept; 0 keeps none, and then a finished job is forgotten."""
+    result_keep: int = 0
+    """The newest so many results of the task are kept; 0: no bound but the time."""
+    batch: int = 0
+    """Most jobs whose payloads one call of the handler gets, as a list; 0: a call each."""
+    batch_wait: float = 0.0
+    """Seconds that the first of them waits for the others."""
+    memory_limit: int = 0
+    """Bytes that a run in a child process may use, the interpreter included; 0: no limit."""
+    cpu_limit: float = 0.0
+    """Seconds of CPU time that a run in a child process may use; 0: no limit."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +72,8 @@ class Options:
     timeout: float | None = None
     durability: Durability | None = None
     """None: the fleet's."""
+    wait_for_room: float | None = None
+    """Seconds; None: the fleet's."""
 
 
 class Task(Generic[P, R]):
@@ -109,6 +123,13 @@ class Task(Generic[P, R]):
             return MessageArguments(self.name, self.handler, self.needs)
         return Arguments(self.name, self.handler, self.needs)
 
+    @cached_property
+    def returns(self) -> Returns:
+        """What reads kept results."""
+        if self._like is not None:
+            return self._like.returns
+        return Returns(self.name, self.handler)
+
     def options(
         self,
         *,
@@ -121,12 +142,14 @@ class Task(Generic[P, R]):
         max_retries: int | None = None,
         timeout: float | None = None,
         durability: Durability | str | None = None,
+        wait_for_room: float | None = None,
     ) -> Task[P, R]:
         """The same task with options for its next enqueues.
 
         delay: seconds (or a timedelta) from now, by the Redis clock. at: an aware datetime. job_id: enqueued only if
-        no job had this id in the last 24 hours. durability: what enqueue waits for (default: the fleet's). Raises
-        ConfigError.
+        no job had this id in the last 24 hours. durability: what enqueue waits for (default: the fleet's).
+        wait_for_room: seconds that an enqueue waits while the queue is at its length limit (default: the fleet's).
+        Raises ConfigError.
         """
         if delay is not None and at is not None:
             raise ConfigError("options: give delay or at, not both")
@@ -140,8 +163,9 @@ class Task(Generic[P, R]):
             max_retries=max_retries,
             timeout=timeout,
             durability=None if durability is None else durability_of(durability, "options"),
+            wait_for_room=wait_for_room,
         )
-        return Task(
+        return type(self)(
             self.queue,
             self.name,
             self.handler,
@@ -153,22 +177,28 @@ class Task(Generic[P, R]):
         )
 
     async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
-        """Put one job into the queue.
+        """Put one job into the queue; inside a batch's block, when that ends.
 
         Raises PayloadError (arguments don't fit the annotations, can't be encoded, too large), QueueFullError (Redis
-        is full: refused), QueueUnavailableError (no answer: see Producer.enqueue), NotDurableError (in the queue, but
-        not as durable as was asked for).
+        or the queue is full: refused), QueueUnavailableError (no answer: see Producer.enqueue), NotDurableError (in
+        the queue, but not as durable as was asked for).
         """
-        producer = self.queue.producer_of(self._options.durability)
         if (tracing := self.queue.fleet.tracing) is None:
-            entry = self._entry(args, kwargs, self._options.job_id)
-            taken = await producer.enqueue([entry])
-        else:
-            with tracing.sending(self.queue.name, self.name) as sent:
-                entry = self._entry(args, kwargs, self._options.job_id, sent.carrier)
-                sent.jobs([entry.id])
-                taken = await producer.enqueue([entry])
-        return Job(entry.id, self.queue.name, entry.id not in taken, self.queue.link)
+            return await self._send_one(self._entry(args, kwargs, self._options.job_id))
+        with tracing.sending(self.queue.name, self.name) as sent:
+            entry = self._entry(args, kwargs, self._options.job_id, sent.carrier)
+            sent.jobs([entry.id])
+            return await self._send_one(entry)
+
+    async def _send_one(self, entry: Entry) -> Job:
+        if (batch := self._batch) is not None:
+            return batch.add(self, [entry], self._options.durability)[0]
+        taken = await self._producer.enqueue([entry], wait_for_room=self._wait_for_room)
+        return Job(entry.id, self.queue.name, entry.id not in taken, self.queue.link, self)
+
+    def job(self, job_id: str) -> Job:
+        """A handle on a job of this task by its id, whoever enqueued it; asks Redis nothing yet."""
+        return Job(job_id, self.queue.name, False, self.queue.link, self)
 
     async def enqueue_many(
         self, calls: Iterable[Mapping[str, Any]], *, job_ids: Iterable[str] | None = None
@@ -180,16 +210,36 @@ class Task(Generic[P, R]):
         """
         if self._options.job_id is not None:
             raise ConfigError("enqueue_many: give job_ids, one id can't serve many jobs")
-        producer = self.queue.producer_of(self._options.durability)
         if (tracing := self.queue.fleet.tracing) is None:
             entries = self._entries(calls, job_ids, None)
-            await producer.enqueue(entries)
+            await self._send_many(entries)
         else:
             with tracing.sending(self.queue.name, self.name) as sent:
                 entries = self._entries(calls, job_ids, sent.carrier)
                 sent.jobs([entry.id for entry in entries])
-                await producer.enqueue(entries)
+                await self._send_many(entries)
         return [entry.id for entry in entries]
+
+    async def _send_many(self, entries: list[Entry]) -> None:
+        if (batch := self._batch) is not None:
+            batch.add(self, entries, self._options.durability)
+        else:
+            await self._producer.enqueue(entries, wait_for_room=self._wait_for_room)
+
+    @property
+    def _producer(self) -> Producer:
+        return self.queue.producer_of(self._options.durability)
+
+    @property
+    def _batch(self) -> Batch | None:
+        """The batch whose block this enqueue stands in."""
+        batch = collecting.get()
+        return batch if batch is not None and batch.takes(self.queue) else None
+
+    @property
+    def _wait_for_room(self) -> float:
+        chosen = self._options.wait_for_room
+        return self.queue.fleet.wait_for_room if chosen is None else chosen
 
     def _entries(
         self, calls: Iterable[Mapping[str, Any]], job_ids: Iterable[str] | None, carrier: Mapping[str, str] | None

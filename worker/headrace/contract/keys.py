@@ -37,11 +37,12 @@ NAMES: Final[dict[str, str]] = {
     "versions": "hash `version:counter` → number; older versions added up as version `*`",
     "seen": "zset of versions by when a session of theirs last began or ended, Unix ms",
     "meta": "hash: tick, lease, reap_after, paused, asleep, alone, owner, owner_until, "
-    "min_proto, proto, trial, trial_until",
+    "min_proto, proto, trial, trial_until, limit",
     "tried": "hash `version:id` → runs that a version on trial has failed, with PX",
     "failures": "hash `version:reason` → jobs that a version on trial has failed so, with PX",
     "credit": "hash priority → share carried over",
     "ticks": "hash periodic task → its latest planned tick, Unix ms, and its schedule",
+    "keep": "hash task → for how many ms it keeps results, said by its workers at start",
     "schemas": "hash task → JSON Schema of its arguments",
 }
 """Keys that stand once per queue, with their meaning."""
@@ -52,7 +53,9 @@ FAMILIES: Final[dict[str, str]] = {
     "dead:": "dead:<task>|<reason>: zset of dead ids by time of death",
     "p:": "p:<producer>: last enqueue's seq and answer, with PX",
     "i:": "i:<id>: a given job id is taken, with PX",
-    "r:": "r:<id>: result, with PX",
+    "r:": "r:<id>: result in msgpack, or a mark that the job was called off; with PX",
+    "kept:": "kept:<task>: zset of ids with a result by the µs it was kept, only where their number is bounded",
+    "done:": "done:<stem>: channel of a process that enqueues: its jobs that ended, of tasks that keep results",
     "replay:": "replay:<request>: hash with the progress of a replay, with PX",
     "ready:": "ready:<priority>",
 }

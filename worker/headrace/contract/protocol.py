@@ -27,6 +27,10 @@ TRIAL_MS: Final = 10 * 60 * 1000
 """How long versions stay on trial unless it is said again."""
 
 
+CANCELLED_MARK: Final = b"\xc1"
+"""What a kept result begins with when its job was called off; no value in msgpack does."""
+
+
 class Priority(StrEnum):
     """A job's lane in its queue; claims are shared 6 : 3 : 1, so none starves."""
 

@@ -25,6 +25,7 @@ NAMES: Final = (
     "locate",
     "mend",
     "mend_counts",
+    "outcomes",
     "own_queue",
     "pause",
     "plan",

@@ -60,11 +60,19 @@ def _moved(text: str) -> MovedError:
     return MovedError(int(slot), (host, int(port)))
 
 
+def _full(text: str) -> QueueFullError:
+    if text.startswith("OOM"):
+        return QueueFullError("Redis has reached maxmemory; the enqueue was refused, nothing was lost")
+    _, limit, room = text.split()
+    return QueueFullError("the queue has reached its length limit", limit=int(limit), room=int(room))
+
+
 _IN_SCRIPT = re.compile(r"ERR Error running script .*?: -(?=[A-Z]+ )", re.DOTALL)
 """What Redis before 7.0 puts before the error of a command in a script."""
 _MEANINGS: Final[dict[str, Callable[[str], HeadraceError]]] = {
     "NOSCRIPT": NoScriptError,
-    "OOM": lambda _: QueueFullError("Redis has reached maxmemory; the enqueue was refused, nothing was lost"),
+    "OOM": _full,
+    "QUEUEFULL": _full,
     "WRONGPASS": lambda _: QueueUnavailableError("Redis refused the login: wrong or missing password"),
     "NOAUTH": lambda _: QueueUnavailableError("Redis refused the login: wrong or missing password"),
     "UPGRADE": ProtocolError,

@@ -71,7 +71,7 @@ async def subscribe(
 
 
 async def _listen(target: Target, channels: Sequence[str], name: str) -> AsyncGenerator[Event, None]:
-    wire = await _Wire.open(target)
+    wire = await PushWire.open(target)
     try:
         for command in login_commands(target, name):
             wire.write(*command)
@@ -115,7 +115,7 @@ async def _connected(target: Target, addresses: Sequence[Address]) -> tuple[asyn
     raise failure or OSError("the name has no address")
 
 
-class _Wire:
+class PushWire:
     """Replies as they come, in push mode: nobody waits for a particular one."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -124,7 +124,7 @@ class _Wire:
         self._parser = hiredis.Reader()
 
     @classmethod
-    async def open(cls, target: Target) -> _Wire:
+    async def open(cls, target: Target) -> PushWire:
         server = await _server(target)
         # Named apart: a name service that is silent is not a server that is.
         addresses = await resolve(server, CONNECT_TIMEOUT)

@@ -26,6 +26,7 @@ from headrace.errors import HeadraceError
 from headrace.retry import Bury, RetryLater
 from headrace.worker.app import load_app
 from headrace.worker.failures import describe, tidy_reason, traceback_text
+from headrace.worker.limits import limits
 from headrace.worker.processes import Answer
 from headrace.worker.resources import Resources
 
@@ -71,7 +72,8 @@ def _answer(fleet: Fleet | HeadraceError, message: bytes) -> Answer:
         running.set(context)
         task = fleet.queues[context.queue].tasks[context.task]
         args, kwargs = task.arguments.check(*decode_arguments("msgpack", payload))
-        with fleet.tracing.attached(context) if fleet.tracing else nullcontext():
+        limited = limits(memory=task.settings.memory_limit, cpu=task.settings.cpu_limit)
+        with fleet.tracing.attached(context) if fleet.tracing else nullcontext(), limited:
             if task.needs:
                 result = asyncio.run(_call_with_resources(fleet, task, args, kwargs))
             else:

@@ -17,9 +17,9 @@ from headrace.errors import PayloadError, UnknownTaskError
 from headrace.hooks import HookName
 from headrace.retry import GiveUp, RetryPolicy, after_failure
 from headrace.worker.failures import describe, fingerprint, innermost_place, tidy_reason, traceback_text
-from headrace.worker.outcome import ABANDONED, CANCELLED, DONE, Buried, Done, Outcome, Released, Retried
+from headrace.worker.outcome import ABANDONED, CANCELLED, DONE, Buried, Outcome, Released, Retried
 from headrace.worker.parts import Parts
-from headrace.worker.plan import Plan, encode_result
+from headrace.worker.plan import Plan
 from headrace.worker.run import Run, Stop
 
 HOOK_TIMEOUT = 10.0
@@ -115,7 +115,12 @@ class Executor:
             for hook in self._hooks.named("on_job_start"):
                 await hook(run.context)
             result = await plan.call(run.context, args, kwargs)
-            outcome = Done(encode_result(result), plan.result_ttl_ms) if plan.result_ttl_ms else DONE
+            outcome: Outcome = DONE
+            if plan.keep is not None:
+                try:
+                    outcome = plan.keep.done(result)
+                except PayloadError as error:
+                    return await self._dead(run, stored.task, "InvalidResult", error)
             if self._hooks.named("on_job_complete"):
                 await self._tell("on_job_complete", run)
             return outcome

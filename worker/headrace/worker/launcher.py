@@ -20,6 +20,7 @@ from headrace.worker.consumer import Consumer
 from headrace.worker.control import ControlServer
 from headrace.worker.failures import describe, innermost_place
 from headrace.worker.health import HealthServer, Probes, bind
+from headrace.worker.keeping import kept_results
 from headrace.worker.log import Log
 from headrace.worker.metrics import Metrics
 from headrace.worker.parts import Parts
@@ -196,6 +197,7 @@ class Worker:
             tasks = self._app.fleet.queues[consumer.queue].tasks.values()
             pairs = [part for t in tasks for part in (t.name, msgspec.json.encode(t.arguments.json_schema()))]
             commands.append(("HSET", key(consumer.queue, "schemas"), *pairs))
+            commands += kept_results(consumer.queue, tasks)
         return commands
 
     async def _join_all(self) -> bool:

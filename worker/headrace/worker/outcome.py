@@ -12,10 +12,13 @@ from headrace.contract.envelope import DeathRecord, encode_death, lua_string
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The handler returned. `result` is kept for `ttl_ms` when that is more than 0."""
+    """The handler returned. `result` is kept for `ttl_ms` when that is more than 0; then its task is named, and how
+    many results that one keeps (0: no bound)."""
 
     result: bytes = b""
     ttl_ms: int = 0
+    task: str = ""
+    most: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +81,8 @@ Settlement = tuple[str | int | msgspec.Raw, ...]
 def settlement(job_id: str, claim: str, outcome: Outcome) -> Settlement | None:
     """The entry for an outcome; None for those that need none (plain done ids go in bulk, abandoned ones nowhere)."""
     match outcome:
-        case Done(result, ttl_ms):
-            return ("result", job_id, claim, lua_string(result), ttl_ms) if ttl_ms else None
+        case Done(result, ttl_ms, task, most):
+            return ("result", job_id, claim, lua_string(result), ttl_ms, task, most) if ttl_ms else None
         case Retried(attempts, delay_ms):
             return ("retry", job_id, claim, attempts, delay_ms, outcome.reason)
         case Released(ready_us, delay_ms):

@@ -7,20 +7,24 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from headrace.client.arguments import Arguments
 from headrace.client.depends import Need
 from headrace.client.fleet import Fleet
 from headrace.client.task import Handler, Middleware, Task
 from headrace.context import Context
 from headrace.retry import RetryPolicy
+from headrace.worker.gathering import Gatherer
+from headrace.worker.keeping import Keep
 from headrace.worker.metrics import TaskMetrics
 from headrace.worker.parts import Parts
 from headrace.worker.resources import Resources
 from headrace.worker.threads import Threads
 
 Call = Callable[[Context, Sequence[Any], Mapping[str, Any]], Awaitable[Any]]
+
+
+BATCH_SLACK = 1.0
+"""Seconds: the call that jobs share has its own limit; theirs is the net below it."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,8 @@ class Plan:
     retry: RetryPolicy
     max_retries: int
     timeout: float
-    result_ttl_ms: int
+    keep: Keep | None
+    """How results are kept; None: not at all."""
     counts: TaskMetrics
 
 
@@ -49,17 +54,22 @@ def compile_plans(fleet: Fleet, queue: str, parts: Parts) -> dict[str, Plan]:
             arguments=task.arguments,
             retry=task.settings.retry.with_defaults(parts.settings.retry_base, parts.settings.retry_cap),
             max_retries=parts.settings.max_retries if own is None else own,
-            timeout=task.settings.timeout,
-            result_ttl_ms=round(task.settings.result_ttl * 1000),
+            timeout=task.settings.timeout + (task.settings.batch_wait + BATCH_SLACK if task.settings.batch else 0),
+            keep=Keep.of(task),
             counts=parts.metrics.of(queue, task.name),
         )
     return plans
 
 
 def _base(task: Task[Any, Any], parts: Parts) -> Call:
-    if task.settings.process:
+    settings = task.settings
+    if settings.process:
         return parts.processes.run
-    return _with_resources(_call(task.handler, parts.threads), task.needs, parts.resources)
+    call = _with_resources(_call(task.handler, parts.threads), task.needs, parts.resources)
+    if settings.batch:
+        most = min(settings.batch, parts.slots.total)  # more are never here at the same time
+        return Gatherer(call, most=most, wait=settings.batch_wait, timeout=settings.timeout).run
+    return call
 
 
 def _with_resources(call: Call, needs: Mapping[str, Need], resources: Resources) -> Call:
@@ -89,7 +99,3 @@ def _layer(middleware: Middleware, inner: Call) -> Call:
         return middleware(context, lambda: inner(context, args, kwargs))
 
     return call
-
-
-encode_result = msgspec.msgpack.Encoder().encode
-"""How a kept result is stored."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,10 @@ from headrace.errors import HeadraceError
 
 class ChildDiedError(HeadraceError):
     """The child process ended while it ran the handler (killed, out of memory, a crash in C)."""
+
+
+class CpuLimitError(ChildDiedError):
+    """The handler used more CPU time than its task allows; its process was ended."""
 
 
 class RemoteError(Exception):
@@ -74,6 +79,8 @@ class Child:
             return _decode(await self._reader.readexactly(size))
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             code = await self.process.wait()
+            if code == -signal.SIGXCPU:
+                raise CpuLimitError("the handler used more CPU time than cpu_limit allows") from error
             raise ChildDiedError(f"the process running the handler ended with {_how(code)}") from error
 
     def kill(self) -> None:
@@ -111,7 +118,12 @@ class Processes:
             await asyncio.shield(child.process.wait())
             self._all.discard(child)
             raise
-        self._idle.append(child)
+        if answer.error == "MemoryError":  # what it still holds would count against the next run
+            child.kill()
+            await child.process.wait()
+            self._all.discard(child)
+        else:
+            self._idle.append(child)
         if answer.ok:
             return answer.result
         raise _error_of(answer)

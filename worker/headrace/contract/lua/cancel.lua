@@ -1,16 +1,18 @@
 -- ready | scheduled | parked → done (cancelled); leased → leased, its worker told. Dead and done are final.
---@include keys, clock
+--@include keys, clock, endings
 -- KEYS: [1] the queue's prefix
--- ARGV: [1] id
+-- ARGV: [1] id, [2] keep_ms (how long the caller wants it remembered that it was called off; '': what its task says)
 -- RETURNS: 'cancelled' | 'cancelling' (running: its worker stops it) | 'dead' | 'unknown'
 local id = ARGV[1]
 local removed = call('ZREM', K.sched, id) + call('ZREM', K.suspects, id) + call('SREM', K.parked, id)
 for _, p in ipairs(PRIORITIES) do removed = removed + call('ZREM', K['ready:' .. p], id) end
 if removed > 0 then
+  note_end(id, 'cancelled', ARGV[2] ~= '' and ARGV[2] or nil)
   call('HDEL', K.jobs, id)
   call('HDEL', K.prio, id)
   call('HDEL', K.crash, id)
   call('HINCRBY', K.count, 'cancelled', 1)
+  if herald then herald.announce() end
   return 'cancelled'
 end
 if call('ZSCORE', K.dead, id) then return 'dead' end

@@ -6,8 +6,9 @@
 --        [3] keep_ms (how long seq and given ids are remembered), [4] n,
 --       then n pairs id, value (plain: default priority, now, an id made by the producer),
 --       last: msgpack list of {id, value, at_ms, delay_ms, priority, given} or ''
--- RETURNS: list of the given ids that already existed (nothing was enqueued for them)
-read_clock()
+-- RETURNS: list of the given ids that already existed (nothing was enqueued for them);
+--          error QUEUEFULL limit room: the queue has a limit and no room for all of these, nothing was enqueued
+local limit = tonumber(read_clock('limit'))
 local producer, seq, keep_ms, plain = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 
 local last = call('GET', K['p:' .. producer])
@@ -16,6 +17,29 @@ if last then
   if reply[1] == seq then return reply[2] end
   if tonumber(reply[1]) > tonumber(seq) then
     return redis.error_reply('OVERTAKEN a later call of this producer was answered')
+  end
+end
+
+local special = ARGV[5 + 2 * plain]
+local specials = special ~= '' and cmsgpack.unpack(special) or {}
+
+local function is_taken(id) return call('HEXISTS', K.jobs, id) == 1 or call('EXISTS', K['i:' .. id]) == 1 end
+
+-- The limit is for jobs that wait, whatever they wait for; only where one is set does an enqueue count them.
+local function room_left()
+  return limit - ready_count() - call('ZCARD', K.sched) - call('SCARD', K.parked)
+end
+
+local function new_jobs()
+  local new = plain + #specials
+  for _, s in ipairs(specials) do if s[6] and is_taken(s[1]) then new = new - 1 end end
+  return new
+end
+
+if limit then
+  local room = math.max(room_left(), 0)
+  if plain + #specials > room and new_jobs() > room then
+    return redis.error_reply('QUEUEFULL ' .. limit .. ' ' .. room)
   end
 end
 
@@ -35,7 +59,7 @@ end
 
 local function add_special(id, value, at_ms, delay_ms, priority, given)
   if given then
-    if call('HEXISTS', K.jobs, id) == 1 or call('EXISTS', K['i:' .. id]) == 1 then
+    if is_taken(id) then
       existing[#existing + 1] = id
       return
     end
@@ -53,8 +77,6 @@ local function add_special(id, value, at_ms, delay_ms, priority, given)
   end
 end
 
-local special = ARGV[5 + 2 * plain]
-local specials = special ~= '' and cmsgpack.unpack(special) or {}
 for _, s in ipairs(specials) do add_special(unpack(s)) end
 
 call('HINCRBY', K.count, 'enqueued', plain + #specials - #existing)

@@ -1,5 +1,5 @@
 -- live → gone, in peace: what it still holds goes back to ready, nothing charged; what is to be cancelled is done.
---@include keys, clock, ready, forget, take, versions
+--@include keys, clock, ready, endings, forget, take, versions
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] sid
 -- RETURNS: how many jobs were given back
@@ -35,5 +35,6 @@ if given_back > 0 then
   signal()
 end
 wake(ready_count()) -- suspects, too, if it was the session set apart
+if herald then herald.announce() end
 save_clock()
 return given_back

@@ -1,5 +1,5 @@
 -- ready | scheduled → done (cancelled), up to n jobs a call, by the owner's wish. Running and dead jobs stay.
---@include keys, forget, ticks
+--@include keys, clock, endings, forget, ticks
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] n, 1..1000
 -- RETURNS: how many were removed
@@ -14,7 +14,9 @@ for _, name in ipairs({'suspects', 'ready:low', 'ready:default', 'ready:high', '
 end
 removed = leave_ticks(removed) -- they are the schedule, and what wakes a fleet at zero
 if #removed > 0 then
+  for _, id in ipairs(removed) do note_end(id, 'cancelled') end
   forget(removed)
   call('HINCRBY', K.count, 'cancelled', #removed)
 end
+if herald then herald.announce() end
 return #removed

@@ -1,5 +1,5 @@
 -- leased → ready | suspects | dead for one session whose process is known to be gone; nobody waits for its lease to end.
---@include keys, clock, ready, schedule, dead, forget, take, trial, versions, reap
+--@include keys, clock, ready, schedule, dead, endings, forget, take, trial, versions, reap
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] sid
 -- RETURNS: how many jobs were moved
@@ -16,5 +16,6 @@ until moved == 0
 local ready = ready_count()
 wake(ready) -- suspects, too, if it was the session set apart
 if ready > 0 then signal() end
+if herald then herald.announce() end
 save_clock()
 return total

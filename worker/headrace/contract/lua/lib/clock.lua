@@ -3,9 +3,10 @@
 -- an outage must not look like the death of every worker.
 local clock = {}
 
-local function read_clock()
+-- May be given one more field of `meta`, which it returns.
+local function read_clock(...)
   local t = call('TIME')
-  local meta = call('HMGET', K.meta, 'tick', 'lease', 'reap_after', 'paused', 'asleep', 'alone', 'trial', 'trial_until')
+  local meta = call('HMGET', K.meta, 'tick', 'lease', 'reap_after', 'paused', 'asleep', 'alone', 'trial', 'trial_until', ...)
   local us = t[1] * 1000000 + t[2]
   local tick = tonumber(meta[1]) or us
   local lease = tonumber(meta[2]) or 30000
@@ -21,6 +22,7 @@ local function read_clock()
   clock.alone = meta[6]
   clock.trial_left = (tonumber(meta[8]) or 0) - clock.ms
   clock.trial = clock.trial_left > 0 and meta[7] or false
+  return ... and meta[#meta]
 end
 
 -- Numbers go to redis.call as they are: it prints 17 digits, where `..` would cut them to 14.

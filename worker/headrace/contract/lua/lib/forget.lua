@@ -9,6 +9,7 @@ end
 
 local function cancel_pending(id)
   if call('SCARD', K.cancel) == 0 or call('SREM', K.cancel, id) == 0 then return false end
+  note_end(id, 'cancelled')
   forget({id})
   call('HINCRBY', K.count, 'cancelled', 1)
   return true

@@ -24,6 +24,7 @@ local function bury_crashed(id, crashes)
   local message = 'the worker died ' .. crashes .. ' times while running this job'
   local attempts = string.byte(value, 2)
   bury(id, task, 'WorkerCrashed', cmsgpack.pack({message, attempts, crashes, ''}), '', '')
+  note_end(id, 'dead')
   call('HDEL', K.crash, id)
 end
 

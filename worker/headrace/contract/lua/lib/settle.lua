@@ -66,6 +66,7 @@ function settle.bury(s)
   set_attempts(s[2], s[9])
   call('HDEL', K.crash, s[2])
   bury(s[2], s[4], s[5], s[6], s[7], s[8])
+  note_end(s[2], 'dead')
   call('HINCRBY', K.count, 'dead', 1)
   return 'dead'
 end
@@ -78,15 +79,16 @@ end
 
 -- {kind, id, claim}
 function settle.cancel(s)
+  note_end(s[2], 'cancelled')
   forget({s[2]})
   call('HINCRBY', K.count, 'cancelled', 1)
   return 'cancelled'
 end
 
--- {kind, id, claim, result, ttl_ms}
+-- {kind, id, claim, result, ttl_ms, task, most results of that task}
 function settle.result(s)
   forget({s[2]})
-  call('SET', K['r:' .. s[2]], s[4], 'PX', s[5])
+  keep_result(s[2], s[4], s[5], s[6], s[7])
   return 'completed'
 end
 

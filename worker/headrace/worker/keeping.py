@@ -1,0 +1,45 @@
+"""How the results of a task are kept: makes the outcome of a run whose result is, and tells Redis which tasks do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from headrace.client.codec import encode_result
+from headrace.client.task import Task
+from headrace.contract.keys import key
+from headrace.worker.outcome import Done
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Of one task."""
+
+    task: str
+    ttl_ms: int
+    most: int
+    """0: no bound but the time."""
+    limit: int
+    """Bytes of one encoded result."""
+
+    @classmethod
+    def of(cls, task: Task[Any, Any]) -> Keep | None:
+        """None when the task keeps no results."""
+        settings = task.settings
+        if not settings.result_ttl:
+            return None
+        return cls(task.name, round(settings.result_ttl * 1000), settings.result_keep, task.queue.fleet.max_payload)
+
+    def done(self, result: Any) -> Done:
+        """The outcome. Raises PayloadError for a result that can't be kept."""
+        return Done(encode_result(self.task, result, self.limit), self.ttl_ms, self.task, self.most)
+
+
+def kept_results(queue: str, tasks: Iterable[Task[Any, Any]]) -> Iterator[tuple[str | bytes, ...]]:
+    """Commands that say which of these tasks keep results: their jobs' other endings are told from then on, too."""
+    for task in tasks:
+        if keep := Keep.of(task):
+            yield ("HSET", key(queue, "keep"), task.name, str(keep.ttl_ms))
+        else:
+            yield ("HDEL", key(queue, "keep"), task.name)
