@@ -9,6 +9,7 @@ import msgspec
 
 from headrace.contract.envelope import DeathRecord, Envelope, encode, encode_death, header, lua_string
 from headrace.contract.keys import key, prefix
+from headrace.contract.protocol import PROTOCOL
 from headrace.contract.replies import Presence, encode_presence
 from headrace.wire.link import Link
 
@@ -30,8 +31,8 @@ class Seeder:
         return await self.link.request(command, key(self.queue, name), *args)
 
     async def join(self, *, worker: str = "pod-1", slots: int = 10, running: int = 0, draining: bool = False) -> None:
-        presence = encode_presence(Presence(worker, "v1", slots, running, draining, 1, 0))
-        await self.run("join", self.sid, 30000, presence, 1)
+        presence = encode_presence(Presence(worker, "v1", slots, running, draining, PROTOCOL, 0))
+        await self.run("join", self.sid, 30000, presence, PROTOCOL)
 
     async def enqueue(
         self, *ids: str, task: str = "t", delay_ms: int = 0, priority: str = "default", payload: bytes = b""

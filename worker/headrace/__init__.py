@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from headrace.client.task import Task
     from headrace.context import Context, current_context
     from headrace.contract.protocol import Priority, State
-    from headrace.errors import HeadraceError, PayloadError, QueueUnavailableError, UsageError
+    from headrace.errors import ConflictError, HeadraceError, PayloadError, QueueUnavailableError, UsageError
     from headrace.retry import Bury, RetryLater, RetryPolicy
 
 _HOMES = {
     "Bury": "headrace.retry",
+    "ConflictError": "headrace.errors",
     "Context": "headrace.context",
     "Fleet": "headrace.client.fleet",
     "HeadraceError": "headrace.errors",
@@ -46,6 +47,7 @@ _HOMES = {
 
 __all__ = [
     "Bury",
+    "ConflictError",
     "Context",
     "Fleet",
     "HeadraceError",

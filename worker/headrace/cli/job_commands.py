@@ -67,14 +67,14 @@ def enqueue(
         given=job_id is not None,
     )
 
-    async def send(link: Link) -> set[str]:
+    async def send(link: Link) -> bool:
         if not unchecked:
             schemas = await QueueAdmin(link, queue).published.schemas()
             check_arguments(schemas, queue, task, positional, named)
-        return await Producer(link, queue).enqueue([entry])
+        return bool(await Producer(link, queue).enqueue([entry]))
 
     taken = with_link(redis_url, send)
-    Printer(output).say(entry.id, {"id": entry.id, "queue": queue, "created": entry.id not in taken})
+    Printer(output).say(entry.id, {"id": entry.id, "queue": queue, "created": not taken})
     if taken:
         note(f"{entry.id} is taken: the first job of that id stands, nothing was enqueued")
 

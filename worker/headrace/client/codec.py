@@ -14,7 +14,7 @@ MAX_PAYLOAD = 256 * 1024
 """Bytes; the default limit of one job's encoded arguments."""
 
 
-def _plain(value: Any) -> Any:
+def plain_form(value: Any) -> Any:
     """What msgspec does not know by itself: pydantic models, by their own dump."""
     dump = getattr(value, "model_dump", None)
     if callable(dump):
@@ -24,7 +24,7 @@ def _plain(value: Any) -> Any:
 
 def _encode_json(value: Any) -> bytes:
     """Refuses bytes: as base64 they would come back as another value than was sent."""
-    plain = msgspec.to_builtins(value, builtin_types=(bytes, bytearray, memoryview), enc_hook=_plain)
+    plain = msgspec.to_builtins(value, builtin_types=(bytes, bytearray, memoryview), enc_hook=plain_form)
     _refuse_bytes(plain)
     return _write_json(plain)
 
@@ -54,7 +54,7 @@ class Codec:
 
 _write_json = msgspec.json.Encoder().encode
 _CODECS = {
-    "msgpack": Codec("msgpack", msgspec.msgpack.Encoder(enc_hook=_plain).encode, msgspec.msgpack.Decoder().decode),
+    "msgpack": Codec("msgpack", msgspec.msgpack.Encoder(enc_hook=plain_form).encode, msgspec.msgpack.Decoder().decode),
     "json": Codec("json", _encode_json, msgspec.json.Decoder().decode),
 }
 

@@ -19,7 +19,7 @@ class Job:
     id: str
     queue: str
     created: bool
-    """False: the given job id was taken, the first job stands and this enqueue added nothing."""
+    """False: its id, idempotency key or unique key was taken; this is the first job, and nothing was added."""
     _link: Link
 
     async def state(self) -> State:

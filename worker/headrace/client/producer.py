@@ -45,6 +45,20 @@ os.register_at_fork(after_in_child=new_id.renew)
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """What a job says beside its value, to be looked at by the scripts (see lua/lib/marks.lua)."""
+
+    limit_key: str = ""
+    rule: str = ""
+    """Name of the rule that its limit key is held to: its task."""
+    unique: str = ""
+    unique_ms: int = 0
+    """For how long at most it keeps others of its unique key out."""
+    fingerprint: str = ""
+    """Of task and arguments: the same given id with another one is a conflict."""
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One job to enqueue. `at_ms` is Unix ms on the Redis clock, `delay_ms` counts from the enqueue; 0 is now."""
 
@@ -55,16 +69,35 @@ class Entry:
     priority: Priority = Priority.DEFAULT
     given: bool = False
     """The id was chosen by the caller: enqueue only if it is not taken."""
+    mark: Mark | None = None
 
     @property
     def plain(self) -> bool:
-        return not (self.at_ms or self.delay_ms or self.given) and self.priority is Priority.DEFAULT
+        special = self.at_ms or self.delay_ms or self.given or self.mark
+        return not special and self.priority is Priority.DEFAULT
+
+    def packed(self) -> tuple[str | int | bool | msgspec.Raw, ...]:
+        """What enqueue.lua unpacks of one that is not plain."""
+        head = (self.id, lua_string(self.value), self.at_ms, self.delay_ms, self.priority, self.given)
+        mark = self.mark
+        if mark is None:
+            return head
+        return (*head, mark.limit_key, mark.rule, mark.unique, mark.unique_ms, mark.fingerprint)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The job that kept another from being enqueued."""
+
+    id: str
+    conflict: bool
+    """It has the same given id and other arguments."""
 
 
 @dataclass(slots=True)
 class _Waiting:
     entries: list[Entry]
-    done: asyncio.Future[set[str]]
+    done: asyncio.Future[dict[int, Standing]]
 
 
 class Producer:
@@ -80,19 +113,21 @@ class Producer:
         self._waiting: deque[_Waiting] = deque()
         self._pump: asyncio.Task[None] | None = None
 
-    async def enqueue(self, entries: list[Entry]) -> set[str]:
-        """Enqueue; returns the given ids that were already taken (nothing was enqueued for those).
+    async def enqueue(self, entries: list[Entry]) -> dict[int, Standing]:
+        """Enqueue; returns, by their place in `entries`, those for which nothing was enqueued.
 
-        Raises QueueUnavailableError when Redis gave no answer in time: the jobs may or may not be in the queue
-        (enqueue again with ids of your own to be sure), QueueFullError when it refused: they are not.
+        Raises ProtocolError when an entry has a mark and a worker of the queue is too old for it, QueueFullError when
+        Redis refused: nothing was enqueued. QueueUnavailableError when it gave no answer in time: the jobs may or may
+        not be in the queue (enqueue again with ids of your own to be sure).
         """
-        taken: set[str] = set()
+        standing: dict[int, Standing] = {}
         for start in range(0, len(entries), CHUNK):
-            taken |= await self._submit(entries[start : start + CHUNK])
-        return taken
+            found = await self._submit(entries[start : start + CHUNK])
+            standing.update((start + place, first) for place, first in found.items())
+        return standing
 
-    async def _submit(self, entries: list[Entry]) -> set[str]:
-        done: asyncio.Future[set[str]] = asyncio.get_running_loop().create_future()
+    async def _submit(self, entries: list[Entry]) -> dict[int, Standing]:
+        done: asyncio.Future[dict[int, Standing]] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(entries, done))
         if self._pump is None or self._pump.done():
             self._pump = asyncio.create_task(self._drain_waiting(), name="headrace-producer")
@@ -102,15 +137,19 @@ class Producer:
         while self._waiting:
             batch = self._next_batch()
             try:
-                taken = await self._send([entry for waiting in batch for entry in waiting.entries])
+                standing = await self._send([entry for waiting in batch for entry in waiting.entries])
             except HeadraceError as error:
                 for waiting in batch:
                     if not waiting.done.done():
                         waiting.done.set_exception(error)
             else:
+                start = 0
                 for waiting in batch:
+                    end = start + len(waiting.entries)
                     if not waiting.done.done():
-                        waiting.done.set_result({e.id for e in waiting.entries if e.id in taken} if taken else taken)
+                        found = {place - start: first for place, first in standing.items() if start <= place < end}
+                        waiting.done.set_result(found)
+                    start = end
 
     def _next_batch(self) -> list[_Waiting]:
         batch = [self._waiting.popleft()]
@@ -120,21 +159,22 @@ class Producer:
             batch.append(self._waiting.popleft())
         return batch
 
-    async def _send(self, entries: list[Entry]) -> set[str]:
+    async def _send(self, entries: list[Entry]) -> dict[int, Standing]:
         self._seq += 1
         plain = [part for entry in entries if entry.plain for part in (entry.id, entry.value)]
-        special = [
-            (e.id, lua_string(e.value), e.at_ms, e.delay_ms, e.priority, e.given) for e in entries if not e.plain
-        ]
-        packed = msgspec.msgpack.encode(special) if special else b""
+        special = [place for place, entry in enumerate(entries) if not entry.plain]
+        packed = msgspec.msgpack.encode([entries[place].packed() for place in special]) if special else b""
         arguments = (self._name, self._seq, REMEMBER_MS, len(plain) // 2, *plain, packed)
         loop = asyncio.get_running_loop()
         give_up = loop.time() + self._timeout
         pause = 0.02
         while True:
             try:
-                taken = await self._link.run("enqueue", self._prefix, *arguments)
-                return {name.decode() for name in taken}
+                found = await self._link.run("enqueue", self._prefix, *arguments)
+                return {
+                    special[found[i] - 1]: Standing(found[i + 1].decode(), bool(found[i + 2]))
+                    for i in range(0, len(found), 3)
+                }
             except QueueFullError:
                 raise
             except QueueUnavailableError:

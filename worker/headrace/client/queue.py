@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from headrace.client.codec import codec_named
+from headrace.client.limits import Limit, Rule, task_rule
 from headrace.client.producer import Producer
 from headrace.client.task import Handler, Middleware, Task, TaskSettings
 from headrace.contract.keys import check_queue_name
@@ -26,9 +27,11 @@ DEFAULT_TIMEOUT = 30.0
 class Queue:
     """Made by `fleet.queue(name)`."""
 
-    def __init__(self, fleet: Fleet, name: str) -> None:
+    def __init__(self, fleet: Fleet, name: str, rate: Rule | None = None) -> None:
         self.fleet = fleet
         self.name = check_queue_name(name)
+        self.rate = rate
+        """How many of its jobs may start, over all workers; None: as many as can."""
         self.tasks: dict[str, Task[Any, Any]] = {}
         self.middlewares: list[Middleware] = []
         self._producer: tuple[asyncio.AbstractEventLoop, Producer] | None = None
@@ -71,12 +74,21 @@ class Queue:
         result_ttl: float = 0.0,
         codec: str | None = None,
         middleware: tuple[Middleware, ...] = (),
+        limit_key: str | Callable[..., str] | None = None,
+        concurrency_limit: int | None = None,
+        rate_limit: str | None = None,
+        rate_burst: int | None = None,
     ) -> Callable[[Callable[P, R]], Task[P, R]]:
         """Register a handler: `async def` runs in the event loop, `def` in a thread, `process=True` in a child process.
 
         name: default the function's. max_retries: default the worker's MAX_RETRIES. timeout: seconds for one run.
         backoff: exponential, linear, fixed, or a function from failed attempts to seconds; retry_base and retry_cap are
-        seconds. result_ttl: seconds for which the result is kept. Raises ConfigError.
+        seconds. result_ttl: seconds for which the result is kept.
+
+        concurrency_limit: at most so many of its jobs run at the same time, over all workers; rate_limit: at most so
+        many start, e.g. "10/s" or "100/m", and rate_burst of them at once after a rest (default: a tenth of a second's,
+        at least 1). limit_key makes both count per key: a text such as "customer:{customer_id}", or a function of
+        some of the handler's parameters. Equal keys of one queue share. Raises ConfigError.
         """
         if timeout <= 0:
             raise ConfigError(f"timeout: must be more than 0 seconds, got {timeout:g}")
@@ -90,10 +102,13 @@ class Queue:
             never_retry=never_retry,
         )
         settings = TaskSettings(retry=policy, timeout=timeout, process=process, result_ttl=result_ttl)
+        rule = task_rule(limit_key, concurrency_limit, rate_limit, rate_burst)
         chosen = codec_named(codec or self.fleet.codec)
 
         def register(handler: Callable[P, R]) -> Task[P, R]:
             task = Task(self, name or _name_of(handler), handler, settings, middleware, codec=chosen)
+            if rule is not None:
+                task.limit = Limit(task.name, rule, task.arguments.names, limit_key)
             if task.name in self.tasks:
                 raise ConfigError(f"queue {self.name}: two tasks are named {task.name!r}; pass @queue.task(name=…)")
             self.tasks[task.name] = task

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property, update_wrapper
@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 from headrace.client.arguments import Arguments
 from headrace.client.codec import Codec, encode_arguments
 from headrace.client.job import Job
-from headrace.client.producer import Entry, new_id
+from headrace.client.limits import Limit
+from headrace.client.producer import Entry, Mark, Standing, new_id
+from headrace.client.uniqueness import UNIQUE_MS, check_key, fingerprint
 from headrace.context import Context, running
 from headrace.contract.envelope import Envelope, encode, header
 from headrace.contract.protocol import Priority
-from headrace.errors import ConfigError
+from headrace.errors import ConfigError, ConflictError
 from headrace.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -55,6 +57,10 @@ class Options:
     meta: Mapping[str, str] | None = None
     max_retries: int | None = None
     timeout: float | None = None
+    unique: str = ""
+    unique_ms: int = 0
+    idempotent: bool = False
+    """`job_id` is an idempotency key: with other arguments it is a conflict."""
 
 
 class Task(Generic[P, R]):
@@ -78,6 +84,8 @@ class Task(Generic[P, R]):
         self.middleware = middleware
         self._codec = codec
         self._options = options or Options()
+        self.limit: Limit | None = None
+        """What its jobs are held to, over all workers."""
         self._head = header(name)
         update_wrapper(self, handler)
 
@@ -103,25 +111,37 @@ class Task(Generic[P, R]):
         meta: Mapping[str, str] | None = None,
         max_retries: int | None = None,
         timeout: float | None = None,
+        unique: str | None = None,
+        ttl: float | timedelta | None = None,
+        idempotency_key: str | None = None,
     ) -> Task[P, R]:
         """The same task with options for its next enqueues.
 
         delay: seconds (or a timedelta) from now, by the Redis clock. at: an aware datetime. job_id: enqueued only if
-        no job had this id in the last 24 hours. Raises ConfigError.
+        no job had this id in the last 24 hours. idempotency_key: the same, and another enqueue with it must have the
+        same arguments, or it raises ConflictError. unique: enqueued only if no job of this queue with this key waits
+        or runs; for `ttl` seconds at most (default 24 hours), counted from its enqueue. Raises ConfigError.
         """
         if delay is not None and at is not None:
             raise ConfigError("options: give delay or at, not both")
+        if job_id is not None and idempotency_key is not None:
+            raise ConfigError("options: give job_id or idempotency_key, not both: the key becomes the job's id")
+        if ttl is not None and unique is None:
+            raise ConfigError("options: ttl says how long `unique` holds; give unique, too")
         chosen = Options(
             delay_ms=_delay_ms(delay),
             at_ms=_at_ms(at),
             priority=_priority(priority),
-            job_id=job_id,
+            job_id=job_id if idempotency_key is None else check_key("idempotency_key", idempotency_key),
             correlation_id=correlation_id,
             meta=meta,
             max_retries=max_retries,
             timeout=timeout,
+            unique="" if unique is None else check_key("unique", unique),
+            unique_ms=UNIQUE_MS if ttl is None else _ttl_ms(ttl),
+            idempotent=idempotency_key is not None,
         )
-        return Task(
+        task = Task(
             self.queue,
             self.name,
             self.handler,
@@ -130,16 +150,21 @@ class Task(Generic[P, R]):
             codec=self._codec,
             options=chosen,
         )
+        task.limit = self.limit
+        return task
 
     async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
-        """Put one job into the queue.
+        """Put one job into the queue, or find the one that its id or unique key belongs to.
 
-        Raises PayloadError (arguments don't fit the annotations, can't be encoded, too large), QueueFullError (Redis
-        is full: refused), QueueUnavailableError (no answer: see Producer.enqueue).
+        Raises ConflictError (the idempotency key belongs to a job with other arguments), PayloadError (arguments don't
+        fit the annotations, can't be encoded, too large), QueueFullError (Redis is full: refused), ProtocolError (it
+        has a key, and a worker is too old for keys), QueueUnavailableError (no answer: see Producer.enqueue).
         """
         entry = self._entry(args, kwargs, self._options.job_id)
-        taken = await self.queue.producer.enqueue([entry])
-        return Job(entry.id, self.queue.name, entry.id not in taken, self.queue.link)
+        standing = (await self.queue.producer.enqueue([entry])).get(0)
+        if standing is not None and standing.conflict:
+            raise _conflict(self.name, standing)
+        return Job(standing.id if standing else entry.id, self.queue.name, standing is None, self.queue.link)
 
     async def enqueue_many(
         self, calls: Iterable[Mapping[str, Any]], *, job_ids: Iterable[str] | None = None
@@ -151,6 +176,8 @@ class Task(Generic[P, R]):
         """
         if self._options.job_id is not None:
             raise ConfigError("enqueue_many: give job_ids, one id can't serve many jobs")
+        if self._options.unique:
+            raise ConfigError("enqueue_many: one unique key can't serve many jobs; enqueue them one by one")
         if job_ids is None:
             entries = [self._entry((), kwargs, None) for kwargs in calls]
         else:
@@ -159,7 +186,7 @@ class Task(Generic[P, R]):
         return [entry.id for entry in entries]
 
     def _entry(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], given: str | None) -> Entry:
-        self.arguments.check(args, kwargs)
+        checked = self.arguments.check(args, kwargs)
         options = self._options
         job_id = given or new_id()
         parent = running.get()
@@ -179,7 +206,34 @@ class Task(Generic[P, R]):
             delay_ms=options.delay_ms,
             priority=options.priority,
             given=given is not None,
+            mark=self._mark(*checked) if self.limit or options.unique or options.idempotent else None,
         )
+
+    def _mark(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Mark:
+        options, limit = self._options, self.limit
+        named = self.arguments.by_name(args, kwargs)
+        return Mark(
+            limit_key=limit.key_of(named) if limit else "",
+            rule=limit.name if limit else "",
+            unique=options.unique,
+            unique_ms=options.unique_ms,
+            fingerprint=fingerprint(self.name, named) if options.idempotent else "",
+        )
+
+
+def _conflict(task: str, first: Standing) -> ConflictError:
+    return ConflictError(
+        f"task {task}: the idempotency key belongs to job {first.id!r}, which has other arguments; "
+        "nothing was enqueued",
+        first.id,
+    )
+
+
+def _ttl_ms(ttl: float | timedelta) -> int:
+    seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else ttl
+    if not 0.001 <= seconds < 100 * 365 * 24 * 3600:
+        raise ConfigError(f"options: ttl must be more than 0 and less than 100 years of seconds, got {seconds:g}")
+    return round(seconds * 1000)
 
 
 def _delay_ms(delay: float | timedelta | None) -> int:

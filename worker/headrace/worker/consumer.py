@@ -54,7 +54,8 @@ class Lane:
 class Consumer:
     """One queue of one worker. `join`, `run`, then `quiet`, then `stop`, `leave`, `close`."""
 
-    def __init__(self, queue: str, weight: int, parts: Parts, plans: Mapping[str, Plan]) -> None:
+    def __init__(self, queue: str, weight: int, parts: Parts, plans: Mapping[str, Plan], *, rules: bytes = b"") -> None:
+        """rules: the limits that its claims keep to, see Session."""
         self.queue = queue
         self.last_fetch = monotonic()
         """When an exchange last succeeded, monotonic seconds."""
@@ -70,7 +71,7 @@ class Consumer:
             Lane(str(n), Link(parts.target, name="headrace-lane", timeout=ANSWER_TIMEOUT)) for n in range(LANES)
         ]
         self._wake_link = Link(parts.target, name="headrace-wake", timeout=ANSWER_TIMEOUT)
-        self.keeper = Keeper(queue, parts, self.executor, self._outbox, self.link, self._under_way)
+        self.keeper = Keeper(queue, parts, self.executor, self._outbox, self.link, self._under_way, rules)
         self._someone_idle = asyncio.Event()
         self._registered_idle = False
         """Redis counts this session among the idle ones; the next exchange takes it out."""

@@ -25,6 +25,7 @@ from headrace.worker.parts import Parts
 from headrace.worker.plan import compile_plans
 from headrace.worker.processes import Processes
 from headrace.worker.renewal import Renewal, Renewed
+from headrace.worker.rules import packed_rules
 from headrace.worker.run import Stop
 from headrace.worker.server_check import check_server
 from headrace.worker.session import Pulse, Session
@@ -76,7 +77,9 @@ class Worker:
         self._started = False
 
     def _consumer(self, queue: str, weight: int) -> Consumer:
-        consumer = Consumer(queue, weight, self._parts, compile_plans(self._app.fleet, queue, self._parts))
+        plans = compile_plans(self._app.fleet, queue, self._parts)
+        rules = packed_rules(self._app.fleet.queues[queue])
+        consumer = Consumer(queue, weight, self._parts, plans, rules=rules)
         consumer.on_change = self._poke_others
         return consumer
 

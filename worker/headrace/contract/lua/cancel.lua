@@ -1,5 +1,5 @@
 -- ready | scheduled | parked → done (cancelled); leased → leased, its worker told. Dead and done are final.
---@include keys, clock
+--@include keys, clock, ready, marks
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] id
 -- RETURNS: 'cancelled' | 'cancelling' (running: its worker stops it) | 'dead' | 'unknown'
@@ -8,6 +8,7 @@ local removed = call('ZREM', K.sched, id) + call('ZREM', K.suspects, id) + call(
 for _, p in ipairs(PRIORITIES) do removed = removed + call('ZREM', K['ready:' .. p], id) end
 if removed > 0 then
   call('HDEL', K.jobs, id)
+  if drop_marks({id}) > 0 then wake(1) end
   call('HDEL', K.prio, id)
   call('HDEL', K.crash, id)
   call('HINCRBY', K.count, 'cancelled', 1)

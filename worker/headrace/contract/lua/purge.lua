@@ -1,10 +1,11 @@
--- ready | scheduled → done (cancelled), up to n jobs a call, by the owner's wish. Running and dead jobs stay.
---@include keys, forget
+-- parked | ready | scheduled → done (cancelled), up to n jobs a call, by the owner's wish. Running and dead jobs stay.
+--@include keys, clock, ready, marks, forget
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] n, 1..1000
 -- RETURNS: how many were removed
 local left = tonumber(ARGV[1])
-local removed = {}
+local removed = call('SPOP', K.parked, left) -- first: a parked job must not become ready just to be removed
+left = left - #removed
 for _, name in ipairs({'suspects', 'ready:low', 'ready:default', 'ready:high', 'sched'}) do
   if left > 0 then
     local popped = call('ZPOPMIN', K[name], left)
