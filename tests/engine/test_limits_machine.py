@@ -54,7 +54,7 @@ class LimitsMachine(RuleBasedStateMachine):
         self.run(self.link.request("FLUSHALL"))
         self.queue = QueueDriver(self.link, constants={"MOST_LOOKS": 6, "CHUNK": 3})
         self.run(self.queue.hold_clock())
-        self.rules = RULES if whole is None else {**RULES, "": whole}
+        self.limits = RULES if whole is None else {**RULES, "": whole}
         self.made = 0
         for sid in SIDS[:2]:
             self.join(sid)
@@ -103,7 +103,7 @@ class LimitsMachine(RuleBasedStateMachine):
 
     @rule(sid=sids)
     def join(self, sid: str) -> None:
-        self.run(self.queue.join(sid, rules=self.rules))
+        self.run(self.queue.join(sid, rules=self.limits))
 
     @rule(sid=sids, in_peace=st.booleans())
     def session_ends(self, sid: str, in_peace: bool) -> None:
@@ -149,7 +149,7 @@ class LimitsMachine(RuleBasedStateMachine):
         """Whatever the history was, one worker that asks when told to ends every job."""
         for sid in SIDS:
             await self.queue.run("reap_session", sid)
-        await self.queue.join("last", rules=self.rules)
+        await self.queue.join("last", rules=self.limits)
         done: dict[str, tuple[str, ...]] = {}
         for _ in range(40 * (self.made + 10)):
             got = await self.queue.exchange("last", 3, done=done)

@@ -178,7 +178,9 @@ async def test_a_unique_key_is_free_soon_after_its_ttl(fleet: Fleet) -> None:
         job = await once.enqueue("ada")
         return job if job.created else None
 
-    assert (await eventually(another)).id != first.id
+    second = await eventually(another)
+    assert second is not None
+    assert second.id != first.id
 
 
 @pytest.mark.parametrize(

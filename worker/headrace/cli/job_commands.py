@@ -151,6 +151,8 @@ def show(
         "worker": view.holder,
         "session": view.holder_sid,
         "cancel requested": view.cancel_requested or None,
+        "limit key": view.limit.key if view.limit else None,
+        "unique key": view.unique,
         "reason": view.reason,
         "error": view.error,
         "enqueued": time_of(view.enqueued_ms),

@@ -25,6 +25,7 @@ NAMES: Final = (
     "locate",
     "mend",
     "mend_counts",
+    "mend_key",
     "own_queue",
     "pause",
     "purge",

@@ -138,7 +138,14 @@ class Consumer:
             elif self._closing and not self.executor.running:
                 return
             else:
+                self._look_when_paced(lane, asleep)
                 await lane.poke.wait()
+
+    def _look_when_paced(self, lane: Lane, asleep: bool) -> None:
+        """A lane that the worker's own rate keeps from asking asks again when that lets it."""
+        pace = self._parts.slots.pace
+        if pace is not None and not asleep and (wait := pace.wait()) > 0:
+            asyncio.get_running_loop().call_later(wait, lane.poke.set)
 
     async def _exchange(self, lane: Lane, batch: Batch, asked: int) -> None:
         session = self.keeper.session
