@@ -10,7 +10,6 @@ import signal
 from collections.abc import Callable, Sequence
 from time import monotonic
 
-from headrace.client.limits import default_burst
 from headrace.contract.keys import key
 from headrace.contract.replies import decode_stats
 from headrace.errors import ConfigError, HeadraceError, QueueUnavailableError
@@ -22,7 +21,7 @@ from headrace.worker.failures import describe, innermost_place
 from headrace.worker.health import HealthServer, Probes, bind
 from headrace.worker.log import Log
 from headrace.worker.metrics import Metrics
-from headrace.worker.pace import Pace
+from headrace.worker.pace import pace_of
 from headrace.worker.parts import Parts
 from headrace.worker.plan import compile_plans
 from headrace.worker.processes import Processes
@@ -48,10 +47,6 @@ IMPATIENCE = 0.5
 """… and after a second signal."""
 
 
-def _pace(settings: WorkerSettings) -> Pace | None:
-    return Pace(settings.rate, default_burst(settings.rate)) if settings.rate else None
-
-
 class Worker:
     """Made in a running event loop; `run` returns when the worker has stopped."""
 
@@ -66,7 +61,7 @@ class Worker:
             target=parse_target(settings.redis_url),
             hooks=app.fleet.hooks,
             pulse=Pulse(settings.worker_id, settings.version, settings.concurrency),
-            slots=Slots(min(settings.concurrency, settings.queue_size), _pace(settings)),
+            slots=Slots(min(settings.concurrency, settings.queue_size), pace_of(settings.rate)),
             metrics=self.metrics,
             telemetry=Telemetry(log, self.metrics),
             threads=Threads(),

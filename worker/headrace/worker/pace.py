@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import monotonic
 
+from headrace.client.limits import default_burst
+
 
 class Pace:
     """GCRA in seconds: `_tat` is when the bucket is full again."""
@@ -33,3 +35,8 @@ class Pace:
     def wait(self) -> float:
         """Seconds until there is a start to take; 0: now."""
         return max(0.0, self._tat - (self._burst - 1) * self._interval - self._clock())
+
+
+def pace_of(per_second: float) -> Pace | None:
+    """None for 0: as fast as can be."""
+    return Pace(per_second, default_burst(per_second)) if per_second else None
