@@ -289,6 +289,16 @@ async def test_a_job_with_a_mark_is_refused_while_an_older_worker_lives(queue: Q
     assert (await queue.join("old again", protocol=1))[0] == b"UPGRADE"
 
 
+async def test_a_worker_with_limits_keeps_older_ones_out_unless_one_is_there(queue: QueueDriver) -> None:
+    await queue.join("old", protocol=1)
+    await queue.join("new", rules=ONE)
+    assert (await queue.join("old too", protocol=1))[0] == b"OK", "a rollout goes on"
+    await queue.leave("old")
+    await queue.leave("old too")
+    await queue.join("newer", rules=ONE)
+    assert (await queue.join("old", protocol=1))[0] == b"UPGRADE"
+
+
 async def test_plain_jobs_raise_no_floor(queue: QueueDriver) -> None:
     await queue.join("s")
     await queue.enqueue(["a"], [Special("g", given=True)])

@@ -10,7 +10,8 @@ import pytest
 
 from headrace import ConflictError, Fleet, Job
 from headrace.client.producer import Mark
-from headrace.errors import ConfigError
+from headrace.errors import ConfigError, ProtocolError
+from headrace.wire.link import Link
 from support.limited import check_keys
 from support.polling import eventually
 from support.queue_driver import QueueDriver, Special
@@ -223,6 +224,17 @@ async def test_a_conflict_in_a_shared_batch_is_the_one_caller_s_alone(fleet: Fle
     assert isinstance(other, ConflictError)
     assert isinstance(plain, Job)
     assert plain.created
+
+
+async def test_a_key_refused_for_an_older_worker_keeps_nobody_else_s_job_out(fleet: Fleet, link: Link) -> None:
+    await QueueDriver(link).join("old", protocol=1)
+    send = fleet.queue("q").tasks["send"]
+    answers = await asyncio.gather(
+        *(send.enqueue("ada"), send.options(unique="k").enqueue("bob"), send.enqueue("eve")), return_exceptions=True
+    )
+    assert [type(answer) for answer in answers] == [Job, ProtocolError, Job]
+    assert "upgrade the workers first" in str(answers[1])
+    assert (await QueueDriver(link).stats()).ready == 2
 
 
 @pytest.mark.parametrize(

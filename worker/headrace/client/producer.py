@@ -17,7 +17,7 @@ import msgspec
 from headrace.contract.envelope import lua_string
 from headrace.contract.keys import prefix
 from headrace.contract.protocol import CHUNK, Priority
-from headrace.errors import HeadraceError, QueueFullError, QueueUnavailableError
+from headrace.errors import HeadraceError, ProtocolError, QueueFullError, QueueUnavailableError
 from headrace.wire.link import Link
 
 REMEMBER_MS = 24 * 3600 * 1000
@@ -100,6 +100,16 @@ class _Waiting:
     done: asyncio.Future[dict[int, Standing]]
 
 
+def _answer(batch: list[_Waiting], standing: dict[int, Standing]) -> None:
+    start = 0
+    for waiting in batch:
+        end = start + len(waiting.entries)
+        if not waiting.done.done():
+            own = standing and {place - start: first for place, first in standing.items() if start <= place < end}
+            waiting.done.set_result(own)
+        start = end
+
+
 class Producer:
     """One per queue and event loop."""
 
@@ -112,6 +122,8 @@ class Producer:
         self._seq = 0
         self._waiting: deque[_Waiting] = deque()
         self._pump: asyncio.Task[None] | None = None
+        self._one_by_one = 0
+        """How many of the next are sent alone."""
 
     async def enqueue(self, entries: list[Entry]) -> dict[int, Standing]:
         """Enqueue; returns, by their place in `entries`, those for which nothing was enqueued.
@@ -139,20 +151,22 @@ class Producer:
             try:
                 standing = await self._send([entry for waiting in batch for entry in waiting.entries])
             except HeadraceError as error:
+                if isinstance(error, ProtocolError) and len(batch) > 1:
+                    # one caller's mark was refused: each for himself, so that the others' jobs go in
+                    self._waiting.extendleft(reversed(batch))
+                    self._one_by_one = len(batch)
+                    continue
                 for waiting in batch:
                     if not waiting.done.done():
                         waiting.done.set_exception(error)
             else:
-                start = 0
-                for waiting in batch:
-                    end = start + len(waiting.entries)
-                    if not waiting.done.done():
-                        found = {place - start: first for place, first in standing.items() if start <= place < end}
-                        waiting.done.set_result(found)
-                    start = end
+                _answer(batch, standing)
 
     def _next_batch(self) -> list[_Waiting]:
         batch = [self._waiting.popleft()]
+        if self._one_by_one:
+            self._one_by_one -= 1
+            return batch
         size = len(batch[0].entries)
         while self._waiting and size + len(self._waiting[0].entries) <= CHUNK:
             size += len(self._waiting[0].entries)
