@@ -13,4 +13,4 @@ mkdir -p "$context/requirements"
 cp requirements/*.txt "$context/requirements"
 base=$(bash scripts/base-image.sh | tail -n 1)
 DOCKER_BUILDKIT=0 nice docker build -q -f "$context/Dockerfile.operator" -t "$image" \
-  --build-arg BASE_IMAGE="$base" "$context" >&2
+  --network none --build-arg WHEELS=build/wheels --build-arg BASE_IMAGE="$base" "$context" >&2

@@ -50,11 +50,16 @@ class Load:
                 task = self.fleet.queue(QUEUE).tasks[name]
                 self.acknowledged += await task.enqueue_many([{"seconds": length} for length in lengths])
 
-    async def flow(self, per_second: float) -> None:
-        """Jobs of drawn lengths at that mean rate, at random moments, until cancelled."""
-        while True:
-            await asyncio.sleep(self.source.expovariate(per_second))
-            await self.burst(1)
+    async def flow(self, per_second: float, end: asyncio.Event) -> None:
+        """Jobs of drawn lengths at that mean rate, at random moments, until `end`.
+
+        Not until cancelled: a job whose enqueue was cut off may exist and would be in nobody's books.
+        """
+        while not end.is_set():
+            try:
+                await asyncio.wait_for(end.wait(), self.source.expovariate(per_second))
+            except TimeoutError:
+                await self.burst(1)
 
     def _drawn(self, count: int) -> dict[str, list[float]]:
         drawn: dict[str, list[float]] = {"nap": [], "grind": []}

@@ -7,53 +7,36 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from headrace.contract.keys import prefix
-from headrace.contract.protocol import PROTOCOL
 from headrace.contract.replies import Presence, encode_presence
 from headrace.wire.link import Link
+from support.presences import presence
+
+LEASES = (5.0, 30.0, 120.0)
+"""Seconds."""
+OLDEST = 3600.0
+"""Seconds that the oldest of a crowd has lived for, at most."""
 
 
 class RefusedPresenceError(Exception):
     """The queue takes no worker like this one; the message is its answer."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class FakeWorker:
-    """What one session says of itself."""
+    """One session."""
 
-    worker: str
-    version: str = "none"
-    sid: str = ""
-    """Chosen from the worker's name if empty."""
-    slots: int = 10
-    running: int = 0
-    draining: bool = False
-    protocol: int = PROTOCOL
-    age_seconds: float = 0
-    """How long ago it says that it began."""
+    says: Presence
+    """What join and renew carry."""
     lease_seconds: float = 30
 
     @property
     def session(self) -> str:
         """Its session's id."""
-        return self.sid or f"fake-{self.worker}"
-
-    def presence(self) -> bytes:
-        """What join and renew carry."""
-        return encode_presence(
-            Presence(
-                worker=self.worker,
-                version=self.version,
-                slots=self.slots,
-                running=self.running,
-                draining=self.draining,
-                protocol=self.protocol,
-                started_ms=int((time.time() - self.age_seconds) * 1000),
-            )
-        )
+        return f"fake-{self.says.worker}"
 
 
 class Crowd:
@@ -62,35 +45,38 @@ class Crowd:
     def __init__(self, link: Link, queue: str) -> None:
         self._link, self._prefix = link, prefix(queue)
 
-    async def join(self, workers: Sequence[FakeWorker]) -> None:
+    async def join(self, workers: Iterable[FakeWorker]) -> None:
         """Begin their sessions. Raises RefusedPresenceError, and QueueUnavailableError."""
         for worker in workers:
-            lease = int(worker.lease_seconds * 1000)
-            answer = await self._link.run(
-                "join", self._prefix, worker.session, lease, worker.presence(), worker.protocol
-            )
+            answer = await self._link.run("join", self._prefix, *_told(worker), worker.says.protocol)
             if answer[0] != b"OK":
-                raise RefusedPresenceError(f"{worker.worker}: {answer}")
+                raise RefusedPresenceError(f"{worker.says.worker}: {answer}")
 
-    async def renew(self, workers: Sequence[FakeWorker]) -> None:
+    async def renew(self, workers: Iterable[FakeWorker]) -> None:
         """A sign of life from each; what they say of themselves may have changed."""
         for worker in workers:
-            lease = int(worker.lease_seconds * 1000)
-            await self._link.run("renew", self._prefix, worker.session, lease, worker.presence())
+            await self._link.run("renew", self._prefix, *_told(worker))
 
-    async def leave(self, workers: Sequence[FakeWorker]) -> None:
+    async def leave(self, workers: Iterable[FakeWorker]) -> None:
         """End their sessions; their jobs go back."""
         for worker in workers:
             await self._link.run("leave", self._prefix, worker.session)
 
 
-def crowd_of(count: int, seed: int, version: str = "none") -> list[FakeWorker]:
-    """So many workers of mixed ages and leases, the same for the same seed."""
+def _told(worker: FakeWorker) -> tuple[str, int, bytes]:
+    return worker.session, int(worker.lease_seconds * 1000), encode_presence(worker.says)
+
+
+def crowd_of(
+    names: Iterable[str], seed: int, *, leases: Sequence[float] = LEASES, version: str = "v1"
+) -> list[FakeWorker]:
+    """Workers of these names, of mixed ages and leases, the same for the same seed."""
     draw = random.Random(seed)
-    plain = FakeWorker(worker="fake", version=version)
+    now = time.time()
     return [
-        replace(
-            plain, worker=f"fake-{number}", age_seconds=draw.uniform(0, 3600), lease_seconds=draw.choice((5, 30, 120))
+        FakeWorker(
+            says=presence(name, version=version, started_ms=round((now - draw.uniform(0, OLDEST)) * 1000)),
+            lease_seconds=draw.choice(leases),
         )
-        for number in range(count)
+        for name in names
     ]

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from e2e.load.app import QUEUE
 from e2e.scenarios.cluster import CONTROL_PLANE, NodeCommandError, address_of
-from e2e.scenarios.ground import ClusterGround
+from e2e.scenarios.failover import Failover
+from e2e.scenarios.ground import ClusterGround, answers
 from e2e.scenarios.servers import PASSWORD, service
-from redis.exceptions import RedisError
 
 from headrace.contract.keys import prefix
 from headrace_operator.core.observation import Unknown
@@ -71,20 +71,10 @@ class RedisGone:
     ground: ClusterGround
 
     async def begin(self) -> None:
-        await self._scale(0)
+        await self.ground.run_servers(0)
 
     async def heal(self) -> None:
-        await self._scale(1)
-
-    async def _scale(self, replicas: int) -> None:
-        kube = self.ground.stage.kube
-        await kube.do("scale", "deployment", "redis", f"--replicas={replicas}")
-        await until(lambda: self._are(replicas), seconds=60)
-
-    async def _are(self, replicas: int) -> bool:
-        status = (await self.ground.stage.kube.get("deployment", "redis"))["status"]
-        pods = await self.ground.stage.kube.objects("pods", "-l=app=redis")
-        return bool(status.get("readyReplicas", 0) == replicas == len(pods))
+        await self.ground.run_servers(1)
 
 
 @dataclass
@@ -97,13 +87,7 @@ class RedisKilled:
         await self.ground.stage.cluster.signal(await self.ground.server(), "KILL")
 
     async def heal(self) -> None:
-        await until(self._answers, seconds=60)
-
-    async def _answers(self) -> bool:
-        try:
-            return bool(await self.ground.redis.ping())
-        except (OSError, RedisError):
-            return False
+        await until(lambda: answers(self.ground.redis), seconds=60)
 
 
 @dataclass
@@ -227,6 +211,7 @@ FAULTS: Final = (
     Fault("redis-frozen", RedisFrozen, Unknown.TIMED_OUT, takes_jobs=False),
     Fault("redis-gone", RedisGone, Unknown.UNREACHABLE, takes_jobs=False),
     Fault("redis-killed", RedisKilled, takes_jobs=False, lasts=False),
+    Fault("redis-failover", Failover, Unknown.UNREACHABLE, takes_jobs=False),
     Fault("wrong-type", WrongType, Unknown.WRONG_DATA),
     Fault("api-down", ApiServerDown),
     Fault("api-frozen", ApiServerFrozen),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from e2e.scenarios.breaks import FAULTS, Fault
+from e2e.scenarios.failover import fail_back
 from e2e.scenarios.ground import ClusterGround, cluster_ground
 from e2e.scenarios.stage import Stage
 
@@ -60,6 +61,7 @@ async def _tried(ground: ClusterGround, fault: Fault, fleet: Fleet, outage: floa
         limit=RECOVERY_SECONDS * slack,
     )
     verdict = await trial.run(fleet)
+    await fail_back(ground)
     return Survived(
         fault=fault.name,
         fleet=fleet,

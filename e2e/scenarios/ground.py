@@ -8,17 +8,21 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from e2e.load.app import GATE, QUEUE
-from e2e.scenarios.servers import PASSWORD, USER
+from e2e.scenarios.servers import PASSWORD, USER, service
 from e2e.scenarios.stage import NAME, Stage, scaling
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from code_index.ledger import Summary
 from support.fleet_watch import FleetWatch
+from support.kube_client import until
 from support.kubectl import KubectlFailed
 
 Json = dict[str, Any]
 OPERATOR_CLIENTS: Final = ("headrace-operator", "headrace-signals")
 COOLDOWN: Final = 2
+REDIS: Final = "redis"
+"""The Service of the queue's server, and the server behind it unless a fault leaves another one there."""
 
 
 @dataclass
@@ -30,6 +34,8 @@ class ClusterGround:
     redis: Redis
     """The queue's server by its way for outsiders, which no fault closes."""
     gates: Redis
+    serving: str = REDIS
+    """The server behind the Service."""
     enqueued: int = 0
     cooldown: int = COOLDOWN
 
@@ -82,10 +88,36 @@ class ClusterGround:
             if client["name"] in OPERATOR_CLIENTS:
                 await self.redis.client_kill_filter(_id=client["id"])
 
-    async def server(self) -> Json:
-        """The queue's Redis pod."""
-        [pod] = await self.stage.kube.objects("pods", "-l=app=redis", "--field-selector=status.phase=Running")
+    async def server(self, name: str = REDIS) -> Json:
+        """The pod of a Redis server."""
+        [pod] = await self.stage.kube.objects("pods", f"-l=app={name}", "--field-selector=status.phase=Running")
         return pod
+
+    async def run_servers(self, count: int, name: str = REDIS) -> None:
+        """Let so many pods (0 or 1) be behind a server's name, and wait until it is so."""
+        kube = self.stage.kube
+
+        async def so() -> bool:
+            status = (await kube.get("deployment", name))["status"]
+            pods = await kube.objects("pods", f"-l=app={name}")
+            return bool(status.get("readyReplicas", 0) == count == len(pods))
+
+        await kube.do("scale", "deployment", name, f"--replicas={count}")
+        await until(so, seconds=60)
+
+    async def serve_from(self, name: str, url: str) -> None:
+        """Let the Service point to that server, and this machine's clients to its `url`."""
+        await self.stage.kube.apply(service(REDIS, server=name))
+        self.serving = name
+        await self.redis.aclose()
+        self.redis = outsider(url)
+        await self.stage.producer.close()
+        self.stage.producer.connect_to(url)
+
+    async def close(self) -> None:
+        """Close the clients."""
+        await self.redis.aclose()
+        await self.gates.aclose()
 
     async def leader(self) -> Json:
         """The operator's pod that holds the Lease, once another one stands by: a kubelet lets a crashed one wait."""
@@ -97,14 +129,25 @@ class ClusterGround:
 @asynccontextmanager
 async def cluster_ground(stage: Stage) -> AsyncIterator[ClusterGround]:
     """`stage` has two operators."""
-    redis = Redis.from_url(stage.redis.outside, socket_timeout=10, decode_responses=True)
     gates = Redis.from_url(stage.ledger.outside, socket_timeout=10)
     stage.book.turn()
-    try:
-        async with FleetWatch(stage.cluster.kubeconfig, stage.kube.namespace) as watch:
-            ground = ClusterGround(stage, watch, redis, gates)
+    async with FleetWatch(stage.cluster.kubeconfig, stage.kube.namespace) as watch:
+        ground = ClusterGround(stage, watch, outsider(stage.redis.outside), gates)
+        try:
             await ground.apply()
             yield ground
-    finally:
-        await redis.aclose()
-        await gates.aclose()
+        finally:
+            await ground.close()
+
+
+def outsider(url: str) -> Redis:
+    """A client on this machine."""
+    return Redis.from_url(url, socket_timeout=10, decode_responses=True)
+
+
+async def answers(redis: Redis) -> bool:
+    """Whether the server takes commands now."""
+    try:
+        return bool(await redis.ping())
+    except (OSError, RedisError):
+        return False

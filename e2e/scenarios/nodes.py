@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from e2e.load.generator import Lengths
+from e2e.load.generator import Lengths, Load
 from e2e.scenarios.cluster import CONTROL_PLANE
 from e2e.scenarios.rollouts import flowing
 from e2e.scenarios.stage import NAME, START_SECONDS, Stage, scaling
@@ -74,17 +74,7 @@ async def node_drains(stage: Stage, *, count: int, seed: int, longest: float = 2
                 await stage.kube.do("uncordon", node)
             await stage.has(WORKERS)
         await stage.finished(load, seconds=60 + 4 * longest)
-        judged = await stage.book.judge(load.acknowledged)
-        yield Emptied(
-            seconds=round(took, 1),
-            evicted=len(on_it),
-            running=running,
-            jobs=judged.jobs,
-            lost=judged.lost,
-            interrupted=judged.interrupted,
-            redelivered=judged.redelivered,
-            fewest_ready=stage.sight.fewest_ready or 0,
-        )
+        yield await _emptied(stage, load, seconds=took, evicted=len(on_it), running=running)
 
 
 async def evictions(stage: Stage, *, count: int, seed: int, longest: float = 20.0) -> AsyncIterator[Emptied]:
@@ -96,7 +86,7 @@ async def evictions(stage: Stage, *, count: int, seed: int, longest: float = 20.
         load = stage.load(source, Lengths(0.1, longest))
         stage.book.turn()
         async with flowing(load, PER_SECOND):
-            await until(lambda: _all_busy(stage), seconds=START_SECONDS)
+            await until(stage.all_busy, seconds=START_SECONDS)
             stage.sight.forget()
             running = len(await stage.book.running())
             began = time.monotonic()
@@ -105,18 +95,26 @@ async def evictions(stage: Stage, *, count: int, seed: int, longest: float = 20.
             await stage.has(WORKERS, seconds=START_SECONDS + longest)
             took = time.monotonic() - began
         await stage.finished(load, seconds=60 + 4 * longest)
-        judged = await stage.book.judge(load.acknowledged)
-        yield Emptied(
-            seconds=round(took, 1),
-            evicted=len(stage.sight.deletions),
-            running=running,
-            jobs=judged.jobs,
-            lost=judged.lost,
-            interrupted=judged.interrupted,
-            redelivered=judged.redelivered,
-            fewest_ready=stage.sight.fewest_ready or 0,
-            refused=sum(refusal.result() for refusal in refusals),
-        )
+        evicted, refused = len(stage.sight.deletions), sum(refusal.result() for refusal in refusals)
+        yield await _emptied(stage, load, seconds=took, evicted=evicted, running=running, refused=refused)
+
+
+async def _emptied(
+    stage: Stage, load: Load, *, seconds: float, evicted: int, running: int, refused: int = 0
+) -> Emptied:
+    """With what became of `load`, which has ended."""
+    judged = await stage.book.judge(load.acknowledged)
+    return Emptied(
+        seconds=round(seconds, 1),
+        evicted=evicted,
+        running=running,
+        jobs=judged.jobs,
+        lost=judged.lost,
+        interrupted=judged.interrupted,
+        redelivered=judged.redelivered,
+        fewest_ready=stage.sight.fewest_ready or 0,
+        refused=refused,
+    )
 
 
 async def _deploy(stage: Stage) -> None:
@@ -137,10 +135,6 @@ async def _spread(stage: Stage, nodes: int) -> None:
 
 async def _busy_on(stage: Stage, node: str) -> bool:
     return any(stage.sight.node(run.worker) == node for run in await stage.book.running())
-
-
-async def _all_busy(stage: Stage) -> bool:
-    return {run.worker for run in await stage.book.running()} >= set(stage.sight.ready)
 
 
 async def _evict(stage: Stage, pod: str) -> int:

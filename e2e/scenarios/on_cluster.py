@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from e2e.load.app import QUEUE, load_fleet
 from e2e.scenarios.book import Book
-from e2e.scenarios.cluster import CONTROL_PLANE, Cluster, address_of
-from e2e.scenarios.servers import OUTSIDE, PORT, redis_manifests
+from e2e.scenarios.cluster import Cluster
+from e2e.scenarios.servers import PORT, outside_url, redis_manifests
 from e2e.scenarios.stage import NAME, Reach, Stage
 from e2e.scenarios.watching import watching
 
@@ -109,13 +109,10 @@ async def _servers(cluster: Cluster, kube: KubeClient) -> tuple[Reach, Reach]:
     for name in names:
         await kube.apply(*redis_manifests(name, kube.namespace, cluster.images.redis))
     await kube.do("wait", "--for=condition=Available", "deployment", *names, "--timeout=90s")
-    [node, *_] = await kube.objects("nodes", f"-l={CONTROL_PLANE}")
-    reaches = []
-    for name in names:
-        port = (await kube.get("service", f"{name}{OUTSIDE}"))["spec"]["ports"][0]["nodePort"]
-        reaches.append(
-            Reach(f"redis://{name}.{kube.namespace}.svc.cluster.local:{PORT}/0", f"redis://{address_of(node)}:{port}/0")
-        )
+    reaches = [
+        Reach(f"redis://{name}.{kube.namespace}.svc.cluster.local:{PORT}/0", await outside_url(kube, name))
+        for name in names
+    ]
     await until(lambda: _answers(reaches), seconds=30)
     return reaches[0], reaches[1]
 

@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import cycle
 from typing import Final
@@ -90,7 +90,7 @@ async def broken(stage: Stage, *, count: int, seed: int, longest: float = 2.0) -
         load = stage.load(source, Lengths(0.1, longest))
         stage.book.turn()
         async with flowing(load):
-            await until(lambda: _busy(stage), seconds=START_SECONDS)
+            await until(stage.all_busy, seconds=START_SECONDS)
             stage.sight.forget()
             began = time.monotonic()
             await _deploy(stage, f"{mode}-{number}", LOAD_MODE=mode)
@@ -125,7 +125,7 @@ async def rollouts(stage: Stage, *, count: int, seed: int, longest: float = 20.0
         load = stage.load(source, Lengths(0.1, longest))
         stage.book.turn()
         async with flowing(load):
-            await until(lambda: _busy(stage), seconds=START_SECONDS)
+            await until(stage.all_busy, seconds=START_SECONDS)
             running = len(await stage.book.running())
             stage.sight.forget()
             await _deploy(stage, f"{seed}-{number}")
@@ -148,14 +148,14 @@ async def rollouts(stage: Stage, *, count: int, seed: int, longest: float = 20.0
 @asynccontextmanager
 async def flowing(load: Load, per_second: float = PER_SECOND) -> AsyncIterator[None]:
     """Jobs flow within the block."""
-    flow = asyncio.create_task(load.flow(per_second))
+    end = asyncio.Event()
+    flow = asyncio.create_task(load.flow(per_second, end))
     try:
         yield
         assert not flow.done(), "the load has ended by itself"
     finally:
-        flow.cancel()
-        with suppress(asyncio.CancelledError):
-            await flow
+        end.set()
+        await flow
 
 
 async def _deploy(stage: Stage, release: str, **worker: str) -> None:
@@ -164,11 +164,6 @@ async def _deploy(stage: Stage, release: str, **worker: str) -> None:
         scaling=scaling(minReplicas=MOST, maxReplicas=MOST),
         rollout={"maxSurge": SURGE},
     )
-
-
-async def _busy(stage: Stage) -> bool:
-    """Every worker runs something."""
-    return {run.worker for run in await stage.book.running()} >= set(stage.sight.ready)
 
 
 async def _begun(stage: Stage) -> None:

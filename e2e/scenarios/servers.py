@@ -1,10 +1,15 @@
-"""The Redis pods of a stage, as manifests: beside the control plane, so that no drained node takes them along."""
+"""The Redis pods of a stage: beside the control plane, so that no drained node takes them along.
+
+Owns their manifests and the address by which this machine reaches them.
+"""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from e2e.scenarios.cluster import CONTROL_PLANE
+from e2e.scenarios.cluster import CONTROL_PLANE, address_of
+
+from support.kube_client import KubeClient
 
 Json = dict[str, Any]
 PORT: Final = 6379
@@ -17,17 +22,29 @@ OUTSIDE: Final = "-outside"
 
 def redis_manifests(name: str, namespace: str, image: str) -> list[Json]:
     """A server that keeps its data through the deletion of its pod, one Service for pods and one for this machine."""
-    return [_deployment(name, namespace, image), service(name), _outside(name)]
+    return [*server_manifests(name, namespace, image), service(name)]
 
 
-def service(name: str) -> Json:
-    """By which pods reach it, under its name."""
+def server_manifests(name: str, namespace: str, image: str) -> list[Json]:
+    """The server, which only this machine can reach by a Service."""
+    return [_deployment(name, namespace, image), _outside(name)]
+
+
+def service(name: str, *, server: str = "") -> Json:
+    """By which pods reach the server of that name, or else another one under its name."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": name},
-        "spec": {"selector": {"app": name}, "ports": [{"port": PORT}]},
+        "spec": {"selector": {"app": server or name}, "ports": [{"port": PORT}]},
     }
+
+
+async def outside_url(kube: KubeClient, name: str) -> str:
+    """By which this machine reaches the server of that name."""
+    [node, *_] = await kube.objects("nodes", f"-l={CONTROL_PLANE}")
+    port = (await kube.get("service", f"{name}{OUTSIDE}"))["spec"]["ports"][0]["nodePort"]
+    return f"redis://{address_of(node)}:{port}/0"
 
 
 def _outside(name: str) -> Json:

@@ -124,6 +124,10 @@ class Stage:
         self.sight.forget()
         self.book.turn()
 
+    async def all_busy(self) -> bool:
+        """Whether every ready worker runs something."""
+        return {run.worker for run in await self.book.running()} >= set(self.sight.ready)
+
     async def finished(self, load: Load, *, seconds: float) -> None:
         """Wait until every job of `load` has ended well."""
         await until(lambda: self.book.done(load.acknowledged), seconds=seconds, every=0.25)

@@ -73,7 +73,7 @@ async def _upgraded(stage: Stage, old: Path, source: random.Random) -> Upgraded:
     await _install(stage, old / "charts" / "headrace", BEFORE_IMAGE, stage.image)
     fleet: Json = {"scaling": scaling(minReplicas=WORKERS, maxReplicas=WORKERS + 1, backlogPerReplica=100)}
     fleet["worker"] = {key: value for key, value in stage.worker(concurrency=CONCURRENCY).items() if key != "image"}
-    await stage.apply(**fleet)
+    await stage.begin_anew(**fleet)
     await stage.only(1, WORKERS, seconds=START_SECONDS)
     load = stage.load(source, Lengths(0.1, 20))
     stage.book.turn()

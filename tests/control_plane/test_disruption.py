@@ -8,14 +8,18 @@ from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+from e2e.load.presence import Crowd, FakeWorker
+
 from headrace.contract.protocol import PROTOCOL
-from headrace.contract.replies import Presence, encode_presence
+from headrace.wire.link import Link
+from headrace.wire.target import parse_target
 from headrace_operator.api.names import PROTECTED_ANNOTATION
 from headrace_operator.runtimes.kubernetes.marks import MARKS
 from headrace_operator.runtimes.kubernetes.pods import is_deleted
 from support.kube_client import KubeClient, until
 from support.kubectl import KubectlFailed
 from support.live_fleet import QUEUE, LiveFleet, StartFleet, scaling
+from support.presences import presence
 
 WORKERS = 3
 NO_LONGER = "not found"
@@ -208,8 +212,10 @@ async def test_a_newer_worker_is_named_and_nobody_is_taken_away(start_fleet: Sta
 
         await until(three)
         newer = PROTOCOL + 1
-        presence = encode_presence(Presence("from-the-future", "v9", 1, 0, False, newer, 1))
-        await fleet.admin.control._handle.run("join", "s", 600_000, presence, newer)
+        stranger = presence("from-the-future", version="v9", slots=1, protocol=newer)
+        link = Link(parse_target(fleet.redis.url))
+        await Crowd(link, QUEUE).join([FakeWorker(stranger, lease_seconds=600)])
+        await link.close()
 
         async def told() -> bool:
             return (await fleet.kube.condition(QUEUE, "RedisAvailable")).get("reason") == "ProtocolMismatch"

@@ -11,7 +11,7 @@ from typing import Any
 import redis
 
 from code_index.ledger import entries
-from support.crash_loop import report_crash_loop
+from support.crash_loop import report_crash_loop, report_exit
 from support.kube_client import until
 from support.live_fleet import QUEUE, LiveFleet, StartFleet, scaling
 
@@ -181,19 +181,40 @@ async def test_a_version_that_kills_its_workers_is_rolled_back_and_costs_no_job(
         assert stats.crashed > 0
 
 
+async def canary(fleet: LiveFleet, load: Load) -> str:
+    """Replace the version by one that can't start; the name of its pod."""
+    await fleet.kube.apply(fleet.manifest(scaling=KEPT, rollout=ROLLOUT, worker=fleet.worker(BROKEN="start")))
+
+    async def created() -> bool:
+        return len(await fleet.kube.deployed(QUEUE)) == 2 and len(fleet.kubelet.pods) == MOST + 1
+
+    await until(created)
+    [pod] = [one for one in await fleet.kube.objects("pods") if load.old not in one["metadata"]["name"]]
+    return str(pod["metadata"]["name"])
+
+
+async def test_a_worker_that_is_killed_is_forgiven_once(start_fleet: StartFleet) -> None:
+    async with under_load(start_fleet) as (fleet, load):
+        pod = await canary(fleet, load)
+        await report_exit(fleet.kube, pod, 137, run=1)
+
+        async def noted() -> bool:
+            rollout = (await fleet.kube.status(QUEUE))["rollout"]
+            return len(rollout.get("exits", ())) == 1 and rollout["phase"] == "Canary"
+
+        await until(noted)
+        await report_exit(fleet.kube, pod, 137, run=2)
+        rollout = await rolled_back(fleet, load.old)
+        assert (rollout["reason"], rollout["message"]) == ("Crashing", "its workers crash: exit code 137")
+        await all_done_by_old(fleet, load)
+
+
 async def test_a_version_that_crashes_on_start_is_rolled_back(start_fleet: StartFleet) -> None:
     async with under_load(start_fleet) as (fleet, load):
-        await fleet.kube.apply(fleet.manifest(scaling=KEPT, rollout=ROLLOUT, worker=fleet.worker(BROKEN="start")))
-
-        async def created() -> bool:
-            return len(await fleet.kube.deployed(QUEUE)) == 2 and len(fleet.kubelet.pods) == MOST + 1
-
-        await until(created)
-        [pod] = [one for one in await fleet.kube.objects("pods") if load.old not in one["metadata"]["name"]]
-        await report_crash_loop(fleet.kube, pod["metadata"]["name"])
+        await report_crash_loop(fleet.kube, await canary(fleet, load))
         rollout = await rolled_back(fleet, load.old)
         assert rollout["reason"] == "Crashing"
-        assert "CrashLoopBackOff: exit code 2" in rollout["message"]
+        assert rollout["message"] == "its workers crash: exit code 2"
         # Another one, which is sound, gets its trial.
         await fleet.kube.apply(fleet.manifest(scaling=KEPT, rollout=ROLLOUT, worker=fleet.worker(RELEASE="3")))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,16 +27,20 @@ async def _mixed(seeder: Seeder) -> list[str]:
     return ids
 
 
-async def test_pages_follow_the_cursor_to_the_end(seeder: Seeder, admin: QueueAdmin) -> None:
-    ids = await _mixed(seeder)
+async def _paged(admin: QueueAdmin, **options: Any) -> list[str]:
+    """The ids of all letters, page by page; `options`: see `page`."""
     seen, cursor = [], None
     while True:
-        page = await admin.dead_letters.page(limit=6, cursor=cursor)
+        page = await admin.dead_letters.page(cursor=cursor, **options)
         seen += [letter.id for letter in page.letters]
         cursor = page.cursor
         if cursor is None:
-            break
-    assert seen == ids
+            return seen
+
+
+async def test_pages_follow_the_cursor_to_the_end(seeder: Seeder, admin: QueueAdmin) -> None:
+    ids = await _mixed(seeder)
+    assert await _paged(admin, limit=6) == ids
 
 
 async def test_newest_first_is_the_reverse(seeder: Seeder, admin: QueueAdmin) -> None:
@@ -53,16 +59,7 @@ async def test_filters_merge_facets_in_order_of_death(
     await _mixed(seeder)
     everything = (await admin.dead_letters.page(newest_first=newest_first)).letters
     expected = [e.id for e in everything if task in (None, e.task) and reason in (None, e.reason)]
-    seen, cursor = [], None
-    while True:
-        page = await admin.dead_letters.page(
-            task=task, reason=reason, limit=3, cursor=cursor, newest_first=newest_first
-        )
-        seen += [letter.id for letter in page.letters]
-        cursor = page.cursor
-        if cursor is None:
-            break
-    assert seen == expected
+    assert await _paged(admin, task=task, reason=reason, limit=3, newest_first=newest_first) == expected
 
 
 async def test_deaths_and_deletions_between_pages_shift_nothing(seeder: Seeder, admin: QueueAdmin) -> None:

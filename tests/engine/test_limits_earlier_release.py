@@ -9,14 +9,17 @@ from typing import Any
 
 import pytest
 
+from headrace.contract.replies import encode_presence
 from headrace.errors import ProtocolError
 from headrace.wire.link import Link
 from support.earlier_release import HistoryMissing, unpack
 from support.leave_out import leave_out
 from support.limited import check_keys, limited
-from support.queue_driver import LEASE_MS, QueueDriver, presence
+from support.presences import presence
+from support.queue_driver import LEASE_MS, QueueDriver
 
 INCLUDE = re.compile(r"^--@include (.+)$", re.MULTILINE)
+OLD = encode_presence(presence("w", protocol=1))
 Earlier = Callable[..., Any]
 
 
@@ -54,7 +57,7 @@ def earlier(scripts: Callable[[str], str], link: Link) -> Earlier:
 
 async def test_a_worker_of_0_1_0_keeps_jobs_with_keys_out_until_it_has_left(link: Link, earlier: Earlier) -> None:
     queue = QueueDriver(link)
-    assert (await earlier("join", "old", LEASE_MS, presence(protocol=1), 1))[0] == b"OK"
+    assert (await earlier("join", "old", LEASE_MS, OLD, 1))[0] == b"OK"
     with pytest.raises(ProtocolError, match="a worker of this queue speaks protocol 1"):
         await queue.enqueue(specials=[limited("a", "k")])
     await earlier("leave", "old")
@@ -65,7 +68,7 @@ async def test_a_worker_of_0_1_0_keeps_jobs_with_keys_out_until_it_has_left(link
 async def test_a_worker_of_0_1_0_can_t_join_a_queue_with_keys(link: Link, earlier: Earlier) -> None:
     queue = QueueDriver(link)
     await queue.enqueue(specials=[limited("a", "k")])
-    assert await earlier("join", "old", LEASE_MS, presence(protocol=1), 1) == [b"UPGRADE", 2]
+    assert await earlier("join", "old", LEASE_MS, OLD, 1) == [b"UPGRADE", 2]
     told = await earlier("exchange", "old", "0", 1, 9, "", "v1", 0, 0, "")
     assert told[0] == b"LOST"
     assert await queue.states() == {"a": {"ready:default"}}

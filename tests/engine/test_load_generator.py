@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+import msgspec
 import pytest
 from e2e.load.app import QUEUE, load_fleet
 from e2e.load.generator import Lengths, Load
@@ -13,6 +14,7 @@ from e2e.load.presence import Crowd, FakeWorker, RefusedPresenceError, crowd_of
 from headrace.admin.queue_admin import QueueAdmin
 from headrace.contract.protocol import PROTOCOL
 from headrace.wire.link import Link
+from support.presences import presence
 
 
 async def test_the_same_seed_makes_the_same_load(redis_url: str, link: Link) -> None:
@@ -28,17 +30,19 @@ async def test_the_same_seed_makes_the_same_load(redis_url: str, link: Link) -> 
         assert len(set(first.acknowledged)) == 31
 
 
-async def test_a_crowd_looks_like_workers_until_its_leases_end(link: Link) -> None:
+async def test_a_crowd_looks_like_workers_until_it_leaves(link: Link) -> None:
     crowd, admin = Crowd(link, "q"), QueueAdmin(link, "q")
-    workers = crowd_of(40, seed=3, version="v7")
+    names = [f"fake-{number}" for number in range(40)]
+    workers = crowd_of(names, seed=3, version="v7")
     await crowd.join(workers)
     seen = await admin.workers()
-    assert {one.worker for one in seen} == {f"fake-{number}" for number in range(40)}
+    assert {one.worker for one in seen} == set(names)
     assert {one.version for one in seen} == {"v7"}
     assert len({one.started_ms for one in seen}) > 1
-    await crowd.renew([replace(workers[0], running=3, draining=True)])
-    [busy] = [one for one in await admin.workers() if one.draining]
-    assert (busy.worker, busy.running) == (workers[0].worker, 3)
+    busy = replace(workers[0], says=msgspec.structs.replace(workers[0].says, running=3, draining=True))
+    await crowd.renew([busy])
+    [draining] = [one for one in await admin.workers() if one.draining]
+    assert (draining.worker, draining.running) == (names[0], 3)
     await crowd.leave(workers)
     assert await admin.workers() == ()
 
@@ -46,4 +50,4 @@ async def test_a_crowd_looks_like_workers_until_its_leases_end(link: Link) -> No
 async def test_a_queue_may_refuse_a_worker_of_another_protocol(link: Link) -> None:
     await link.request("HSET", "hr:{q}:meta", "min_proto", PROTOCOL + 1)
     with pytest.raises(RefusedPresenceError, match="UPGRADE"):
-        await Crowd(link, "q").join([FakeWorker(worker="old")])
+        await Crowd(link, "q").join([FakeWorker(presence("old"))])

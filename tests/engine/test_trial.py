@@ -13,21 +13,21 @@ from support.queue_driver import LEASE_MS, Exchanged, QueueDriver
 NEW, OLD = "new", "old"
 
 
-def failed(kind: str, job_id: str, claim: str, delay_ms: int = 0) -> tuple[object, ...]:
+def failed(kind: str, job_id: str, claim: str, delay_ms: int = 0, reason: str = "E") -> tuple[object, ...]:
     """What a worker says of a job that it failed for the first time."""
     if kind == "retry":
-        return (kind, job_id, claim, 1, delay_ms)
-    return (kind, job_id, claim, "t", "E", "record", "print", "traceback", 1)
+        return (kind, job_id, claim, 1, delay_ms, reason)
+    return (kind, job_id, claim, "t", reason, "record", "print", "traceback", 1)
 
 
 async def on_trial(queue: QueueDriver, *versions: str) -> None:
     await queue.run("trial", TRIAL_MS if versions else 0, *versions)
 
 
-async def run(queue: QueueDriver, sid: str, version: str, kind: str, delay_ms: int = 0) -> Exchanged:
+async def run(queue: QueueDriver, sid: str, version: str, kind: str, delay_ms: int = 0, reason: str = "E") -> Exchanged:
     """Claim one job and fail it."""
     got = await queue.exchange(sid, 1, version=version)
-    await queue.exchange(sid, others=[failed(kind, got.ids[0], got.claim, delay_ms)], version=version)
+    await queue.exchange(sid, others=[failed(kind, got.ids[0], got.claim, delay_ms, reason)], version=version)
     return got
 
 
@@ -107,6 +107,60 @@ async def test_what_fails_again_waits_longer_and_is_no_new_evidence(queue: Queue
         await queue.advance(pause)
     counts = (await queue.stats()).versions[NEW]
     assert (counts.failed, counts.returned) == (1, 4)
+
+
+@pytest.mark.parametrize("kind", ["retry", "bury"])
+async def test_failures_are_counted_by_reason_once_a_job(queue: QueueDriver, kind: str) -> None:
+    await on_trial(queue, NEW)
+    await queue.join("s", version=NEW)
+    for number, reason in enumerate(("ValueError", "KeyError", "ValueError")):
+        await queue.enqueue([f"j{number}"])
+        await run(queue, "s", NEW, kind, reason=reason)
+    await queue.advance(1_000)
+    await run(queue, "s", NEW, kind, reason="ValueError")
+    assert (await queue.stats()).failures == {NEW: {"ValueError": 2, "KeyError": 1}}
+
+
+async def test_only_what_versions_on_trial_fail_is_counted_by_reason(queue: QueueDriver) -> None:
+    await on_trial(queue, NEW)
+    await queue.enqueue(["a"])
+    await queue.join("s", version=OLD)
+    await run(queue, "s", OLD, "bury")
+    assert (await queue.stats()).failures == {}
+
+
+async def test_reasons_are_few_and_never_what_somebody_wrote(queue: QueueDriver) -> None:
+    await on_trial(queue, NEW)
+    await queue.join("s", version=NEW)
+    written = ("no account of ada@example.org", "", "x" * 65, "a:b", "7up")
+    for number, reason in enumerate((*written, *(f"Error{n}" for n in range(8)), "Error7", "Error0")):
+        await queue.enqueue([f"j{number}"])
+        await run(queue, "s", NEW, "bury", reason=reason)
+    others = len(written) + 3 + 1
+    assert (await queue.stats()).failures == {
+        NEW: {"Error0": 2, "other": others} | {f"Error{n}": 1 for n in (1, 2, 3, 4)}
+    }
+
+
+async def test_a_worker_that_names_no_reason_counts_too(queue: QueueDriver) -> None:
+    await on_trial(queue, NEW)
+    await queue.enqueue(["a"])
+    await queue.join("s", version=NEW)
+    got = await queue.exchange("s", 1, version=NEW)
+    await queue.exchange("s", others=[("retry", "a", got.claim, 1, 0)], version=NEW)
+    assert (await queue.stats()).failures == {NEW: {"other": 1}}
+
+
+async def test_reasons_are_forgotten_with_the_version_that_they_are_about(queue: QueueDriver) -> None:
+    await on_trial(queue, NEW, "next")
+    for version in (NEW, "next"):
+        await queue.enqueue([f"j{version}"])
+        await queue.join(f"s{version}", version=version)
+        await run(queue, f"s{version}", version, "bury")
+    await on_trial(queue, NEW, "next")
+    assert set((await queue.stats()).failures) == {NEW, "next"}
+    await on_trial(queue, "next")
+    assert (await queue.stats()).failures == {"next": {"E": 1}}
 
 
 async def test_the_old_version_charges_what_it_gets_back(queue: QueueDriver) -> None:
@@ -202,9 +256,10 @@ async def test_the_end_of_a_trial_leaves_nothing_behind(queue: QueueDriver, link
     await queue.enqueue(["a"])
     await queue.join("s", version=NEW)
     await run(queue, "s", NEW, "bury")
-    assert 0 < await link.request("PTTL", queue.key("tried")) <= TRIAL_MS, "also if nobody ends it"
+    for name in ("tried", "failures"):
+        assert 0 < await link.request("PTTL", queue.key(name)) <= TRIAL_MS, "also if nobody ends it"
     await on_trial(queue)
-    assert await link.request("EXISTS", queue.key("tried")) == 0
+    assert await link.request("EXISTS", queue.key("tried"), queue.key("failures")) == 0
     assert not {"trial", "trial_until"} & set((await queue.look()).hashes["meta"])
 
 

@@ -9,9 +9,9 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from support.apps import failing, kinds, slow
+from support.exposition import families, samples, value
 from support.lab import Lab
 from support.polling import eventually
 from support.server_process import free_ports
@@ -68,17 +68,16 @@ async def test_metrics_have_their_names_and_count(lab: Lab) -> None:
     await eventually(lab.dead)
     reply = await worker.http("/metrics")
     assert reply.status == 200
-    families = {family.name: family for family in text_string_to_metric_families(reply.text)}
-    assert set(families) >= NAMES
-    samples = {(s.name, *s.labels.values()): s.value for family in families.values() for s in family.samples}
-    assert samples["worker_jobs_processed_total", "echo", "success"] == 1
-    assert samples["worker_jobs_processed_total", "fail_until", "error"] == 2
-    assert samples["retry_count_total", "jobs", "fail_until"] == 1
-    assert samples["tasks_failed_total", "jobs", "fail_until"] == 2
-    assert samples["worker_job_duration_seconds_count", "jobs", "echo"] == 1
-    assert samples["tasks_scheduled_total",] == 3
-    assert samples["dead_letters", "jobs"] == 1
-    assert samples["queue_scheduled", "jobs"] == 1
+    assert {family.name for family in families(reply.kind, reply.text)} >= NAMES
+    found = samples(reply.kind, reply.text)
+    assert value(found, "worker_jobs_processed_total", job_type="echo", status="success") == 1
+    assert value(found, "worker_jobs_processed_total", job_type="fail_until", status="error") == 2
+    assert value(found, "retry_count_total", queue="jobs", task="fail_until") == 1
+    assert value(found, "tasks_failed_total", queue="jobs", task="fail_until") == 2
+    assert value(found, "worker_job_duration_seconds_count", queue="jobs", task="echo") == 1
+    assert value(found, "tasks_scheduled_total") == 3
+    assert value(found, "dead_letters", queue="jobs") == 1
+    assert value(found, "queue_scheduled", queue="jobs") == 1
     assert job.id not in reply.text
     openmetrics = await worker.http("/metrics", Accept="application/openmetrics-text; version=1.0.0")
     assert openmetrics.kind.startswith("application/openmetrics-text")

@@ -20,6 +20,7 @@ async def test_a_worker_on_trial_makes_no_dead_letters_and_calls_no_hook_for_the
     await eventually(lambda: worker.lines("job failed on trial, given back"))
     await eventually(lambda: returned(lab))
     assert await lab.dead() == {}
+    assert list((await lab.stats("jobs")).failures["new"]) == ["ValueError"]
     assert worker.lines("job is a dead letter") == []
     await control.put_on_trial([])
     await eventually(lab.dead)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from headrace.contract.replies import Presence, encode_presence
 from headrace_operator.api.names import QueueKey
 from headrace_operator.core.conditions import ConditionReason, ConditionType
 from headrace_operator.core.observation import Unknown
@@ -15,10 +14,25 @@ from support.seeding import Seeder
 LEASE_MS = 600_000
 
 
-async def tell(seeder: Seeder, worker: str, busy_ms: int | None, protocol: int = 1) -> None:
+async def tell(seeder: Seeder, worker: str, busy_ms: int) -> None:
     """A worker's sign of life."""
-    presence = encode_presence(Presence(worker, "v1", 10, 1, False, protocol, 1, busy_ms))
-    await seeder.run("join", seeder.sid, LEASE_MS, presence, protocol)
+    await seeder.join(worker=worker, lease_ms=LEASE_MS, running=1, busy_ms=busy_ms)
+
+
+async def busy_worker(rig: Rig, key: QueueKey, busy_ms: int) -> tuple[str, Seeder]:
+    """One of two workers, protected for the job `a` that it has held for so long; with its session."""
+    name, _ = await workers(rig, key)
+    seeder = rig.seeder()
+    await seeder.enqueue("a")
+    await tell(seeder, name, busy_ms)
+    await seeder.exchange(1)
+    await protected(rig, key, name)
+    return name, seeder
+
+
+async def end(seeder: Seeder) -> None:
+    """The job `a` leaves its worker."""
+    await seeder.exchange(0, ["release", "a", seeder.claim, "1", 60_000])
 
 
 async def protected(rig: Rig, key: QueueKey, *names: str) -> None:
@@ -44,19 +58,14 @@ async def test_a_long_job_protects_its_worker_until_it_ends(rig: Rig) -> None:
             assert len(await seeder.exchange(1)) == 1
         await protected(rig, key, long)
         await tell(second, short, 31_000)
-        await first.exchange(0, ["release", "a", first.claim, "1", 60_000])
+        await end(first)
         await protected(rig, key, short)
 
 
 async def test_the_time_that_protects_is_the_spec_s(rig: Rig) -> None:
     key = rig.apply(replicas=2, disruption={"protectAfterSeconds": 2})
     async with rig.running():
-        name, _ = await workers(rig, key)
-        seeder = rig.seeder()
-        await seeder.enqueue("a")
-        await tell(seeder, name, 2000)
-        await seeder.exchange(1)
-        await protected(rig, key, name)
+        await busy_worker(rig, key, 2000)
         rig.apply(replicas=2)
         await protected(rig, key)
 
@@ -64,12 +73,7 @@ async def test_the_time_that_protects_is_the_spec_s(rig: Rig) -> None:
 async def test_an_unknown_queue_leaves_the_marks_as_they_are(rig: Rig) -> None:
     key = rig.apply(replicas=2)
     async with rig.running():
-        name, _ = await workers(rig, key)
-        seeder = rig.seeder()
-        await seeder.enqueue("a")
-        await tell(seeder, name, 40_000)
-        await seeder.exchange(1)
-        await protected(rig, key, name)
+        name, _ = await busy_worker(rig, key, 40_000)
         await rig.link.request("SET", "hr:{q}:jobs-are-here", "1")
         await rig.link.request("DEL", "hr:{q}:sess")
         await rig.link.request("SET", "hr:{q}:sess", "no zset")
@@ -120,11 +124,6 @@ async def test_a_limit_that_cannot_be_set_keeps_no_mark_from_a_worker(
     monkeypatch.setattr(rig.runtime, "limit_disruption", refuse)
     key = rig.apply(replicas=2)
     async with rig.running():
-        name, _ = await workers(rig, key)
-        seeder = rig.seeder()
-        await seeder.enqueue("a")
-        await tell(seeder, name, 31_000)
-        await seeder.exchange(1)
-        await protected(rig, key, name)
-        await seeder.exchange(0, ["release", "a", seeder.claim, "1", 60_000])
+        _, seeder = await busy_worker(rig, key, 31_000)
+        await end(seeder)
         await protected(rig, key)

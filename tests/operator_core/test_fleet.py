@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from headrace.contract.replies import Presence, encode_presence
 from headrace_operator.core.conditions import ConditionReason, ConditionType
 from headrace_operator.seams.errors import ObjectChangedError
 from headrace_operator.seams.runtime import WorkerPhase
 from support.fleet_rig import Rig, until
 
+LEASE_MS = 600_000
+
 
 async def join(rig: Rig, sid: str, worker: str, *, version: str = "v1", started_ms: int = 1) -> None:
     """A session of that worker."""
-    presence = encode_presence(Presence(worker, version, 10, 0, False, 1, started_ms))
-    await rig.seeder(sid=sid).run("join", sid, 600_000, presence, 1)
+    await rig.seeder(sid=sid).join(worker=worker, lease_ms=LEASE_MS, version=version, started_ms=started_ms)
 
 
 async def leased(rig: Rig) -> int:

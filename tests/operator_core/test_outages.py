@@ -9,6 +9,7 @@ import pytest
 
 from headrace.wire.link import Link
 from headrace.wire.target import parse_target
+from headrace_operator.api.names import QueueKey
 from headrace_operator.core.conditions import ConditionReason, ConditionType
 from headrace_operator.core.observation import Unknown
 from support.fleet_rig import FAST, Rig, until
@@ -16,6 +17,16 @@ from support.replication import follow, hand_over
 from support.servers import RedisServer
 
 AVAILABLE = ConditionType.REDIS_AVAILABLE
+
+
+async def said_until_it_serves_again(rig: Rig, key: QueueKey, old: RedisServer, new: RedisServer) -> None:
+    """The role goes from `old` to `new`, and back; the condition says so both times."""
+    await rig.reason(key, AVAILABLE, ConditionReason.REACHABLE)
+    await follow(new, old)
+    await hand_over(old, new)
+    await rig.reason(key, AVAILABLE, Unknown.NOT_SERVING)
+    await hand_over(new, old)
+    await rig.reason(key, AVAILABLE, ConditionReason.REACHABLE)
 
 
 async def test_a_server_that_hung_is_read_again_at_once() -> None:
@@ -60,12 +71,7 @@ async def test_what_a_replica_says_is_not_believed() -> None:
         rig = Rig(old.url)
         key = rig.apply()
         async with rig.running():
-            await rig.reason(key, AVAILABLE, ConditionReason.REACHABLE)
-            await follow(new, old)
-            await hand_over(old, new)
-            await rig.reason(key, AVAILABLE, Unknown.NOT_SERVING)
-            await hand_over(new, old)
-            await rig.reason(key, AVAILABLE, ConditionReason.REACHABLE)
+            await said_until_it_serves_again(rig, key, old, new)
 
 
 async def test_a_queue_that_cannot_be_claimed_is_said_to_be_unavailable() -> None:
@@ -77,9 +83,4 @@ async def test_a_queue_that_cannot_be_claimed_is_said_to_be_unavailable() -> Non
         rig = Rig(old.url.replace("://", "://modest:secret@"), replace(FAST, claim_again=0.0, rest=0.2))
         key = rig.apply()
         async with rig.running():
-            await rig.reason(key, AVAILABLE, ConditionReason.REACHABLE)
-            await follow(new, old)
-            await hand_over(old, new)
-            await rig.reason(key, AVAILABLE, Unknown.NOT_SERVING)
-            await hand_over(new, old)
-            await rig.reason(key, AVAILABLE, ConditionReason.REACHABLE)
+            await said_until_it_serves_again(rig, key, old, new)

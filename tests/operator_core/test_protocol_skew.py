@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from headrace.contract.protocol import PROTOCOL
-from headrace.contract.replies import Presence, encode_presence
 from headrace_operator.core.conditions import ConditionReason, ConditionType
 from headrace_operator.core.decision import Reason
 from headrace_operator.core.observation import Unknown
@@ -13,11 +12,11 @@ from support.fleet_rig import Rig
 from support.seeding import Seeder
 
 NEXT = PROTOCOL + 1
+LEASE_MS = 600_000
 
 
 async def join(seeder: Seeder, worker: str, protocol: int) -> None:
-    presence = encode_presence(Presence(worker, "v1", 10, 0, False, protocol, 1, 0))
-    await seeder.run("join", seeder.sid, 600_000, presence, protocol)
+    await seeder.join(worker=worker, lease_ms=LEASE_MS, protocol=protocol)
 
 
 async def test_a_newer_worker_freezes_the_fleet_until_the_operator_is_upgraded(

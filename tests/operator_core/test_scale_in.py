@@ -30,9 +30,14 @@ class Crew:
         return workers
 
     async def take(self, worker: str, *jobs: str) -> None:
-        """Enqueue these and claim them."""
+        """Enqueue these, claim them, and wait until the operator has read of them: until then it takes another for
+        the better choice, and stays with that."""
         await self.sessions[worker].enqueue(*jobs)
         assert sorted(await self.sessions[worker].exchange(len(jobs))) == sorted(jobs)
+        held = (await self._rig.admin(self._queue).stats()).leased
+        await self._rig.says(
+            self._key, f"{held} are leased", lambda now: now.queue is not None and now.queue.leased == held
+        )
 
     async def finish(self, worker: str, *jobs: str) -> None:
         """All that `take` claimed last."""

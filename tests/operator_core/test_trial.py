@@ -10,6 +10,7 @@ from headrace.contract.envelope import decode
 from headrace_operator.api.names import QueueKey
 from headrace_operator.core.conditions import ConditionReason, ConditionType
 from headrace_operator.core.trial import Stage
+from headrace_operator.seams.runtime import Exit
 from support.trial_rig import NO_PATIENCE, Trial
 
 
@@ -57,6 +58,9 @@ async def test_a_version_that_fails_its_jobs_is_rolled_back_and_no_job_pays_for_
         await trial.work("two", 1, "bury")
         rollout = await trial.rolled_back()
         assert (rollout.failed_version, rollout.candidate, rollout.reason) == (new, None, "JobsFailed")
+        said = trial.rig.condition(trial.key, ConditionType.PROGRESSING)
+        assert said is not None
+        assert "1 of 1 run failed (ValueError 1), more than 10 % of 5" in said.message
         await trial.has(one=3)
         assert await trial.marked() == (new,), "its worker may still fail something"
         await trial.queue.leave(f"s-{new}")
@@ -104,21 +108,51 @@ async def test_what_the_old_version_fails_as_often_is_not_held_against_the_new_o
         await trial.has(two=3)
 
 
-async def test_a_version_that_crashes_on_start_is_rolled_back_at_once(trial: Trial) -> None:
+async def starting(trial: Trial) -> str:
+    """The canary's worker is yet to get ready, beside two old ones; its version."""
     trial.rig.runtime.instant = False
     trial.apply("one", replicas=2)
+    await trial.has(one=2)
+    trial.rig.runtime.start(trial.key)
+    await trial.rig.reason(trial.key, ConditionType.PROGRESSING, ConditionReason.UP_TO_DATE)
+    trial.apply("two", replicas=2)
+    await trial.has(one=2, two=1)
+    return await trial.hash_of("two")
+
+
+async def test_a_version_that_is_configured_wrongly_is_rolled_back_at_once(trial: Trial) -> None:
     async with trial.rig.running():
-        await trial.has(one=2)
-        trial.rig.runtime.start(trial.key)
-        await trial.rig.reason(trial.key, ConditionType.PROGRESSING, ConditionReason.UP_TO_DATE)
-        trial.apply("two", replicas=2)
-        await trial.has(one=2, two=1)
-        trial.rig.runtime.fail(trial.key, await trial.hash_of("two"), "exit code 2", crashing=True)
+        new = await starting(trial)
+        trial.rig.runtime.fail(trial.key, new, "exit code 2", Exit("w-1/1", "exit code 2", final=True))
         rollout = await trial.rolled_back()
         assert "exit code 2" in rollout.message
         assert (await trial.counts())["one"] == 2
         trial.rig.runtime.end(trial.key)
         await trial.has(one=2)
+
+
+async def test_one_exit_condemns_no_version(trial: Trial) -> None:
+    async with trial.rig.running():
+        new = await starting(trial)
+        trial.rig.runtime.fail(trial.key, new, "exit code 137", Exit("w-1/1", "exit code 137 (OOMKilled)"))
+        await trial.rig.says(trial.key, "it is noted", lambda now: bool(now.rollout and now.rollout.exits))
+        trial.rig.runtime.fail(trial.key, new, None)
+        trial.rig.runtime.start(trial.key)
+        await trial.work("two", 5)
+        await trial.has(one=1, two=1)
+        assert "RolledBack" not in trial.told
+
+
+async def test_the_second_exit_does_also_when_another_operator_leads(trial: Trial) -> None:
+    async with trial.rig.running():
+        new = await starting(trial)
+        trial.rig.runtime.fail(trial.key, new, "exit code 137", Exit("w-1/1", "exit code 137"))
+        await trial.rig.says(trial.key, "it is noted", lambda now: bool(now.rollout and now.rollout.exits))
+    async with trial.rig.running():
+        trial.rig.runtime.fail(trial.key, new, "exit code 1", Exit("w-2/1", "exit code 1"))
+        trial.rig.controller.wake()
+        assert (await trial.rolled_back()).message == "its workers crash: exit code 1"
+        assert (await trial.counts())["one"] == 2
 
 
 async def test_a_version_that_never_gets_ready_is_rolled_back_at_the_deadline(trial: Trial) -> None:
@@ -147,10 +181,27 @@ async def test_without_traffic_the_rollout_goes_on(trial: Trial) -> None:
     async with trial.rig.running():
         trial.apply("one", rollout=NO_PATIENCE, replicas=2)
         await trial.has(one=2)
-        trial.apply("two", rollout=NO_PATIENCE, replicas=2)
+        trial.apply("two", rollout={**NO_PATIENCE, "progressDeadlineSeconds": 60}, replicas=2)
+        await trial.has(one=2, two=1)
+        await trial.queue.join("s", version=await trial.hash_of("two"))
         await trial.has(two=2)
         await trial.rig.reason(trial.key, ConditionType.PROGRESSING, ConditionReason.UP_TO_DATE)
         assert (await trial.rollout()).reason == "NoTraffic"
+
+
+async def test_without_traffic_nothing_passes_that_is_not_in_redis(trial: Trial) -> None:
+    async with trial.rig.running():
+        trial.apply("one", rollout=NO_PATIENCE, replicas=2)
+        await trial.has(one=2)
+        patient = {"gate": {"jobs": 5, "timeoutSeconds": 1}, "progressDeadlineSeconds": 3}
+        trial.apply("two", rollout=patient, replicas=2)
+        await trial.rig.says(
+            trial.key, "it waits", lambda now: bool(now.rollout and now.rollout.reason == "RedisNotReached")
+        )
+        rollout = await trial.rolled_back()
+        assert (rollout.reason, rollout.message) == ("NeverInRedis", "none of its workers reached Redis within 3 s")
+        await trial.has(one=2)
+    assert "CanaryPassed" not in trial.told
 
 
 async def test_a_version_that_turns_bad_after_the_gate_is_rolled_back_too(trial: Trial) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from headrace_operator.core.conditions import ConditionReason, ConditionType
 from headrace_operator.core.trial import Stage
+from headrace_operator.seams.runtime import Exit
 from support.fleet_rig import until
 from support.trial_rig import Trial
 
@@ -65,12 +66,13 @@ async def test_a_pause_keeps_no_bad_version_from_being_rolled_back(trial: Trial)
     async with trial.rig.running():
         await trial.begun()
         new = await trial.hash_of("two")
+        await trial.queue.join("s", version=new)
         trial.apply("two", replicas=3, paused=True)
         await trial.rig.says(
             trial.key, "it waits", lambda now: bool(now.rollout and now.rollout.reason == "QueuesPaused")
         )
         [canary] = [one.id for one in await trial.rig.runtime.workers(trial.key) if one.version == new]
-        trial.rig.runtime.fail(trial.key, new, "exit code 2", crashing=True)
+        trial.rig.runtime.fail(trial.key, new, "exit code 2", Exit("w/1", "exit code 2", final=True))
         trial.rig.runtime.lose(trial.key, canary)
         assert (await trial.rolled_back()).reason == "Crashing"
         await trial.has(one=3)

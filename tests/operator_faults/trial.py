@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from code_index.ledger import Summary
 from operator_faults.ground import Break, Ground
 from support.polling import eventually
 
@@ -73,13 +74,14 @@ class Trial:
     says: str | None
     takes_jobs: bool
     outage: float
-    """Least number of seconds until it is healed."""
+    """Least number of seconds from when it is broken until it is healed."""
     limit: float = RECOVERY_SECONDS
 
     async def run(self, fleet: Fleet) -> Verdict:
         """Raises AssertionError where a wait that no fault excuses took too long."""
         verdict, begun = Verdict(self.name, fleet), time.monotonic()
         await self._quiet()
+        before = await self.ground.ledger()
         match fleet:
             case Fleet.BUSY:
                 await self._busy(verdict)
@@ -87,7 +89,7 @@ class Trial:
                 await self._idle(verdict)
             case Fleet.EMPTY:
                 await self._empty(verdict)
-        await self._nothing_lost(verdict)
+        await self._nothing_lost(verdict, before)
         verdict.seconds = time.monotonic() - begun
         return verdict
 
@@ -136,9 +138,9 @@ class Trial:
 
     @asynccontextmanager
     async def _breaking(self, verdict: Verdict) -> AsyncIterator[None]:
-        begun = time.monotonic()
         try:
             await self.broken.begin()
+            begun = time.monotonic()
             if self.says is not None:
                 verdict.seconds_to_say = await self._told(verdict, "False", self.says)
             yield
@@ -208,11 +210,12 @@ class Trial:
 
         await eventually(so, within=PATIENCE, every=0.2)
 
-    async def _nothing_lost(self, verdict: Verdict) -> None:
+    async def _nothing_lost(self, verdict: Verdict, before: Summary) -> None:
         await eventually(self._all_done, within=PATIENCE, every=0.1)
         books = await self.ground.ledger()
-        verdict.expect(not books.interrupted, f"{books.interrupted} runs were cut short")
-        verdict.expect(not books.redelivered, f"{books.redelivered} jobs ran twice")
+        interrupted, redelivered = books.interrupted - before.interrupted, books.redelivered - before.redelivered
+        verdict.expect(not interrupted, f"{interrupted} runs were cut short")
+        verdict.expect(not redelivered, f"{redelivered} jobs ran twice")
         await eventually(lambda: self.ground.watch.replicas == 0, within=PATIENCE)
 
     async def _all_done(self) -> bool:

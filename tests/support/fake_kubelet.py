@@ -108,7 +108,7 @@ class FakeKubelet:
             try:
                 pods, version = await self._api.list()
                 self._see_all(pods)
-                async for kind, pod in self._api.changes(version):
+                async for kind, pod in await self._api.changes(version):
                     if kind == "DELETED":
                         self._lose(pod["metadata"]["uid"])
                     else:

@@ -6,7 +6,6 @@ A watch sees what a look now and then would miss: a number that fell and rose ag
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -18,7 +17,8 @@ import aiohttp
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, ApiException, AppsV1Api, CoreV1Api
 
-Json = dict[str, Any]
+from support.api_answers import Json, events, listed
+
 REQUEST_SECONDS = 5.0
 WATCH_SECONDS = 240
 RETRY_SECONDS = 0.1
@@ -96,34 +96,21 @@ class FleetWatch:
     async def _follow(self, ask: Callable[..., Awaitable[Any]], take: Callable[[str, Json], None]) -> None:
         while True:
             try:
-                listed = await _read(await ask(_request_timeout=REQUEST_SECONDS))
-                self._forget(listed)
-                for item in listed["items"]:
+                found = await listed(await ask(_request_timeout=REQUEST_SECONDS))
+                self._forget(found)
+                for item in found["items"]:
                     take("LISTED", item)
-                await self._changes(ask, take, listed["metadata"]["resourceVersion"])
+                version = found["metadata"]["resourceVersion"]
+                answer = await ask(watch=True, resource_version=version, timeout_seconds=WATCH_SECONDS)
+                async for kind, item in events(answer):
+                    take(kind, item)
             except (ApiException, aiohttp.ClientError, TimeoutError):
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _changes(
-        self, ask: Callable[..., Awaitable[Any]], take: Callable[[str, Json], None], version: str
-    ) -> None:
-        answer = await ask(watch=True, resource_version=version, timeout_seconds=WATCH_SECONDS)
-        async with answer:
-            answer.raise_for_status()
-            try:
-                async for line in answer.content:
-                    event = json.loads(line)
-                    if event["type"] == "ERROR":
-                        return
-                    take(event["type"], event["object"])
-            finally:
-                if answer.connection is not None and answer.connection.transport is not None:
-                    answer.connection.transport.abort()
-
-    def _forget(self, listed: Json) -> None:
+    def _forget(self, found: Json) -> None:
         """What went while the watch was cut."""
-        if listed["kind"] == "PodList":
-            self.pods &= {item["metadata"]["name"] for item in listed["items"]}
+        if found["kind"] == "PodList":
+            self.pods &= {item["metadata"]["name"] for item in found["items"]}
 
     def _deployment(self, kind: str, item: Json) -> None:
         self._wanted[item["metadata"]["name"]] = 0 if kind == "DELETED" else item["spec"]["replicas"]
@@ -136,13 +123,6 @@ class FleetWatch:
         (self.pods.discard if kind == "DELETED" else self.pods.add)(name)
         if kind == "DELETED" or "deletionTimestamp" in item["metadata"]:
             self.deletions.setdefault(name, time.monotonic())
-
-
-async def _read(answer: Any) -> Json:
-    async with answer:
-        answer.raise_for_status()
-        listed: Json = await answer.json()
-        return listed
 
 
 def _list_deployments(client: ApiClient, namespace: str) -> Callable[..., Awaitable[Any]]:

@@ -6,7 +6,6 @@ Writes are repeated through an outage of the API server, for a minute at most. H
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -23,6 +22,7 @@ from kubernetes.aio.client import (
     V1Preconditions,
 )
 
+from support.api_answers import events, listed
 from support.pod_reports import Pod, node_manifest, running_status
 
 API_OUTAGE = (ApiException, aiohttp.ClientError, TimeoutError)
@@ -58,13 +58,11 @@ class KubeletApi:
         answer = await self._core.list_namespaced_pod_without_preload_content(
             self._namespace, label_selector=self._selector, _request_timeout=REQUEST_SECONDS
         )
-        async with answer:
-            answer.raise_for_status()
-            listed = await answer.json()
-        return listed["items"], listed["metadata"]["resourceVersion"]
+        found = await listed(answer)
+        return found["items"], found["metadata"]["resourceVersion"]
 
     async def changes(self, version: str) -> AsyncIterator[tuple[str, Pod]]:
-        """(ADDED, MODIFIED or DELETED, pod) until the API server ends the watch. Raises one of API_OUTAGE."""
+        """A watch; see `events`. It raises one of API_OUTAGE, as this does."""
         answer = await self._core.list_namespaced_pod_without_preload_content(
             self._namespace,
             label_selector=self._selector,
@@ -72,16 +70,7 @@ class KubeletApi:
             watch=True,
             timeout_seconds=240,
         )
-        async with answer:
-            answer.raise_for_status()
-            try:
-                async for line in answer.content:
-                    event = json.loads(line)
-                    if event["type"] == "ERROR":
-                        return
-                    yield event["type"], event["object"]
-            finally:
-                _cut(answer)
+        return events(answer)
 
     async def bind(self, pod: Pod) -> bool:
         """Bind the pod to the node; False when it is gone or bound elsewhere."""
@@ -148,9 +137,3 @@ async def persist(call: Callable[[], Awaitable[object]]) -> bool:
             else:
                 return True
             await asyncio.sleep(RETRY_SECONDS)
-
-
-def _cut(answer: aiohttp.ClientResponse) -> None:
-    """Close its connection now: TLS's farewell for a watch broken off could outlive the event loop."""
-    if answer.connection is not None and answer.connection.transport is not None:
-        answer.connection.transport.abort()

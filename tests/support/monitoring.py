@@ -23,7 +23,8 @@ ENABLED = (
 )
 _METRIC = re.compile(r"\bheadrace_\w+")
 
-needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+HAS_PROMTOOL = shutil.which("promtool") is not None
+needs_promtool = pytest.mark.skipif(not HAS_PROMTOOL, reason="promtool is not installed")
 
 
 def crds() -> list[Json]:

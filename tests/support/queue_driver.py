@@ -19,11 +19,12 @@ from headrace.client.producer import Entry, Mark
 from headrace.contract.envelope import Envelope, encode, header
 from headrace.contract.keys import prefix
 from headrace.contract.protocol import PROTOCOL, Priority
-from headrace.contract.replies import Presence, decode_stats, encode_presence
+from headrace.contract.replies import decode_stats, encode_presence
 from headrace.contract.scripts import script
 from headrace.contract.stats import QueueStats
 from headrace.wire.connection import Argument, NoScriptError
 from headrace.wire.link import Link
+from support.presences import presence
 from support.queue_state import Snapshot, read_snapshot
 
 LEASE_MS = 30_000
@@ -31,11 +32,8 @@ KEEP_MS = 600_000
 _pack = msgspec.msgpack.Encoder().encode
 
 
-def presence(version: str = "v1", protocol: int = PROTOCOL) -> bytes:
-    """What a worker of that version says of itself."""
-    return encode_presence(
-        Presence(worker="w", version=version, slots=100, running=0, draining=False, protocol=protocol, started_ms=0)
-    )
+def _told(version: str, protocol: int = PROTOCOL) -> bytes:
+    return encode_presence(presence("w", version=version, slots=100, protocol=protocol))
 
 
 def value(task: str = "t") -> bytes:
@@ -190,7 +188,7 @@ class QueueDriver:
         rules: Mapping[str, Rule] | None = None,
     ) -> list[Any]:
         packed = _pack({name: astuple(rule) for name, rule in rules.items()}) if rules else b""
-        reply: list[Any] = await self.run("join", sid, lease_ms, presence(version, protocol), protocol, packed)
+        reply: list[Any] = await self.run("join", sid, lease_ms, _told(version, protocol), protocol, packed)
         return reply
 
     async def exchange(
@@ -229,7 +227,7 @@ class QueueDriver:
         )
 
     async def renew(self, sid: str, *, lease_ms: int = LEASE_MS, version: str = "v1") -> list[Any]:
-        reply: list[Any] = await self.run("renew", sid, lease_ms, presence(version))
+        reply: list[Any] = await self.run("renew", sid, lease_ms, _told(version))
         return reply
 
     async def leave(self, sid: str) -> int:

@@ -9,9 +9,9 @@ import msgspec
 
 from headrace.contract.envelope import DeathRecord, Envelope, encode, encode_death, header, lua_string
 from headrace.contract.keys import key, prefix
-from headrace.contract.protocol import PROTOCOL
-from headrace.contract.replies import Presence, encode_presence
+from headrace.contract.replies import encode_presence
 from headrace.wire.link import Link
+from support.presences import presence
 
 
 class Seeder:
@@ -30,9 +30,10 @@ class Seeder:
         """A command on one of the queue's keys, past all scripts."""
         return await self.link.request(command, key(self.queue, name), *args)
 
-    async def join(self, *, worker: str = "pod-1", slots: int = 10, running: int = 0, draining: bool = False) -> None:
-        presence = encode_presence(Presence(worker, "v1", slots, running, draining, PROTOCOL, 0))
-        await self.run("join", self.sid, 30000, presence, PROTOCOL)
+    async def join(self, *, worker: str = "pod-1", lease_ms: int = 30_000, **said: Any) -> None:
+        """Also again, as a sign of life. `said`: see `presence`."""
+        telling = presence(worker, **said)
+        await self.run("join", self.sid, lease_ms, encode_presence(telling), telling.protocol)
 
     async def enqueue(
         self, *ids: str, task: str = "t", delay_ms: int = 0, priority: str = "default", payload: bytes = b""

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -23,11 +23,29 @@ PORTS = range(12_000, 30_000)
 
 # To the kernel, the parent that dies is the thread that started the child: one thread that lasts as long as
 # this process starts them all, whichever short-lived thread asks.
-STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="server-starter")
+_STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="server-starter")
 
 
 class ServerFailed(Exception):
     """A server did not start, or ended by itself; the message ends with the tail of its log."""
+
+
+def start_child(
+    argv: Sequence[str], log: Path, *, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """A process that dies with this one, in a session of its own, appending to `log`."""
+    launch = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), *argv]
+    with log.open("ab") as output:
+        return _STARTER.submit(
+            subprocess.Popen,
+            launch,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=cwd,
+            env=env,
+            start_new_session=True,
+        ).result(10)
 
 
 class ServerProcess:
@@ -53,16 +71,7 @@ class ServerProcess:
 
     def start(self) -> None:
         """Start it, appending to the log."""
-        launch = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), *self._argv]
-        with self.log.open("ab") as log:
-            self._process = STARTER.submit(
-                subprocess.Popen,
-                launch,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            ).result(10)
+        self._process = start_child(self._argv, self.log)
 
     def stop(self, *, grace: float) -> None:
         """SIGTERM, then SIGKILL after `grace` seconds (0: at once); also ends a frozen or ended process."""

@@ -18,6 +18,8 @@ from support.server_process import ServerProcess, free_ports
 class RedisServer:
     """A server of the test's own: start, stop, kill -9, freeze, restart on the same port and data."""
 
+    host = "127.0.0.1"
+
     def __init__(self, *options: str, aof: str | None = None, binary: str | None = None) -> None:
         """`aof`: None (no persistence), `everysec` or `always`. `binary`: default the embedded Valkey."""
         self.port = free_ports(1)[0]

@@ -70,7 +70,7 @@ class Trial:
                 case "done":
                     await self.queue.exchange(sid, done=got.done, version=version)
                 case "bury":
-                    bury = ("bury", job_id, got.claim, "t", "E", "record", "print", "traceback", 1)
+                    bury = ("bury", job_id, got.claim, "t", "ValueError", "record", "print", "traceback", 1)
                     await self.queue.exchange(sid, others=[bury], version=version)
                 case "crash":
                     await self.queue.run("reap_session", sid)

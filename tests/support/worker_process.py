@@ -19,7 +19,7 @@ from typing import Any
 
 from support.growing_file import whole_lines
 from support.polling import eventually
-from support.server_process import LAUNCHER, STARTER
+from support.server_process import start_child
 
 TESTS = Path(__file__).parents[1]
 OURS = ("REDIS_URL", "WORKER_COUNT", "QUEUE_SIZE", "MAX_RETRIES", "LOG_LEVEL", "LOG_FORMAT", "METRICS_PORT", "LEASE")
@@ -64,19 +64,8 @@ class WorkerProcess:
 
     def launch(self) -> WorkerProcess:
         """Start it and return at once."""
-        launch = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid())]
-        command = [*launch, sys.executable, "-m", "headrace", "worker", self.app, *self._arguments]
-        with self.log_file.open("ab") as log:
-            self._process = STARTER.submit(
-                subprocess.Popen,
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self.directory,
-                env=self.environ,
-                start_new_session=True,
-            ).result(10)
+        command = [sys.executable, "-m", "headrace", "worker", self.app, *self._arguments]
+        self._process = start_child(command, self.log_file, cwd=self.directory, env=self.environ)
         return self
 
     async def start(self) -> WorkerProcess:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-
 import pytest
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
-from prometheus_client.parser import text_string_to_metric_families as parse_plain
 
 from headrace.worker.exposition import render
 from headrace.worker.metrics import BUCKETS, Histogram, Metrics
-
-Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+from support.exposition import Samples, check_by_promtool, samples, value
+from support.monitoring import needs_promtool
 
 
 def busy() -> Metrics:
@@ -31,25 +26,14 @@ def busy() -> Metrics:
     return metrics
 
 
-def samples(metrics: Metrics, accept: str = "") -> Samples:
+def scrape(metrics: Metrics, accept: str = "") -> Samples:
     kind, body = render(metrics, accept)
-    parse = parse_openmetrics if kind.startswith("application/openmetrics-text") else parse_plain
-    found: Samples = {}
-    for family in parse(body.decode()):
-        for sample in family.samples:
-            key = (sample.name, frozenset(sample.labels.items()))
-            assert key not in found, f"{key} twice: Prometheus refuses such a scrape"
-            found[key] = sample.value
-    return found
-
-
-def value(found: Samples, name: str, **labels: str) -> float:
-    return found[name, frozenset(labels.items())]
+    return samples(kind, body.decode())
 
 
 @pytest.mark.parametrize("accept", ["", "text/plain", "application/openmetrics-text; version=1.0.0"])
 def test_what_was_counted_is_what_is_read(accept: str) -> None:
-    found = samples(busy(), accept)
+    found = scrape(busy(), accept)
     assert value(found, "worker_jobs_processed_total", job_type="send", status="success") == 6
     assert value(found, "worker_jobs_processed_total", job_type="unknown", status="error") == 4
     assert value(found, "tasks_completed_total", queue="a", task="send") == 3
@@ -66,7 +50,7 @@ def test_what_was_counted_is_what_is_read(accept: str) -> None:
 
 
 def test_histograms_are_cumulative() -> None:
-    found = samples(busy())
+    found = scrape(busy())
     labels = {"queue": "a", "task": "send"}
     assert value(found, "worker_job_duration_seconds_bucket", le="0.001", **labels) == 0
     assert value(found, "worker_job_duration_seconds_bucket", le="0.005", **labels) == 1
@@ -88,25 +72,20 @@ def test_a_bound_belongs_to_its_bucket(seconds: float, bucket: int) -> None:
 def test_labels_are_names_of_the_application_alone() -> None:
     """However many jobs ran: the number of series depends on queues and tasks, never on ids or errors."""
     metrics = busy()
-    before = len(samples(metrics))
+    before = len(scrape(metrics))
     for _ in range(1000):
         metrics.of("a", "send").succeeded += 1
-    found = samples(metrics)
+    found = scrape(metrics)
     assert len(found) == before
     assert {name for _, labels in found for name, _ in labels} == {"queue", "task", "job_type", "status", "le"}
 
 
 def test_a_worker_that_has_done_nothing_can_be_scraped_again_and_again() -> None:
     metrics = Metrics()
-    assert samples(metrics) == samples(metrics)
+    assert scrape(metrics) == scrape(metrics)
 
 
-promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
-
-
-@promtool
+@needs_promtool
 def test_promtool_finds_nothing_to_complain_of() -> None:
-    done = subprocess.run(
-        ["promtool", "check", "metrics"], input=render(busy(), "")[1], capture_output=True, check=False
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    _, body = render(busy(), "")
+    check_by_promtool(body.decode())

@@ -24,7 +24,7 @@ from headrace.worker.outcome import (
 DEATH = DeathRecord("ValueError: x", 2, 0)
 OTHERS = [
     (Done(b"r", 1000), ("result", "j", "0.1", b"r", 1000)),
-    (Retried(2, 500, "e"), ("retry", "j", "0.1", 2, 500)),
+    (Retried(2, 500, "E: why"), ("retry", "j", "0.1", 2, 500, "E")),
     (Released(123), ("release", "j", "0.1", "123", 0)),
     (Released(123, 7), ("release", "j", "0.1", "123", 7)),
     (CANCELLED, ("cancel", "j", "0.1")),

@@ -19,6 +19,8 @@ def test_integers_are_summed_extremes_kept_seconds_made_quantiles_and_words_coun
         {"lost": 1, "jobs": 20, "most_pods": 3, "fewest_ready": 3, "seconds": 0.5, "mode": "fails"},
         {"lost": 0, "jobs": 30, "most_pods": 3, "fewest_ready": 3, "seconds": 9, "mode": "dies"},
     ]
+    for number, result in enumerate(results):
+        result["verdict"] = f"version {number} was rolled back"
     assert figures(results) == {
         "lost": 1,
         "jobs": 60,

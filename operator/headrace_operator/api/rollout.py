@@ -17,7 +17,8 @@ class Gate(Part):
     error_percent: Annotated[int, Field(ge=0, le=100)] = 10
     """By how many percentage points its share of failed runs may exceed the old version's."""
     timeout_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
-    """How long the canary waits for that many jobs; then the rollout goes on without, unless too many have failed."""
+    """How long the canary waits in Redis for that many jobs; then the rollout goes on without, unless too many have
+    failed."""
 
 
 class Rollout(Part):
@@ -37,5 +38,5 @@ class Rollout(Part):
     gate: Gate = Gate()
     """What the canary has to show."""
     progress_deadline_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
-    """How long the canary may take to get ready, and its first jobs to end; then the new version is rolled back, or
-    the rollout goes on without a finished job."""
+    """How long the canary may take to get ready and reach Redis, and its first jobs to end; then the new version is
+    rolled back, or the rollout goes on without a finished job."""

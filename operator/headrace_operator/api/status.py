@@ -11,11 +11,14 @@ from headrace_operator.api.part import Part
 DECISIONS_KEPT = 10
 REASONS_KEPT = 10
 VERSIONS_KEPT = 5
+EXITS_KEPT = 2  # as many as decide
+EXCUSED_KEPT = 20
 MESSAGE_LENGTH = 1024
 
 Timestamp = Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})]
 Word = Annotated[str, Field(max_length=253)]
 VersionHash = Annotated[str, Field(max_length=253, description="A version's hash.")]
+ExitId = Annotated[str, Field(max_length=253, description="Pod, container, and which run of it.")]
 Message = Annotated[str, Field(max_length=MESSAGE_LENGTH)]
 
 
@@ -161,9 +164,9 @@ class RolloutStatus(Part):
     started_time: Timestamp | None = None
     """When the trial began."""
     wanted_time: Timestamp | None = None
-    """Since when the canary has been wanted without being ready."""
+    """Since when the canary has been wanted without being ready and in Redis."""
     ready_time: Timestamp | None = None
-    """Since when the canary has been ready."""
+    """Since when the canary has been ready and in Redis."""
     finished_time: Timestamp | None = None
     """When the trial ended."""
     jobs: int = 0
@@ -174,6 +177,10 @@ class RolloutStatus(Part):
     """The candidate's counts when the trial began."""
     stable_before: RunCounts | None = None
     """The stable version's counts then."""
+    exits: Annotated[tuple[ExitId, ...], Field(strict=False, max_length=EXITS_KEPT)] = ()
+    """Workers of the candidate that ended by themselves; a second one is held against it."""
+    excused_exits: Annotated[tuple[ExitId, ...], Field(strict=False, max_length=EXCUSED_KEPT)] = ()
+    """Those that were seen while Redis could not be read; they count for nothing."""
     reason: Word = ""
     """The gate's last word: why it waits, passed or failed."""
     message: Message = ""

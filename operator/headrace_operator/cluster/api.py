@@ -191,9 +191,12 @@ async def connect() -> AsyncIterator[Api]:
 
 
 async def _events(response: aiohttp.ClientResponse, what: str) -> AsyncIterator[Json]:
-    async for line in response.content:
-        if line.strip():
-            yield _parsed(line, what)
+    try:
+        async for line in response.content:
+            if line.strip():
+                yield _parsed(line, what)
+    except RuntimeError as exc:  # aiohttp's word for a connection that was closed on this side between two reads
+        raise ApiUnavailableError(f"{what}: {exc}") from exc
 
 
 def _parsed(text: str | bytes, what: str) -> Json:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from headrace.contract.stats import QueueStats, VersionCounts
@@ -49,6 +50,10 @@ class Work:
     """Jobs in the hands of each version's workers; a version is in it as long as it has a session."""
     paused: bool = False
     """No queue gives out jobs."""
+    present: frozenset[str] = frozenset()
+    """Versions of which a worker has been heard of within its lease."""
+    failures: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Jobs that versions on trial have failed, by version and class of the exception."""
 
     def of(self, version: str) -> Runs:
         """The runs of one version, of which there may be none yet."""
@@ -58,13 +63,22 @@ class Work:
 def tally(queues: Sequence[QueueStats]) -> Work:
     """The sum over a WorkerQueue's queues, all of which must be known."""
     runs: dict[str, Runs] = {}
+    failures: dict[str, Counter[str]] = {}
     holding: dict[str, int] = {}
     for queue in queues:
         for version, counts in queue.versions.items():
             runs[version] = _plus(runs.get(version, Runs()), counts)
+        for version, reasons in queue.failures.items():
+            failures.setdefault(version, Counter()).update(reasons)
         for worker in queue.workers:
             holding[worker.version] = holding.get(worker.version, 0) + worker.leases
-    return Work(runs, holding, paused=bool(queues) and all(queue.paused for queue in queues))
+    paused = bool(queues) and all(queue.paused for queue in queues)
+    return Work(runs, holding, paused, frozenset(_present(queues)), failures)
+
+
+def _present(queues: Sequence[QueueStats]) -> Iterator[str]:
+    for queue in queues:
+        yield from (worker.version for worker in queue.workers if worker.expires_ms > queue.now_ms)
 
 
 def _plus(runs: Runs, counts: VersionCounts) -> Runs:

@@ -1,22 +1,30 @@
 """The gate: whether a version on trial may go on. A pure judgement; what is not known decides nothing.
 
-A version fails when its workers crash, when two of them have died with jobs in hand (and more than of the old version),
-when the share of its failed runs exceeds the old version's by more than `errorPercent`, or when it never gets ready.
+A version fails when its workers end by themselves, when two of them have died with jobs in hand (and more than of the
+old version), when the share of its failed runs exceeds the old version's by more than `errorPercent`, or when none gets
+ready and reaches Redis in time. Without enough jobs it passes only while one of its workers is there to take some.
 The old version's share is the greater of all its runs' and of those during the trial, so that neither a bad hour of
 something both depend on nor a flaky task is held against the new one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
 from headrace_operator.api.rollout import Rollout
 from headrace_operator.core.evidence import Runs
+from headrace_operator.seams.runtime import Exit
 
 DEATHS: Final = 2
 """Workers that must have died with jobs in hand: a single one may have been its node's fault."""
+EXITS: Final = 2
+"""Workers that must have ended by themselves: one may be a node's fault too, unless it says that it can't work."""
+REASONS_NAMED: Final = 3
+OTHER: Final = "other"
+"""Reasons that aren't counted by name."""
 
 
 class GateReason(StrEnum):
@@ -28,6 +36,8 @@ class GateReason(StrEnum):
     """Waits: the fleet is at zero, where the next job wakes the canary too, or there is no room for it yet."""
     CANARY_STARTING = "CanaryStarting"
     """Waits for it to get ready."""
+    REDIS_NOT_REACHED = "RedisNotReached"
+    """Waits for it to be seen in Redis, though it is ready."""
     CANARY_RUNNING = "CanaryRunning"
     """Waits for jobs to end."""
     QUEUES_PAUSED = "QueuesPaused"
@@ -37,7 +47,7 @@ class GateReason(StrEnum):
     JOBS_SUCCEEDED = "JobsSucceeded"
     """Passed: enough jobs ended, few enough failed."""
     NO_TRAFFIC = "NoTraffic"
-    """Passed: there were not enough jobs to judge by, and nothing speaks against it."""
+    """Passed: there were not enough jobs to judge by, it was there to take them, and nothing speaks against it."""
     CRASHING = "Crashing"
     """Failed: its workers end by themselves."""
     WORKERS_DIED = "WorkersDied"
@@ -46,6 +56,8 @@ class GateReason(StrEnum):
     """Failed: too many of its runs."""
     NEVER_READY = "NeverReady"
     """Failed: its worker didn't get ready before the deadline."""
+    NEVER_IN_REDIS = "NeverInRedis"
+    """Failed: its worker was ready, and not to be seen in Redis before the deadline."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +100,19 @@ class Evidence:
     wanted_since: float | None = None
     """Since when the canary has been wanted; None while it is not."""
     ready_since: float | None = None
-    """Since when it has been ready; None while it never was."""
+    """Since when it has been ready and in Redis; None while it is still to come so far."""
+    ready: bool = False
+    """One of its workers is ready."""
+    present: bool = False
+    """One of its workers is in Redis."""
     failing: str | None = None
     """Why its workers can't run."""
-    crashing: bool = False
-    """They start, and end by themselves."""
+    exits: tuple[Exit, ...] = ()
+    """How its workers that exist have ended by themselves."""
+    ended: int = 0
+    """How often that has happened since the trial began, as far as it is held against it."""
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    """Classes of exceptions that its runs have failed with."""
     holding: int = 0
     """Jobs in its hands."""
     paused: bool = False
@@ -114,46 +134,77 @@ def allowed_percent(spec: Rollout, evidence: Evidence) -> float:
 
 def _failure(spec: Rollout, evidence: Evidence, now: float) -> Failed | None:
     runs, allowed = evidence.candidate, allowed_percent(spec, evidence)
-    if evidence.crashing:
-        return Failed(GateReason.CRASHING, f"its workers crash: {evidence.failing}")
+    crash = _crash(evidence)
+    if crash is not None:
+        return Failed(GateReason.CRASHING, f"its workers crash: {crash}")
     if runs.crashed >= DEATHS and runs.crashed > evidence.stable.crashed:
         return Failed(GateReason.WORKERS_DIED, f"{runs.crashed} of its workers died with jobs in hand")
     if 100 * runs.failed > allowed * max(spec.gate.jobs, runs.finished):
         judged = max(spec.gate.jobs, runs.finished)
-        return Failed(GateReason.JOBS_FAILED, f"{_so_far(runs)}, more than {allowed:.3g} % of {judged}")
+        return Failed(GateReason.JOBS_FAILED, f"{_so_far(evidence)}, more than {allowed:.3g} % of {judged}")
     late = evidence.ready_since is None and evidence.wanted_since is not None
     if late and now - (evidence.wanted_since or now) >= spec.progress_deadline_seconds:
-        why = f": {evidence.failing}" if evidence.failing is not None else ""
-        return Failed(GateReason.NEVER_READY, f"not ready within {spec.progress_deadline_seconds} s{why}")
+        return _late(spec, evidence)
     return None
+
+
+def _crash(evidence: Evidence) -> str | None:
+    """How they end. While one of them is ready, what others do shows in their jobs."""
+    if evidence.ready or not evidence.exits:
+        return None
+    final = next((one.why for one in evidence.exits if one.final), None)
+    return final or ((evidence.failing or evidence.exits[-1].why) if evidence.ended >= EXITS else None)
+
+
+def _late(spec: Rollout, evidence: Evidence) -> Failed:
+    limit = f"within {spec.progress_deadline_seconds} s"
+    if evidence.ready:
+        return Failed(GateReason.NEVER_IN_REDIS, f"none of its workers reached Redis {limit}")
+    why = f": {evidence.failing}" if evidence.failing is not None else ""
+    return Failed(GateReason.NEVER_READY, f"not ready {limit}{why}")
 
 
 def _outcome(spec: Rollout, evidence: Evidence, now: float) -> Waiting | Passed:
     if evidence.candidate.finished >= spec.gate.jobs:
-        return Passed(GateReason.JOBS_SUCCEEDED, _so_far(evidence.candidate))
+        return Passed(GateReason.JOBS_SUCCEEDED, _so_far(evidence))
     if evidence.ready_since is not None:
         return _with_few_jobs(spec, evidence, now - evidence.ready_since)
+    if evidence.wanted_since is not None and evidence.ready:
+        return Waiting(GateReason.REDIS_NOT_REACHED, "none of its workers has reached Redis")
     if evidence.wanted_since is not None:
         return Waiting(GateReason.CANARY_STARTING, "its first worker starts")
     return Waiting(GateReason.NO_WORKER_WANTED, "its first worker has yet to be asked for")
 
 
 def _with_few_jobs(spec: Rollout, evidence: Evidence, waited: float) -> Waiting | Passed:
-    runs, so_far = evidence.candidate, _so_far(evidence.candidate)
+    runs, so_far = evidence.candidate, _so_far(evidence)
     if evidence.paused:
         return Waiting(GateReason.QUEUES_PAUSED, f"{so_far}, and no more may start")
     first_jobs_run = bool(evidence.holding) and not runs.finished
     patience = spec.progress_deadline_seconds if first_jobs_run else spec.gate.timeout_seconds
     if waited < patience:
         return Waiting(GateReason.CANARY_RUNNING, f"{so_far}, judged after {spec.gate.jobs}")
+    if not evidence.present:
+        return Waiting(GateReason.REDIS_NOT_REACHED, f"{so_far}, and none of its workers is in Redis")
     harmless = runs.finished > 0 or not runs.crashed
     if harmless and 100 * runs.failed <= allowed_percent(spec, evidence) * runs.finished:
         return Passed(GateReason.NO_TRAFFIC, f"{so_far} within {patience} s")
     return Waiting(GateReason.TOO_FEW_JOBS, f"{so_far}, too few to tell")
 
 
-def _so_far(runs: Runs) -> str:
-    return f"{runs.failed} of {_runs(runs.finished)} failed" if runs.finished else "no run has ended"
+def _so_far(evidence: Evidence) -> str:
+    runs = evidence.candidate
+    if not runs.finished:
+        return "no run has ended"
+    named = _named(evidence.reasons) if runs.failed else ""
+    return f"{runs.failed} of {_runs(runs.finished)} failed" + (f" ({named})" if named else "")
+
+
+def _named(reasons: Mapping[str, int]) -> str:
+    """The most frequent ones, and how many others there are."""
+    known = sorted((name for name in reasons if name != OTHER), key=lambda name: (-reasons[name], name))[:REASONS_NAMED]
+    others = sum(count for name, count in reasons.items() if name not in known)
+    return ", ".join([*(f"{name} {reasons[name]}" for name in known), *([f"{OTHER} {others}"] if others else [])])
 
 
 def _runs(count: int) -> str:

@@ -1,7 +1,8 @@
 """The trial of a new version, from its canary to its end: pure steps from the last status and what is seen to the next.
 
-All that it goes by is in the status, as times and counts, so that another leader continues where the last one ended.
-Which workers follow from it is plan_rollout's matter, what the canary has to show the gate's.
+All that it goes by is in the status, as times, counts and the names of runs that ended, so that another leader
+continues where the last one ended. Which workers follow from it is plan_rollout's matter, what the canary has to show
+the gate's.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import assert_never
 
 from headrace_operator.api.redact import for_people
 from headrace_operator.api.rollout import Rollout
-from headrace_operator.api.status import VERSIONS_KEPT, RolloutStatus
+from headrace_operator.api.status import EXCUSED_KEPT, EXITS_KEPT, VERSIONS_KEPT, RolloutStatus
 from headrace_operator.core.clock import seconds, timestamp
 from headrace_operator.core.evidence import Work
 from headrace_operator.core.gate import Evidence, Failed, Passed, Verdict, Waiting, judge
@@ -44,6 +45,8 @@ class Seen:
     """None when it isn't known, or not of every queue."""
     now: float
     """Unix seconds."""
+    away: bool = False
+    """Redis can't be read. Else what isn't known has merely not been read yet."""
 
     def state(self, version: str) -> VersionState:
         """The workers of a version, none if it doesn't exist."""
@@ -97,7 +100,7 @@ def _tried(trial: RolloutStatus, spec: Rollout, seen: Seen) -> RolloutStatus:
             "stable_before": seen.work.of(trial.stable).counts(),
         }
         trial = trial.model_copy(update=before)
-    trial = _timed(trial, seen)
+    trial = _with_exits(_timed(trial, seen), seen)
     evidence = _evidence(trial, seen)
     verdict = judge(spec, evidence, seen.now)
     noted: dict[str, object] = {"reason": verdict.reason, "message": for_people(verdict.message)}
@@ -139,18 +142,36 @@ def _trusted(last: RolloutStatus, stable: str, message: str, finished: str | Non
 
 
 def _timed(trial: RolloutStatus, seen: Seen) -> RolloutStatus:
-    """Since when the canary is wanted, and ready; time in which nothing was known or no job could start isn't its."""
+    """Since when the canary is wanted, and since when ready and in Redis.
+
+    Time in which nothing was known, or no job could start, isn't its.
+    """
     canary, now = seen.state(seen.target), timestamp(seen.now)
     wanted, ready = trial.wanted_time, trial.ready_time
+    absent = seen.work is not None and seen.target not in seen.work.present
     if canary.desired == 0:
         wanted = ready = None
     elif seen.work is None:
         wanted, ready = (now, None) if ready is None else (None, now)
-    elif ready is None and canary.ready == 0:
-        wanted = wanted or now
+    elif absent if canary.ready else ready is None:
+        wanted, ready = wanted or now, None
     else:
         wanted, ready = None, now if ready is None or seen.work.paused else ready
     return trial.model_copy(update={"wanted_time": wanted, "ready_time": ready})
+
+
+def _with_exits(trial: RolloutStatus, seen: Seen) -> RolloutStatus:
+    """What ends while Redis is away may end for its sake, and is excused for as long as it can be seen."""
+    visible = [one.id for one in seen.state(seen.target).exits]
+    if seen.away:
+        excused = [one for one in visible if one not in trial.exits]
+    elif seen.work is not None:
+        excused = [one for one in visible if one in trial.excused_exits]
+    else:
+        return trial
+    new = (one for one in visible if one not in (*trial.exits, *excused))
+    held = (*trial.exits, *new)[:EXITS_KEPT]
+    return trial.model_copy(update={"exits": held, "excused_exits": tuple(excused[-EXCUSED_KEPT:])})
 
 
 def _evidence(trial: RolloutStatus, seen: Seen) -> Evidence | None:
@@ -163,8 +184,12 @@ def _evidence(trial: RolloutStatus, seen: Seen) -> Evidence | None:
         stable_ever=seen.work.of(trial.stable),
         wanted_since=seconds(trial.wanted_time) if trial.wanted_time else None,
         ready_since=seconds(trial.ready_time) if trial.ready_time else None,
+        ready=canary.ready > 0,
+        present=seen.target in seen.work.present,
         failing=canary.failing,
-        crashing=canary.crashing,
+        exits=tuple(one for one in canary.exits if one.id not in trial.excused_exits),
+        ended=len(trial.exits),
+        reasons=seen.work.failures.get(seen.target, {}),
         holding=seen.work.holding.get(seen.target, 0),
         paused=seen.work.paused,
     )

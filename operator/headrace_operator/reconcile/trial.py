@@ -10,7 +10,7 @@ from headrace.contract.protocol import TRIAL_MS
 from headrace.errors import HeadraceError
 from headrace_operator.api.status import RolloutStatus
 from headrace_operator.core.evidence import Work, tally
-from headrace_operator.core.observation import Observation
+from headrace_operator.core.observation import Observation, Unavailable, Unknown
 from headrace_operator.core.rollout import Trial
 from headrace_operator.core.trial import Seen, Stage, advance
 from headrace_operator.reconcile.observe import known
@@ -25,7 +25,8 @@ def judge_rollout(seen: Observation, record: Record, world: World, now: float) -
     if not world.settings.gate:
         return None
     last = record.status.rollout if record.status else None
-    return advance(last, record.spec.rollout, Seen(seen.versions, seen.target, _work(record), now))
+    away = isinstance(seen.stats, Unavailable) and seen.stats.reason is not Unknown.NOT_YET_READ
+    return advance(last, record.spec.rollout, Seen(seen.versions, seen.target, _work(record), now, away))
 
 
 def _work(record: Record) -> Work | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from headrace_operator.api.names import QueueKey
 from headrace_operator.seams.errors import RuntimeUnavailableError, VersionNotFoundError, VersionRefusedError
-from headrace_operator.seams.runtime import VersionSpec, VersionState, WorkerPhase, WorkerState
+from headrace_operator.seams.runtime import Exit, VersionSpec, VersionState, WorkerPhase, WorkerState
 
 
 @dataclass
@@ -17,8 +17,8 @@ class _Version:
     desired: int = 0
     failing: str | None = None
     """Its new workers fail with this."""
-    crashing: bool = False
-    """They fail because they end by themselves."""
+    exits: tuple[Exit, ...] = ()
+    """How they have ended by themselves."""
 
 
 @dataclass
@@ -141,11 +141,11 @@ class MemoryRuntime:
             del fleet.workers[worker.id]
         return len(ending)
 
-    def fail(self, key: QueueKey, version: str, message: str | None, *, crashing: bool = False) -> None:
-        """Let the workers of a version that aren't ready fail with `message`; None heals it."""
+    def fail(self, key: QueueKey, version: str, message: str | None, *exits: Exit) -> None:
+        """Let the workers of a version that aren't ready fail with `message`, having ended so; None heals it."""
         fleet = self._fleet(key)
         fleet.versions[version].failing = message
-        fleet.versions[version].crashing = crashing
+        fleet.versions[version].exits = exits
         for worker in list(fleet.workers.values()):
             if worker.version == version and worker.phase in (WorkerPhase.STARTING, WorkerPhase.FAILED):
                 phase = WorkerPhase.STARTING if message is None else WorkerPhase.FAILED
@@ -209,7 +209,7 @@ class MemoryRuntime:
             created=version.created,
             app=version.spec.spec.worker.app,
             image=version.spec.spec.worker.image or "",
-            crashing=bool(live) and version.crashing,
+            exits=version.exits if live else (),
         )
 
 

@@ -51,6 +51,18 @@ class VersionSpec:
 
 
 @dataclass(frozen=True)
+class Exit:
+    """A worker's process that ended by itself, and not well."""
+
+    id: str
+    """Its own among all that ever end so, and the same however often it is looked at."""
+    why: str
+    """In one line."""
+    final: bool = False
+    """The worker said that its configuration is wrong, so every other one will end like it."""
+
+
+@dataclass(frozen=True)
 class VersionState:
     """The workers of one version, counted."""
 
@@ -73,8 +85,8 @@ class VersionState:
     """Unix time in seconds."""
     app: str = ""
     image: str = ""
-    crashing: bool = False
-    """It is failing because its workers start and then end by themselves, so that waiting won't help."""
+    exits: tuple[Exit, ...] = ()
+    """How workers that still exist have ended by themselves, as far as it can be seen yet, the last one last."""
 
 
 class Runtime(Protocol):

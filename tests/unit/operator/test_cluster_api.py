@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -47,9 +47,14 @@ async def watched(pieces: list[bytes]) -> AsyncIterator[Api]:
         await runner.cleanup()
 
 
-async def names(api: Api) -> list[str]:
+async def names(api: Api, *, then: Callable[[], Awaitable[None]] | None = None) -> list[str]:
+    found = []
     async with api.stream("/things", {}) as events:
-        return [one["object"]["metadata"]["name"] async for one in events]
+        async for one in events:
+            found.append(one["object"]["metadata"]["name"])
+            if then is not None:
+                await then()
+    return found
 
 
 async def test_an_object_may_be_as_large_as_the_api_server_lets_it() -> None:
@@ -71,3 +76,9 @@ async def test_what_is_no_event_is_an_outage(rest: bytes) -> None:
             await names(api)
         with pytest.raises(ApiUnavailableError, match="GET /things: the answer is not JSON"):
             await api.get("/things")
+
+
+async def test_a_connection_closed_between_two_events_is_an_outage() -> None:
+    async with watched([json.dumps(event("a")).encode() + b"\n", b" " * 10]) as api:
+        with pytest.raises(ApiUnavailableError, match="watching /things: Connection closed"):
+            await names(api, then=api._client.close)

@@ -75,6 +75,12 @@ def test_readiness_latches_and_liveness_is_about_the_loop() -> None:
     assert found["livenessProbe"]["httpGet"]["path"] == "/livez"
 
 
+def test_a_slow_import_is_no_hang() -> None:
+    probe = container(pod())["startupProbe"]
+    assert probe["httpGet"]["path"] == "/livez"
+    assert probe["periodSeconds"] * probe["failureThreshold"] >= 600
+
+
 def test_what_a_worker_says_last_stands_in_its_pod_s_status() -> None:
     assert container(pod())["terminationMessagePolicy"] == "FallbackToLogsOnError"
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from headrace_operator.runtimes.kubernetes.pods import any_crashes, common_trouble, trimmed_pod, worker_state
-from headrace_operator.seams.runtime import WorkerPhase
+from headrace_operator.runtimes.kubernetes.pods import common_trouble, exits, trimmed_pod, worker_state
+from headrace_operator.seams.runtime import Exit, WorkerPhase
 
 LOOP = {"state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m"}}}
 
@@ -104,19 +104,51 @@ def test_one_broken_pod_among_ready_ones_is_no_reason() -> None:
     assert common_trouble([]) is None
 
 
-@pytest.mark.parametrize(
-    ("found", "crashes"),
-    [
-        ([], False),
-        ([pod()], False),
-        ([pod(LOOP)], True),
-        ([pod(), pod(LOOP)], True),
-        ([pod(LOOP), pod(conditions=READY)], False),
-        ([pod({"state": {"terminated": {"exitCode": 1}}})], True),
-        ([pod({"state": {"terminated": {"exitCode": 0}}})], False),
-        ([pod({"state": {"waiting": {"reason": "ImagePullBackOff"}}})], False),
-        ([pod(conditions={"PodScheduled": ("False", "Unschedulable")})], False),
-    ],
-)
-def test_waiting_helps_against_everything_but_crashes(found: list[dict[str, Any]], crashes: bool) -> None:
-    assert any_crashes(found) is crashes
+def run(code: int, number: int = 1, words: str = "") -> dict[str, Any]:
+    """A run of a container that has ended."""
+    return {"terminated": {"exitCode": code, "containerID": f"containerd://{number}", "message": words}}
+
+
+RUNNING = {"running": {"startedAt": "2030-01-31T12:00:00Z"}}
+AWAY = "headrace worker: REDIS_URL: can't connect to redis://h:6379/0: Connection refused (tried for 30 s)"
+ENDS: list[tuple[str, dict[str, Any], list[tuple[str, bool]]]] = [
+    ("nothing", {}, []),
+    ("it runs", {"state": RUNNING}, []),
+    ("it ended", {"state": run(137)}, [("exit code 137", False)]),
+    ("it ended well", {"state": run(0)}, []),
+    ("it runs again", {"state": RUNNING, "lastState": run(1)}, [("exit code 1", False)]),
+    (
+        "it is made again",
+        {"state": {"waiting": {"reason": "ContainerCreating"}}, "lastState": run(1)},
+        [("exit code 1", False)],
+    ),
+    ("twice", {"state": run(1, 2), "lastState": run(137)}, [("exit code 137", False), ("exit code 1", False)]),
+    ("in a loop", LOOP | {"lastState": run(137)}, [("exit code 137", False)]),
+    ("whose runs end well", LOOP | {"lastState": run(0)}, [("exit code 0", False)]),
+    ("misconfigured", {"state": run(2)}, [("exit code 2", True)]),
+    ("Redis was away", {"state": run(2, words=AWAY)}, [(f"exit code 2: {AWAY}", False)]),
+    ("no image", {"state": {"waiting": {"reason": "ImagePullBackOff"}}}, []),
+]
+
+
+@pytest.mark.parametrize(("name", "status", "expected"), ENDS, ids=[row[0] for row in ENDS])
+def test_how_a_worker_ended(name: str, status: dict[str, Any], expected: list[tuple[str, bool]]) -> None:
+    found = exits([pod({"name": "worker"} | status)])
+    assert [(one.why, one.final) for one in found] == expected, name
+    assert len({one.id for one in found}) == len(found)
+
+
+def test_a_run_keeps_its_name() -> None:
+    [ended] = exits([pod({"name": "worker", "state": run(1)})])
+    assert ended == Exit("emails-1/worker/containerd://1", "exit code 1")
+    assert exits([pod({"name": "worker", "state": RUNNING, "lastState": run(1)})]) == (ended,)
+    assert exits([pod({"name": "worker", "state": run(1)}, name="emails-2")])[0].id != ended.id
+
+
+def test_only_the_worker_itself_can_say_that_its_configuration_is_wrong() -> None:
+    [ended] = exits([pod({"name": "proxy", "state": run(2)})])
+    assert not ended.final
+
+
+def test_a_pod_that_can_t_be_placed_has_not_ended() -> None:
+    assert exits([pod(conditions={"PodScheduled": ("False", "Unschedulable")}), pod()]) == ()

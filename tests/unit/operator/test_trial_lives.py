@@ -13,10 +13,12 @@ from headrace_operator.api.status import RolloutStatus
 from headrace_operator.core.evidence import Runs, Work
 from headrace_operator.core.rollout import Create, Phase, Scale, Trial
 from headrace_operator.core.trial import Seen, Stage, advance
+from headrace_operator.seams.runtime import Exit
 from support.rollout_sim import Sim, Workers
 
 NOW = 1_900_000_000.0
 SPEC = Rollout(gate=Gate(jobs=10, error_percent=10, timeout_seconds=60), progress_deadline_seconds=600)
+CRASH = (Exit("pod/worker/1", "exit code 1"), Exit("pod/worker/2", "exit code 1"))
 
 
 @dataclass
@@ -34,8 +36,9 @@ class Life:
 
     def step(self) -> None:
         states = self.sim.states()
-        crashing = [replace(one, crashing=one.failing is not None and one.ready == 0) for one in states]
-        work = Work(dict(self.runs), {one.hash: 0 for one in states if one.ready})
+        crashing = [replace(one, exits=CRASH if one.failing else ()) for one in states]
+        sessions = {one.hash: 0 for one in states if one.ready}
+        work = Work(dict(self.runs), sessions, present=frozenset(sessions))
         self.rollout = advance(self.rollout, SPEC, Seen(crashing, self.target, work, self.now))
         before = dict.fromkeys(self.sim.versions, 0) | {
             name: workers.ready for name, workers in self.sim.versions.items()

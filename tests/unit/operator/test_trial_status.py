@@ -30,7 +30,7 @@ BEGUN = advance(None, Rollout(), Seen([OLD], "new", Work(), NOW))
 
 
 def judged(*versions: VersionState, last: RolloutStatus = BEGUN, now: float = NOW, **runs: Runs) -> RolloutStatus:
-    return advance(last, Rollout(), Seen(versions, "new", Work(runs), now))
+    return advance(last, Rollout(), Seen(versions, "new", Work(runs, present=frozenset({"new"})), now))
 
 
 def status_of(

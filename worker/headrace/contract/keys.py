@@ -37,10 +37,12 @@ NAMES: Final[dict[str, str]] = {
     "tb": "hash fingerprint → traceback",
     "tbn": "hash fingerprint → number of dead letters with it",
     "count": "hash of counters",
-    "versions": "hash `version:counter` → number",
+    "versions": "hash `version:counter` → number; older versions added up as version `*`",
+    "seen": "zset of versions by when a session of theirs last began or ended, Unix ms",
     "meta": "hash: tick, lease, reap_after, paused, asleep, alone, owner, owner_until, "
     "min_proto, proto, trial, trial_until, marks",
     "tried": "hash `version:id` → runs that a version on trial has failed, with PX",
+    "failures": "hash `version:reason` → jobs that a version on trial has failed so, with PX",
     "credit": "hash priority → share carried over",
     "schemas": "hash task → JSON Schema of its arguments",
 }

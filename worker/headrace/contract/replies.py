@@ -56,12 +56,16 @@ def _pairs(flat: Sequence[Any]) -> Iterator[tuple[str, Any]]:
     return ((flat[i].decode(), flat[i + 1]) for i in range(0, len(flat), 2))
 
 
-def _versions(flat: Sequence[Any]) -> dict[str, VersionCounts]:
+def _by_version(flat: Sequence[Any]) -> dict[str, dict[str, int]]:
     grouped: dict[str, dict[str, int]] = {}
     for field, value in _pairs(flat):
-        version, _, counter = field.rpartition(":")
-        grouped.setdefault(version, {})[counter] = int(value)
-    return {version: msgspec.convert(counters, VersionCounts) for version, counters in grouped.items()}
+        version, _, name = field.rpartition(":")
+        grouped.setdefault(version, {})[name] = int(value)
+    return grouped
+
+
+def _versions(flat: Sequence[Any]) -> dict[str, VersionCounts]:
+    return {version: msgspec.convert(counters, VersionCounts) for version, counters in _by_version(flat).items()}
 
 
 def _workers(flat: Sequence[Any]) -> Iterator[WorkerPresence]:
@@ -120,5 +124,6 @@ def decode_stats(queue: str, reply: Sequence[Any]) -> QueueStats:
         cancelled=counts.get("cancelled", 0),
         replayed=counts.get("replayed", 0),
         versions=_versions(said["versions"]),
+        failures=_by_version(said.get("failures", ())),
         workers=tuple(_workers(said["workers"])),
     )

@@ -91,6 +91,9 @@ class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
     cancelled: int = 0
     replayed: int = 0
     versions: Mapping[str, VersionCounts] = msgspec.field(default_factory=dict)
+    """By version, for those that matter yet; what older ones have done is added up as `*`, so that sums only grow."""
+    failures: Mapping[str, Mapping[str, int]] = msgspec.field(default_factory=dict)
+    """Jobs that versions on trial have failed, by version and reason: class of the exception, or `other`."""
     workers: tuple[WorkerPresence, ...] = ()
 
     @property

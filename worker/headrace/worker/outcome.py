@@ -25,6 +25,12 @@ class Retried:
     attempts: int
     delay_ms: int
     error: str
+    """Class and message of the exception."""
+
+    @property
+    def reason(self) -> str:
+        """The class alone."""
+        return self.error.partition(": ")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,7 @@ def settlement(job_id: str, claim: str, outcome: Outcome) -> Settlement | None:
         case Done(result, ttl_ms):
             return ("result", job_id, claim, lua_string(result), ttl_ms) if ttl_ms else None
         case Retried(attempts, delay_ms):
-            return ("retry", job_id, claim, attempts, delay_ms)
+            return ("retry", job_id, claim, attempts, delay_ms, outcome.reason)
         case Released(ready_us, delay_ms):
             return ("release", job_id, claim, str(ready_us), delay_ms)
         case Buried(task, reason, record, attempts, fingerprint, traceback, _):

@@ -69,6 +69,8 @@ class Renewal:
             self._thread.join(self._timeout + 1)
 
     def _run(self) -> None:
+        # At once: should the name or the login be gone a moment later, the connection is there as the lanes' are.
+        self.renew_once()
         while not self._stopping.wait(self._interval if self.failures == 0 else self._interval / 4):
             self.renew_once()
         if self._connection:

@@ -76,6 +76,8 @@ def _container(version: VersionSpec, image: str) -> Json:
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "lifecycle": {"preStop": {"exec": {"command": ["headrace", "drain", "--grace", f"{grace}s"]}}},
         # Latches after the first fetch: a busy worker that loses Redis must not become a scale-in's first victim.
+        # An application may take minutes to import. Not /startedz: that waits for Redis, which no restart brings back.
+        "startupProbe": _probe("/livez", period=1, failures=600),
         "readinessProbe": _probe("/startedz", period=2, failures=3),
         "livenessProbe": _probe("/livez", period=10, failures=6),
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},

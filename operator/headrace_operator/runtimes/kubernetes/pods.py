@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
 from headrace_operator.api.names import QUEUE_LABEL, VERSION_LABEL
+from headrace_operator.runtimes.kubernetes.deployment import CONTAINER
 from headrace_operator.runtimes.kubernetes.marks import READ, is_marked
-from headrace_operator.seams.runtime import WorkerPhase, WorkerState
+from headrace_operator.seams.runtime import Exit, WorkerPhase, WorkerState
 
 Json = dict[str, Any]
 COST_ANNOTATION: Final = "controller.kubernetes.io/pod-deletion-cost"
@@ -27,6 +29,12 @@ _STUCK: Final = frozenset(
     }
 )
 _MESSAGE_LENGTH: Final = 300
+_BAD_CONFIGURATION: Final = 2
+"""The exit code of a worker that was told something impossible …"""
+_GAVE_UP: Final = re.compile(r"\(tried for \S+ s\)$")
+"""… or for which Redis was away too long, as it then says at last: that may be Redis's fault."""
+_RUN_LENGTH: Final = 64
+"""Characters, the last ones of a container's id."""
 
 
 def trimmed_pod(pod: Json) -> Json:
@@ -119,10 +127,13 @@ def common_trouble(pods: Iterable[Json]) -> str | None:
     return found
 
 
-def any_crashes(pods: Sequence[Json]) -> bool:
-    """Whether none of `pods` is ready and a container of one ends by itself, so that waiting won't help."""
-    return not any(map(is_ready, pods)) and any(
-        _crashes(one) for pod in pods for one in pod["status"]["containerStatuses"]
+def exits(pods: Iterable[Json]) -> tuple[Exit, ...]:
+    """How containers of `pods` have ended by themselves, as far as it is seen: two runs of each at most."""
+    return tuple(
+        one
+        for pod in pods
+        for status in pod["status"]["containerStatuses"]
+        for one in _exits(f"{pod['metadata']['name']}/{status.get('name', '')}", status)
     )
 
 
@@ -155,11 +166,15 @@ def _last_words(ended: Json) -> str:
     return lines[-1] if lines and lines[-1].startswith("headrace ") else ""
 
 
-def _crashes(status: Json) -> bool:
+def _exits(container: str, status: Json) -> Iterator[Exit]:
     state = status.get("state", {})
-    return bool(state.get("terminated", {}).get("exitCode")) or (
-        state.get("waiting", {}).get("reason") == "CrashLoopBackOff"
-    )
+    looping = state.get("waiting", {}).get("reason") == "CrashLoopBackOff"  # then exit code 0 is none of a stop's
+    for ended in (status.get("lastState", {}).get("terminated"), state.get("terminated")):
+        if ended and (ended.get("exitCode") or looping):
+            run = str(ended.get("containerID") or ended.get("finishedAt", ""))[-_RUN_LENGTH:]
+            words, ours = _last_words(ended), status.get("name") == CONTAINER
+            final = ours and ended.get("exitCode") == _BAD_CONFIGURATION and not _GAVE_UP.search(words)
+            yield Exit(f"{container}/{run}", _line(_exit(ended), words), final)
 
 
 def _exit(ended: Json) -> str:

@@ -27,8 +27,8 @@ from headrace_operator.runtimes.kubernetes.ownership import owner_uid
 from headrace_operator.runtimes.kubernetes.pods import (
     COST_ANNOTATION,
     FIRST_TO_GO,
-    any_crashes,
     common_trouble,
+    exits,
     is_aimed,
     is_deleted,
     is_ready,
@@ -196,7 +196,7 @@ def _state(found: Json, pods: list[Json]) -> VersionState:
         created=seconds(found["metadata"]["creationTimestamp"]),
         app=found["app"],
         image=found["image"],
-        crashing=any_crashes(live),
+        exits=exits(live),
     )
 
 

@@ -1,6 +1,6 @@
 -- (new session) → live. A worker's first word; may be repeated. A sid serves one session: whoever has lost it takes
 -- another.
---@include keys, clock, protocol
+--@include keys, clock, protocol, versions
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] sid, [2] lease_ms, [3] presence (msgpack), [4] protocol,
 --       [5] the rules its exchanges keep to (see lib/limits), none: '' or left out
@@ -25,6 +25,8 @@ call('SREM', K.idle, '') -- a removal first: a full Redis must still let workers
 local lease = tonumber(ARGV[2])
 call('ZADD', K.sess, clock.ms + lease, ARGV[1])
 call('HSET', K.workers, ARGV[1], ARGV[3])
+note_version(version_in(ARGV[3]))
+fold_versions()
 local longest = math.max(lease, call('ZCARD', K.sess) > 1 and clock.lease or 0)
 call('HSET', K.meta, 'lease', longest, 'proto', math.max(mine, tonumber(meta[2]) or 0))
 if (ARGV[5] or '') ~= '' then

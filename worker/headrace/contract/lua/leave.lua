@@ -1,12 +1,12 @@
 -- live → gone, in peace: what it still holds goes back to ready, nothing charged; what is to be cancelled is done.
---@include keys, clock, ready, marks, forget, take
+--@include keys, clock, ready, marks, forget, take, versions
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] sid
 -- RETURNS: how many jobs were given back
 read_clock()
 local sid = ARGV[1]
 local own = K['own:' .. sid]
-call('ZREM', K.sess, sid)
+if call('ZREM', K.sess, sid) == 1 then note_version(version_of(sid)) end
 call('SREM', K.idle, sid)
 call('HDEL', K.workers, sid)
 call('ZREM', K.cordon, sid)

@@ -2,7 +2,8 @@
 --@include keys, clock, protocol, rate
 -- KEYS: [1] the queue's prefix
 -- ARGV: none
--- RETURNS: flat list name, value, …; then 'counts', {…}, 'versions', {…}, 'workers', {sid, presence, leases, deadline, cordoned, …}
+-- RETURNS: flat list name, value, …; then 'counts', {…}, 'versions', {…}, 'failures', {…},
+--          'workers', {sid, presence, leases, deadline, cordoned, …}
 local t = call('TIME')
 local now_ms = t[1] * 1000 + math.floor(t[2] / 1000)
 clock.us = t[1] * 1000000 + t[2]
@@ -63,5 +64,6 @@ return {
   'paused', meta[1] == '1' and 1 or 0, 'asleep', meta[2] == '1' and 1 or 0, 'owner', owner,
   'protocol', tonumber(meta[5]) or 0, 'least_protocol', least_protocol(meta[6], meta[5]),
   'trial', meta[7] or '', 'trial_left_ms', meta[7] and math.max((tonumber(meta[8]) or 0) - now_ms, 0) or 0,
-  'counts', call('HGETALL', K.count), 'versions', call('HGETALL', K.versions), 'workers', workers,
+  'counts', call('HGETALL', K.count), 'versions', call('HGETALL', K.versions),
+  'failures', call('HGETALL', K.failures), 'workers', workers,
 }

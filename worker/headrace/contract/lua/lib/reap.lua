@@ -2,17 +2,11 @@
 -- and against nobody when its version was on trial.
 -- A session is fenced first (out of `sess`, into `reaping`); its ids follow, a chunk a call.
 
--- The version of a session, '' if it can't be read.
-local function version_of(sid)
-  local presence = call('HGET', K.workers, sid)
-  local readable, said = pcall(cmsgpack.unpack, presence or '')
-  return readable and type(said) == 'table' and said[2] or ''
-end
-
 -- Counts a death with jobs in hand, and notes whether they are to be spared: the trial may be over when they are moved.
 local function note_death(sid)
-  if call('HLEN', K['own:' .. sid]) == 0 then return end
   local version = version_of(sid)
+  note_version(version)
+  if call('HLEN', K['own:' .. sid]) == 0 then return end
   if version ~= '' then call('HINCRBY', K.versions, version .. ':crashed', 1) end
   if on_trial(version) then call('HSET', K['lane:' .. sid], 'spared', '1') end
 end

@@ -41,7 +41,7 @@ local settle = {}
 -- Kinds whose job is gone afterwards: what it holds of its limits goes with it.
 local ENDS = {done = true, cancel = true, result = true}
 
--- {kind, id, claim, attempts, delay_ms}: failed, to be tried again
+-- {kind, id, claim, attempts, delay_ms, class of the error}: failed, to be tried again
 function settle.retry(s)
   if cancel_pending(s[2]) then return 'failed' end
   set_attempts(s[2], s[4])
@@ -109,6 +109,7 @@ local function settle_on_trial(version, s)
   local first = give_back(version, s[2], s[1] == 'retry' and s[5] or 0)
   call('HINCRBY', K.count, 'released', 1)
   call('HINCRBY', K.versions, version .. ':returned', 1)
+  if first then count_failure(version, s[1] == 'retry' and s[6] or s[5]) end
   return first and 'failed' or 'released'
 end
 
