@@ -18,8 +18,11 @@ from headrace.admin.findings import (
     TracebackMismatch,
 )
 from headrace.admin.queue_admin import QueueAdmin
+from headrace.client.limits import Rule
 from headrace.contract.protocol import State
 from headrace.wire.link import Link
+from support.limited import limited
+from support.queue_driver import QueueDriver
 from support.seeding import Seeder
 
 pytestmark = pytest.mark.everywhere
@@ -128,6 +131,55 @@ DAMAGES: dict[str, tuple[Damage, list[Finding], dict[State, int]]] = {
         {State.DEAD: 3, State.READY: 5, State.SCHEDULED: 1},
     ),
 }
+
+
+LIMIT_DAMAGES: dict[str, tuple[Damage, list[Finding], dict[State, int]]] = {
+    "a mark without job": (
+        lambda s: s.raw("HSET", "marks", "x", b"\x94\xa1k\xa1t\xa0\xa0"),
+        [Ghost("x", "marks")],
+        {State.PARKED: 1, State.READY: 1},
+    ),
+    "parked outside its line": (
+        lambda s: s.raw("ZREM", "kw:k", "k2"),
+        [Misfiled("k2", "parked")],
+        {State.PARKED: 1, State.READY: 1},
+    ),
+    "parked without a mark": (
+        lambda s: s.raw("HDEL", "marks", "k2"),
+        [Misfiled("k2", "parked"), Misfiled("k2", "kw:k")],
+        {State.PARKED: 1, State.READY: 1},
+    ),
+    "leased outside its key's set": (lambda s: s.raw("SREM", "kc:k", "k1"), [Misfiled("k1", "own:s1")], {}),
+    "a slot that nobody holds": (
+        lambda s: s.raw("SADD", "kc:k", "x"),
+        [Ghost("x", "kc:k")],
+        {State.PARKED: 1, State.READY: 1},
+    ),
+    "a slot held by who is parked": (
+        lambda s: s.raw("SADD", "kc:k", "k2"),
+        [Misfiled("k2", "kc:k")],
+        {State.PARKED: 1, State.READY: 1},
+    ),
+    "a ghost in line": (lambda s: s.raw("ZADD", "kw:k", 5, "x"), [Ghost("x", "kw:k")], {}),
+    "leased and in line": (lambda s: s.raw("ZADD", "kw:k", 5, "k1"), [Misfiled("k1", "kw:k")], {}),
+}
+
+
+@pytest.mark.parametrize("name", LIMIT_DAMAGES)
+async def test_damage_to_limits_is_named_and_mended(link: Link, admin: QueueAdmin, name: str) -> None:
+    damage, expected, states = LIMIT_DAMAGES[name]
+    queue, seeder = QueueDriver(link), Seeder(link)
+    await queue.join("s1", rules={"t": Rule(concurrency=1)})
+    await queue.enqueue(specials=[limited(f"k{i}", "k") for i in (1, 2, 3)])
+    assert (await queue.exchange("s1", 3)).ids == ("k1",)
+    assert (await admin.audit.run()).findings == ()
+    await damage(seeder)
+    seen = await admin.audit.run()
+    assert sorted(map(repr, seen.findings)) == sorted(map(repr, expected))
+    assert (await admin.audit.run(repair=True)).mended > 0
+    after = await admin.audit.run()
+    assert after.findings == ()
+    assert after.states == {State.LEASED: 1, State.PARKED: 2} | states
 
 
 @pytest.mark.parametrize("name", DAMAGES)

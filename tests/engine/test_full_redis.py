@@ -6,10 +6,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from headrace.client.limits import Rule
+from headrace.client.producer import Mark
 from headrace.contract.protocol import CANCELLED_MARK
 from headrace.errors import QueueFullError
 from headrace.wire.link import Link
 from headrace.worker.outcome import Done, Retried, settlement
+from support.limited import check_keys, limited
 from support.queue_driver import QueueDriver, Special
 
 
@@ -33,8 +36,10 @@ async def full(link: Link, queue: QueueDriver) -> AsyncIterator[QueueDriver]:
         ([], [Special("new")]),
         ([], [Special("new", given=True, delay_ms=50)]),
         (["new"], [Special("new2", priority="high")]),
+        ([], [limited("new", "k")]),
+        ([], [Special("new", given=True, mark=Mark(unique="k", unique_ms=60_000, fingerprint="f"))]),
     ],
-    ids=["plain", "special", "given", "both"],
+    ids=["plain", "special", "given", "both", "limited", "unique"],
 )
 async def test_enqueue_is_refused_whole(full: QueueDriver, ids: list[str], specials: list[Special]) -> None:
     before = await full.look()
@@ -79,6 +84,22 @@ async def test_a_queue_at_its_limit_says_so_before_redis_does(full: QueueDriver)
     with pytest.raises(QueueFullError) as caught:
         await full.enqueue(["new"])
     assert (caught.value.limit, caught.value.room) == (9, 0)
+
+
+async def test_limited_jobs_are_parked_and_drain(link: Link, queue: QueueDriver) -> None:
+    await queue.join("s", rules={"t": Rule(concurrency=1), "": Rule(interval_us=1, burst=100)})
+    await queue.enqueue(specials=[limited(f"a{i}", "a") for i in range(5)])
+    await link.request("CONFIG", "SET", "maxmemory", "1mb")
+    try:
+        order: list[str] = []
+        got = await queue.exchange("s", 10)
+        while got.ids:
+            order += got.ids
+            await check_keys(queue)
+            got = await queue.exchange("s", 10, done=got.done)
+        assert order == [f"a{i}" for i in range(5)]
+    finally:
+        await link.request("CONFIG", "SET", "maxmemory", "0")
 
 
 async def test_workers_come_and_go(full: QueueDriver) -> None:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import msgspec
 
-from headrace.contract.envelope import Envelope, encode, header, lua_string
+from headrace.client.limits import Rule
+from headrace.client.producer import Entry, Mark
+from headrace.contract.envelope import Envelope, encode, header
 from headrace.contract.keys import prefix
-from headrace.contract.protocol import PROTOCOL
+from headrace.contract.protocol import PROTOCOL, Priority
 from headrace.contract.replies import decode_stats, encode_presence
 from headrace.contract.scripts import script
 from headrace.contract.stats import QueueStats
@@ -49,9 +51,13 @@ class Special:
     priority: str = "default"
     given: bool = False
     task: str = "t"
+    mark: Mark | None = None
 
     def packed(self) -> tuple[Any, ...]:
-        return (self.id, lua_string(value(self.task)), self.at_ms, self.delay_ms, self.priority, self.given)
+        entry = Entry(
+            self.id, value(self.task), self.at_ms, self.delay_ms, Priority(self.priority), self.given, self.mark
+        )
+        return entry.packed()
 
 
 @dataclass(frozen=True)
@@ -152,15 +158,37 @@ class QueueDriver:
         seq: int | None = None,
         task: str = "t",
     ) -> tuple[str, ...]:
-        """The given ids that existed."""
+        """Of those for which nothing was enqueued, the jobs that stand."""
+        return tuple(
+            first for _, first, _ in await self.enqueue_asking(ids, specials, producer=producer, seq=seq, task=task)
+        )
+
+    async def enqueue_asking(
+        self,
+        ids: Sequence[str] = (),
+        specials: Sequence[Special] = (),
+        *,
+        producer: str = "p",
+        seq: int | None = None,
+        task: str = "t",
+    ) -> list[tuple[int, str, bool]]:
+        """The same with all that is answered: place among the specials, the job that stands, conflict."""
         plain = [part for job_id in ids for part in (job_id, value(task))]
         packed = _pack([special.packed() for special in specials]) if specials else b""
-        return _texts(await self.run("enqueue", producer, self._number(seq), KEEP_MS, len(ids), *plain, packed))
+        flat = await self.run("enqueue", producer, self._number(seq), KEEP_MS, len(ids), *plain, packed)
+        return [(flat[i], flat[i + 1].decode(), bool(flat[i + 2])) for i in range(0, len(flat), 3)]
 
     async def join(
-        self, sid: str, *, lease_ms: int = LEASE_MS, protocol: int = PROTOCOL, version: str = "v1"
+        self,
+        sid: str,
+        *,
+        lease_ms: int = LEASE_MS,
+        protocol: int = PROTOCOL,
+        version: str = "v1",
+        rules: Mapping[str, Rule] | None = None,
     ) -> list[Any]:
-        reply: list[Any] = await self.run("join", sid, lease_ms, _told(version, protocol), protocol)
+        packed = _pack({name: astuple(rule) for name, rule in rules.items()}) if rules else b""
+        reply: list[Any] = await self.run("join", sid, lease_ms, _told(version, protocol), protocol, packed)
         return reply
 
     async def exchange(

@@ -9,7 +9,7 @@ from headrace.contract.keys import prefix
 from headrace.wire.link import Link
 
 READY = ("ready:high", "ready:default", "ready:low", "suspects")
-ZSETS = (*READY, "sched", "dead", "sess", "reaping", "cordon")
+ZSETS = (*READY, "sched", "dead", "sess", "reaping", "cordon", "kdue")
 SETS = ("parked", "cancel", "idle")
 HASHES = (
     "jobs",
@@ -25,6 +25,7 @@ HASHES = (
     "meta",
     "credit",
     "ticks",
+    "marks",
 )
 PLACE_OF = {"sched": "scheduled", "dead": "dead", **{name: name for name in READY}}
 
@@ -71,6 +72,7 @@ class Snapshot:
             "cancel": set(self.sets["cancel"]) - leased,
             "dj": set(self.hashes["dj"]) ^ dead,
             "idle": set(self.sets["idle"]) - set(self.zsets["sess"]),
+            "marks": set(self.hashes["marks"]) - ids,
             "workers": set(self.hashes["workers"]) ^ set(self.zsets["sess"]),
         }
         return {name: entries for name, entries in found.items() if entries}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from headrace.admin.explain import explain
-from headrace.admin.job_view import JobView
+from headrace.admin.job_view import JobView, KeyView
 from headrace.contract.protocol import State
 from headrace.contract.stats import QueueStats, WorkerPresence
 
@@ -71,7 +71,32 @@ CASES = {
         "pod-1, which has been silent for longer than its lease",
     ),
     "reaping": (_view(State.LEASED, holder_sid="s1"), _stats(), "lease has ended"),
-    "parked": (_view(State.PARKED), _stats(), "waits for a limit"),
+    "parked": (
+        _view(State.PARKED, limit=KeyView("customer:7", 2, 9, ahead=0)),
+        _stats(_worker()),
+        "It waits for a slot of its limit key 'customer:7': 2 jobs of it run; it is the next.",
+    ),
+    "parked behind others": (
+        _view(State.PARKED, limit=KeyView("k", 1, 9, ahead=3)),
+        _stats(paused=True),
+        "key 'k': 1 job of it runs; 3 jobs of the key before it, but the queue is paused",
+    ),
+    "parked by a rate": (
+        _view(State.PARKED, limit=KeyView("k", 0, 9, ahead=1, due_ms=NOW + 4000)),
+        _stats(_worker()),
+        "waits for the rate of its limit key 'k', which lets a job go in 4 s; 1 job of the key before it.",
+    ),
+    "parked, its rate lets go": (
+        _view(State.PARKED, limit=KeyView("k", 0, 9, ahead=0, due_ms=NOW - 4000)),
+        _stats(),
+        "which lets a job go now; it is the next, but no worker of this queue is running.",
+    ),
+    "parked, its mark lost": (_view(State.PARKED), _stats(), "headrace audit --repair makes it ready"),
+    "held by the queue's rate": (
+        READY,
+        _stats(_worker(), held=7, next_due_ms=NOW + 3000),
+        "ready for 5 s, but the queue's own rate is used up, which lets a job go in 3 s; 7 jobs held back.",
+    ),
     "dead": (_view(State.DEAD, reason="OSError"), _stats(), "dead (OSError): it runs again only when replayed"),
     "done": (_view(State.DONE), _stats(), "done"),
 }

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from headrace.context import Context, current_context, current_contexts
     from headrace.contract.protocol import Priority, State
     from headrace.errors import (
+        ConflictError,
         HeadraceError,
         JobCancelledError,
         JobDeadError,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Bury": "headrace.retry",
+    "ConflictError": "headrace.errors",
     "Context": "headrace.context",
     "Durability": "headrace.client.durability",
     "Depends": "headrace.client.depends",
@@ -70,6 +72,7 @@ _HOMES = {
 
 __all__ = [
     "Bury",
+    "ConflictError",
     "Context",
     "Depends",
     "Durability",

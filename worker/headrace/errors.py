@@ -19,6 +19,14 @@ class PayloadError(UsageError):
     """A job's arguments don't fit the handler's annotations, can't be encoded, or are too large."""
 
 
+class ConflictError(UsageError):
+    """The idempotency key was used before, with other arguments; `job_id` is the first job's. Nothing was enqueued."""
+
+    def __init__(self, message: str, job_id: str) -> None:
+        super().__init__(message)
+        self.job_id = job_id
+
+
 class UnknownTaskError(UsageError):
     """No task of that name is registered in this process."""
 

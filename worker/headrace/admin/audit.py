@@ -37,7 +37,9 @@ _PLAIN: Final = (
     "prio",
     "crash",
     "cancel",
+    "marks",
 )
+_OF_KEYS: Final = ("kc", "kw")
 _STATE_OF: Final = {"suspects": State.READY, "reaping": State.LEASED}
 
 
@@ -66,7 +68,7 @@ class _Run:
     async def run(self) -> AuditReport:
         await self._check_sessions()  # first: mending their leases makes ready what would else look like orphans
         await self._check_structure("jobs")
-        for structure in [*_PLAIN, *await self._leases(), *await self._letters()]:
+        for structure in [*_PLAIN, *await self._leases(), *await self._letters(), *await self._limit_keys()]:
             await self._check_structure(structure)
         checked = await self._check_counts()
         return AuditReport(self._handle.queue, self._states, self._counts, tuple(self._kept), self._mended, checked)
@@ -85,7 +87,13 @@ class _Run:
             for fault in faults:
                 self._note(_finding([part.decode() for part in fault]))
             if self._repair and faults:
-                self._mended += await self._handle.run("mend", *[fault[0] for fault in faults])
+                self._mended += await self._mend(structure, [fault[0] for fault in faults])
+
+    async def _mend(self, structure: str, ids: Sequence[bytes]) -> int:
+        family, _, key = structure.partition(":")
+        taken_out: int = await self._handle.run("mend_key", key, *ids) if family in _OF_KEYS else 0
+        changed: int = await self._handle.run("mend", *ids)
+        return max(taken_out, changed)
 
     async def _leases(self) -> list[str]:
         live, reaping = await self._handle.pipeline([("ZRANGE", "sess", 0, -1), ("ZRANGE", "reaping", 0, -1)])
@@ -94,16 +102,27 @@ class _Run:
     async def _letters(self) -> list[str]:
         return [f"dead:{facet.decode()}" for facet in await self._handle.request("HKEYS", "facets")]
 
-    async def _check_sessions(self) -> None:
-        pattern = self._handle.key("own:*")
+    async def _limit_keys(self) -> list[str]:
+        """The structures of limit keys; none where no job ever had a mark."""
+        if not await self._handle.request("HGET", "meta", "marks"):
+            return []
+        return [f"{family}:{member}" for family in _OF_KEYS async for member in self._members(family)]
+
+    async def _members(self, family: str) -> AsyncIterator[str]:
+        """What follows the family's name in the queue's keys. Some may come twice."""
+        pattern = self._handle.key(f"{family}:*")
         skip, cursor = len(pattern) - 1, b"0"
         while True:
             step = ("SCAN", cursor, "MATCH", pattern, "COUNT", CHUNK)
             cursor, found = await self._handle.link.request(*step, at=pattern)
             for key in found:
-                await self._check_session(key[skip:].decode())
+                yield key.decode()[skip:]
             if cursor == b"0":
                 return
+
+    async def _check_sessions(self) -> None:
+        async for sid in self._members("own"):
+            await self._check_session(sid)
 
     async def _check_session(self, sid: str) -> None:
         key = self._handle.key

@@ -20,7 +20,7 @@ def explain(view: JobView, stats: QueueStats) -> str:
         case State.LEASED:
             return _leased(view, stats)
         case State.PARKED:
-            return "It waits for a limit: the concurrency or rate of its key is used up."
+            return _parked(view, stats)
         case State.DEAD:
             return f"It is dead ({view.reason or 'reason lost'}): it runs again only when replayed."
         case State.DONE:
@@ -43,6 +43,13 @@ def _ready(view: JobView, stats: QueueStats) -> str:
     blocked = _blocked(stats)
     if blocked:
         return f"{waited}, but {blocked}."
+    if stats.held and not stats.ready:
+        when = (
+            ""
+            if stats.next_due_ms is None
+            else f", which lets a job go in {_seconds(stats.next_due_ms - stats.now_ms)}"
+        )
+        return f"{waited}, but the queue's own rate is used up{when}; {_times(stats.held, 'job')} held back."
     if view.suspect:
         return (
             f"{waited}; its worker died {_times(view.crashes, 'time')} while running it, so it runs alone "
@@ -54,6 +61,24 @@ def _ready(view: JobView, stats: QueueStats) -> str:
         return f"{waited}: all {slots} slots of {workers} are busy, {_times(stats.ready, 'job')} ready."
     free, ready = slots - running, _times(stats.ready, "job")
     return f"{waited} and is claimed next: {free} of {slots} slots are free, {ready} ready."
+
+
+def _parked(view: JobView, stats: QueueStats) -> str:
+    limit = view.limit
+    if limit is None:
+        return "It is parked, but the record of its limit key is gone: headrace audit --repair makes it ready."
+    blocked = _blocked(stats)
+    turn = "it is the next" if not limit.ahead else f"{_times(limit.ahead, 'job')} of the key before it"
+    if limit.due_ms is not None:
+        wait_ms = limit.due_ms - stats.now_ms
+        when = f"lets a job go in {_seconds(wait_ms)}" if wait_ms > 0 else "lets a job go now"
+        return f"It waits for the rate of its limit key {limit.key!r}, which {when}; {turn}" + (
+            f", but {blocked}." if blocked else "."
+        )
+    running = "1 job of it runs" if limit.running == 1 else f"{limit.running} jobs of it run"
+    return f"It waits for a slot of its limit key {limit.key!r}: {running}; {turn}" + (
+        f", but {blocked}." if blocked else "."
+    )
 
 
 def _leased(view: JobView, stats: QueueStats) -> str:

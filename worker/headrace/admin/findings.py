@@ -33,7 +33,7 @@ class Doubled:
 
 @dataclass(frozen=True)
 class Misfiled:
-    """The dead-letter structures disagree about it. Mended: filed where its state says."""
+    """The dead-letter structures, or those of limits, disagree about it. Mended: filed where its state says."""
 
     id: str
     place: str

@@ -12,6 +12,21 @@ from headrace.contract.protocol import State
 _STATES = {"suspects": State.READY, "reaping": State.LEASED}
 
 
+@dataclass(frozen=True)
+class KeyView:
+    """A job's limit key as it stood when looked at."""
+
+    key: str
+    running: int
+    """Jobs of the key that are leased, over all workers."""
+    waiting: int
+    """Jobs of the key that are parked."""
+    ahead: int | None = None
+    """Of those, how many come before this one; None: it is not parked."""
+    due_ms: int | None = None
+    """When the key's rate lets a job go; None: it doesn't wait for its rate."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class JobView:
     """A job as it stood when looked at. Times are Unix ms on the Redis server's clock unless said otherwise."""
@@ -37,6 +52,10 @@ class JobView:
     holder: str | None = None
     """The worker (pod or process) whose session holds it; None while its session is being reaped."""
     cancel_requested: bool = False
+    limit: KeyView | None = None
+    """Its limit key, if it has one."""
+    unique: str | None = None
+    """Its unique key."""
     reason: str | None = None
     error: str | None = None
     """Why it died; only for dead jobs."""

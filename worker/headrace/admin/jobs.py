@@ -9,6 +9,7 @@ from typing import Any, assert_never
 
 from headrace.admin.handle import QueueHandle
 from headrace.admin.job_view import JobView, decode_view
+from headrace.admin.limit_view import with_limits
 from headrace.contract.envelope import decode_dead_entry
 from headrace.contract.protocol import CANCELLED_MARK, CHUNK, Priority, State
 from headrace.contract.replies import decode_worker_name
@@ -63,7 +64,7 @@ class Jobs:
         found = zip(ids, located, values, priorities, strict=True)
         views = [decode_view(self._handle.queue, *of_one) for of_one in found]
         known = [view for view in views if view is not None]
-        known = await self._with_deaths(await self._with_holders(known))
+        known = await with_limits(self._handle, await self._with_deaths(await self._with_holders(known)))
         return known if with_payload else [replace(view, payload=None) for view in known]
 
     async def _with_holders(self, views: list[JobView]) -> list[JobView]:

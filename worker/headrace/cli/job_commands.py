@@ -71,15 +71,15 @@ def enqueue(
         given=job_id is not None,
     )
 
-    async def send(link: Link) -> set[str]:
+    async def send(link: Link) -> bool:
         if not unchecked:
             schemas = await QueueAdmin(link, queue).published.schemas()
             check_arguments(schemas, queue, task, positional, named)
         assurance = None if durability is Durability.ACCEPTED else Assurance(durability, replicas=1)
-        return await Producer(link, queue, assurance=assurance).enqueue([entry])
+        return bool(await Producer(link, queue, assurance=assurance).enqueue([entry]))
 
     taken = with_link(redis_url, send)
-    Printer(output).say(entry.id, {"id": entry.id, "queue": queue, "created": entry.id not in taken})
+    Printer(output).say(entry.id, {"id": entry.id, "queue": queue, "created": not taken})
     if taken:
         note(f"{entry.id} is taken: the first job of that id stands, nothing was enqueued")
 
@@ -156,6 +156,8 @@ def show(
         "worker": view.holder,
         "session": view.holder_sid,
         "cancel requested": view.cancel_requested or None,
+        "limit key": view.limit.key if view.limit else None,
+        "unique key": view.unique,
         "reason": view.reason,
         "error": view.error,
         "enqueued": time_of(view.enqueued_ms),

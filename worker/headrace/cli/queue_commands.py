@@ -62,7 +62,16 @@ def _next_tick(said: QueueStats) -> str | None:
 def _stats_row(said: QueueStats) -> list[Cell]:
     versions = said.versions.values()
     return [
-        *(said.queue, said.ready, said.due, said.scheduled, said.leased, said.parked, said.dead, len(said.workers)),
+        *(
+            said.queue,
+            said.ready,
+            said.due,
+            said.scheduled,
+            said.leased,
+            said.parked + said.held,
+            said.dead,
+            len(said.workers),
+        ),
         *(time_of(said.oldest_ready_ms), time_of(said.next_due_ms), said.enqueued),
         *(sum(v.completed for v in versions), sum(v.failed for v in versions)),
         "paused" if said.paused else "asleep" if said.asleep else "open",
@@ -123,7 +132,9 @@ def purge(
     """Call off every waiting job of a queue; running jobs and dead letters stay. Asks first."""
     if not yes:
         stats = with_queue(redis_url, queue, lambda admin: admin.stats())
-        confirm(f"call off {stats.ready + stats.due + stats.scheduled} waiting jobs of {queue}?")
+        confirm(
+            f"call off {stats.ready + stats.held + stats.due + stats.scheduled + stats.parked} waiting jobs of {queue}?"
+        )
     purged = with_queue(redis_url, queue, lambda admin: admin.control.purge())
     Printer(output).say(f"{purged} jobs called off", {"queue": queue, "purged": purged})
 

@@ -54,6 +54,17 @@ class Arguments:
         except ValidationError as error:
             raise PayloadError(f"task {self._task}: {_describe(error)}") from None
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the parameters, in order."""
+        return tuple(self._signature.parameters)
+
+    def by_name(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Arguments that `check` has returned, by their parameters, with the defaults of those not given."""
+        bound = self._signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return dict(bound.arguments)
+
     def json_schema(self) -> dict[str, Any]:
         """JSON Schema of the arguments; `{}` where an annotation has none."""
         from pydantic import TypeAdapter

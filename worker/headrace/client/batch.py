@@ -6,14 +6,15 @@ Knows which queues it collects for and sends by their producers; what an enqueue
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headrace.client.durability import Durability
 from headrace.client.job import Job
-from headrace.client.producer import Entry
+from headrace.client.producer import Entry, Standing
+from headrace.client.uniqueness import conflict
 
 if TYPE_CHECKING:
     from headrace.client.fleet import Fleet
@@ -24,6 +25,13 @@ collecting: ContextVar[Batch | None] = ContextVar("headrace_batch", default=None
 """The innermost batch of the code that runs."""
 
 
+class _Collected(NamedTuple):
+    task: Task[Any, Any]
+    durability: Durability | None
+    entry: Entry
+    job: Job
+
+
 class Batch:
     """Made by `queue.batch()` or `fleet.batch()`; one block each.
 
@@ -32,13 +40,16 @@ class Batch:
     """
 
     def __init__(self, fleet: Fleet, queue: Queue | None = None) -> None:
-        self.jobs: list[Job] = []
-        """In the order of the block. Their `created` is right once the block has ended."""
         self._fleet = fleet
         self._queue = queue
-        self._entries: list[tuple[Queue, Durability | None, Entry]] = []
+        self._collected: list[_Collected] = []
         self._open = True
         self._token: Token[Batch | None] | None = None
+
+    @property
+    def jobs(self) -> list[Job]:
+        """In the order of the block. Their `id` and `created` are right once the block has ended."""
+        return [one.job for one in self._collected]
 
     def takes(self, queue: Queue) -> bool:
         """Whether this enqueue is to wait for the block's end."""
@@ -46,10 +57,8 @@ class Batch:
 
     def add(self, task: Task[Any, Any], entries: Sequence[Entry], durability: Durability | None) -> list[Job]:
         """Collect; the jobs, which Redis does not know yet."""
-        queue = task.queue
-        jobs = [Job(entry.id, queue.name, True, queue.link, task) for entry in entries]
-        self._entries += [(queue, durability, entry) for entry in entries]
-        self.jobs += jobs
+        jobs = [Job(entry.id, task.queue.name, True, task.queue.link, task) for entry in entries]
+        self._collected += [_Collected(task, durability, entry, job) for entry, job in zip(entries, jobs, strict=True)]
         return jobs
 
     async def __aenter__(self) -> Batch:
@@ -63,31 +72,37 @@ class Batch:
         if self._token is not None:
             collecting.reset(self._token)
         self._open = False
-        if error is not None or not self._entries:
+        if error is not None or not self._collected:
             return
         outer = collecting.get()
-        if outer is not None and all(outer.takes(queue) for queue, _, _ in self._entries):
+        if outer is not None and all(outer.takes(one.task.queue) for one in self._collected):
             outer.adopt(self)
             return
         await self._send()
 
     def adopt(self, inner: Batch) -> None:
         """Take over what another batch has collected; the same Job objects stand for it."""
-        self._entries += inner._entries
-        self.jobs += inner.jobs
+        self._collected += inner._collected
 
     async def _send(self) -> None:
-        together: dict[tuple[Queue, Durability | None], list[Entry]] = {}
-        for queue, durability, entry in self._entries:
-            together.setdefault((queue, durability), []).append(entry)
+        together: dict[tuple[Queue, Durability | None], list[_Collected]] = {}
+        for one in self._collected:
+            together.setdefault((one.task.queue, one.durability), []).append(one)
         sends = [
-            queue.producer_of(durability).enqueue(entries, wait_for_room=self._fleet.wait_for_room)
-            for (queue, durability), entries in together.items()
+            queue.producer_of(durability).enqueue([one.entry for one in ones], wait_for_room=self._fleet.wait_for_room)
+            for (queue, durability), ones in together.items()
         ]
         answers = await asyncio.gather(*sends, return_exceptions=True)
-        for (queue, _), answer in zip(together, answers, strict=True):
+        for ones, answer in zip(together.values(), answers, strict=True):
             if isinstance(answer, BaseException):
                 raise answer
-            for job in self.jobs:
-                if job.queue == queue.name and job.id in answer:
-                    job.existed()
+            _note_standing(ones, answer)
+
+
+def _note_standing(ones: Sequence[_Collected], standing: Mapping[int, Standing]) -> None:
+    """Raises ConflictError, of the first."""
+    for place, first in standing.items():
+        ones[place].job.stands_for(first.id)
+    for place, first in standing.items():
+        if first.conflict:
+            raise conflict(ones[place].task.name, first.id)

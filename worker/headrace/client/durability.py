@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 
 from headrace.errors import ConfigError, NotDurableError
 from headrace.wire.connection import Argument, Reply, ServerError
@@ -58,14 +58,14 @@ class Assurance:
 
     async def enqueue(
         self, link: Link, prefix: str, producer: str, arguments: Sequence[Argument], keep_ms: int
-    ) -> list[bytes]:
+    ) -> list[Any]:
         """enqueue.lua's answer. Raises NotDurableError, ConfigError (the server knows no such level: nothing was
         enqueued), or what `Link.run` raises.
         """
         await self._check(link, prefix)
         # A repeated call writes nothing, and without a write there is nothing to wait for.
         touch = ("PEXPIRE", f"{prefix}p:{producer}", keep_ms)
-        taken, _, reply = await link.run_then(
+        standing, _, reply = await link.run_then(
             "enqueue", prefix, (producer, *arguments), [touch, self._wait()], link.timeout
         )
         if not self._reached(reply):
@@ -74,8 +74,8 @@ class Assurance:
                 f"the jobs are in the queue, but not {self._what()}: they may run, and a failover may lose them; "
                 "enqueue them again with the same job ids to be sure"
             )
-        known: list[bytes] = taken
-        return known
+        found: list[Any] = standing
+        return found
 
     async def _check(self, link: Link, prefix: str) -> None:
         if self._checked or self._level is not Durability.APPENDED:

@@ -12,9 +12,11 @@ from headrace.client.batch import Batch
 from headrace.client.codec import MAX_PAYLOAD, codec_named
 from headrace.client.depends import Provider
 from headrace.client.durability import Durability, check_replicas, durability_of
+from headrace.client.limits import queue_rate
 from headrace.client.queue import Queue
 from headrace.client.spans import Tracing
 from headrace.client.task import Middleware
+from headrace.errors import ConfigError
 from headrace.hooks import Hooks
 from headrace.wire.link import Link
 from headrace.wire.target import parse_target
@@ -103,10 +105,17 @@ class Fleet:
         """`async with fleet.batch():` sends what the block enqueues, to whichever queue, together at its end."""
         return Batch(self)
 
-    def queue(self, name: str) -> Queue:
-        """The queue of that name, made on first use. Raises ConfigError for a bad name."""
+    def queue(self, name: str, *, rate_limit: str | None = None, rate_burst: int | None = None) -> Queue:
+        """The queue of that name, made on first use.
+
+        rate_limit: at most so many of its jobs start, over all workers, e.g. "50/s" or "1000/h"; rate_burst: so many at
+        once after a rest (default: a tenth of a second's, at least 1). Raises ConfigError for a bad name or rate.
+        """
+        rate = queue_rate(rate_limit, rate_burst)
         if name not in self.queues:
-            self.queues[name] = Queue(self, name)
+            self.queues[name] = Queue(self, name, rate)
+        elif rate is not None and rate != self.queues[name].rate:
+            raise ConfigError(f"queue {name}: it was made with another rate_limit; name it where it is made first")
         return self.queues[name]
 
     def middleware(self, function: Middleware) -> Middleware:

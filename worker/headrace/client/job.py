@@ -21,13 +21,16 @@ class Job:
     id: str
     queue: str
     created: bool
-    """False: the given job id was taken, the first job stands and this enqueue added nothing."""
+    """False: its id, idempotency key or unique key was taken; this is the first job, and nothing was added."""
     _link: Link
     _task: Task[Any, Any] | None = None
     """What its arguments and its result are like."""
 
-    def existed(self) -> None:
-        """A batch has learnt that the id was taken: the one thing that may still change, at the end of its block."""
+    def stands_for(self, first: str) -> None:
+        """A batch has learnt that another job keeps this one out: the one thing that may still change, at the end of
+        its block.
+        """
+        object.__setattr__(self, "id", first)
         object.__setattr__(self, "created", False)
 
     async def state(self) -> State:

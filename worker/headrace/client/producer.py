@@ -11,6 +11,7 @@ import random
 import secrets
 from collections import deque
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -18,7 +19,8 @@ from headrace.client.durability import Assurance
 from headrace.contract.envelope import lua_string
 from headrace.contract.keys import prefix
 from headrace.contract.protocol import CHUNK, Priority
-from headrace.errors import HeadraceError, QueueFullError, QueueUnavailableError
+from headrace.errors import HeadraceError, ProtocolError, QueueFullError, QueueUnavailableError
+from headrace.wire.connection import Argument
 from headrace.wire.link import Link
 
 REMEMBER_MS = 24 * 3600 * 1000
@@ -51,6 +53,20 @@ os.register_at_fork(after_in_child=new_id.renew)
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """What a job says beside its value, to be looked at by the scripts (see lua/lib/marks.lua)."""
+
+    limit_key: str = ""
+    rule: str = ""
+    """Name of the rule that its limit key is held to: its task."""
+    unique: str = ""
+    unique_ms: int = 0
+    """For how long at most it keeps others of its unique key out."""
+    fingerprint: str = ""
+    """Of task and arguments: the same given id with another one is a conflict."""
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One job to enqueue. `at_ms` is Unix ms on the Redis clock, `delay_ms` counts from the enqueue; 0 is now."""
 
@@ -61,20 +77,49 @@ class Entry:
     priority: Priority = Priority.DEFAULT
     given: bool = False
     """The id was chosen by the caller: enqueue only if it is not taken."""
+    mark: Mark | None = None
 
     @property
     def plain(self) -> bool:
-        return not (self.at_ms or self.delay_ms or self.given) and self.priority is Priority.DEFAULT
+        special = self.at_ms or self.delay_ms or self.given or self.mark
+        return not special and self.priority is Priority.DEFAULT
+
+    def packed(self) -> tuple[str | int | bool | msgspec.Raw, ...]:
+        """What enqueue.lua unpacks of one that is not plain."""
+        head = (self.id, lua_string(self.value), self.at_ms, self.delay_ms, self.priority, self.given)
+        mark = self.mark
+        if mark is None:
+            return head
+        return (*head, mark.limit_key, mark.rule, mark.unique, mark.unique_ms, mark.fingerprint)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The job that kept another from being enqueued."""
+
+    id: str
+    conflict: bool
+    """It has the same given id and other arguments."""
 
 
 @dataclass(slots=True)
 class _Waiting:
     entries: list[Entry]
-    done: asyncio.Future[set[str]]
+    done: asyncio.Future[dict[int, Standing]]
 
     def fail(self, error: HeadraceError) -> None:
         if not self.done.done():
             self.done.set_exception(error)
+
+
+def _answer(batch: list[_Waiting], standing: dict[int, Standing]) -> None:
+    start = 0
+    for waiting in batch:
+        end = start + len(waiting.entries)
+        if not waiting.done.done():
+            own = standing and {place - start: first for place, first in standing.items() if start <= place < end}
+            waiting.done.set_result(own)
+        start = end
 
 
 def _share_room(batch: list[_Waiting], room: int) -> tuple[list[_Waiting], list[_Waiting]]:
@@ -104,21 +149,25 @@ class Producer:
         self._seq = 0
         self._waiting: deque[_Waiting] = deque()
         self._pump: asyncio.Task[None] | None = None
+        self._one_by_one = 0
+        """How many of the next are sent alone."""
 
-    async def enqueue(self, entries: list[Entry], *, wait_for_room: float = 0.0) -> set[str]:
-        """Enqueue; returns the given ids that were already taken (nothing was enqueued for those).
+    async def enqueue(self, entries: list[Entry], *, wait_for_room: float = 0.0) -> dict[int, Standing]:
+        """Enqueue; returns, by their place in `entries`, those for which nothing was enqueued.
 
         wait_for_room: seconds to go on trying while the queue is at its length limit, for each 1,000 jobs.
-        Raises QueueUnavailableError when Redis gave no answer in time: the jobs may or may not be in the queue
-        (enqueue again with ids of your own to be sure), QueueFullError when it refused: they are not; with an assurance
+        Raises ProtocolError when an entry has a mark and a worker of the queue is too old for it, QueueFullError when
+        Redis or the queue is full: nothing was enqueued. QueueUnavailableError when it gave no answer in time: the jobs
+        may or may not be in the queue (enqueue again with ids of your own to be sure); with an assurance
         NotDurableError: they are, but without it.
         """
-        taken: set[str] = set()
+        standing: dict[int, Standing] = {}
         for start in range(0, len(entries), CHUNK):
-            taken |= await self._submit_with_room(entries[start : start + CHUNK], wait_for_room)
-        return taken
+            found = await self._submit_with_room(entries[start : start + CHUNK], wait_for_room)
+            standing.update((start + place, first) for place, first in found.items())
+        return standing
 
-    async def _submit_with_room(self, entries: list[Entry], wait: float) -> set[str]:
+    async def _submit_with_room(self, entries: list[Entry], wait: float) -> dict[int, Standing]:
         loop = asyncio.get_running_loop()
         give_up = loop.time() + wait
         pause = 0.02
@@ -132,8 +181,8 @@ class Producer:
                 await asyncio.sleep(min(pause * (0.5 + random.random()), left))
                 pause = min(pause * 2, 0.5)
 
-    async def _submit(self, entries: list[Entry]) -> set[str]:
-        done: asyncio.Future[set[str]] = asyncio.get_running_loop().create_future()
+    async def _submit(self, entries: list[Entry]) -> dict[int, Standing]:
+        done: asyncio.Future[dict[int, Standing]] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(entries, done))
         if self._pump is None or self._pump.done():
             self._pump = asyncio.create_task(self._drain_waiting(), name="headrace-producer")
@@ -149,18 +198,21 @@ class Producer:
         """Send what belongs to several callers; returns those who still fit when not all do."""
         fits: list[_Waiting] = []
         try:
-            taken = await self._send([entry for waiting in batch for entry in waiting.entries])
+            standing = await self._send([entry for waiting in batch for entry in waiting.entries])
         except QueueFullError as error:
             fits, refused = _share_room(batch, error.room or 0)
             for waiting in refused:
                 waiting.fail(self._refusal(error, len(waiting.entries)))
         except HeadraceError as error:
-            for waiting in batch:
-                waiting.fail(error)
+            if isinstance(error, ProtocolError) and len(batch) > 1:
+                # one caller's mark was refused: each for himself, so that the others' jobs go in
+                self._waiting.extendleft(reversed(batch))
+                self._one_by_one = len(batch)
+            else:
+                for waiting in batch:
+                    waiting.fail(error)
         else:
-            for waiting in batch:
-                if not waiting.done.done():
-                    waiting.done.set_result({e.id for e in waiting.entries if e.id in taken} if taken else taken)
+            _answer(batch, standing)
         return fits
 
     def _refusal(self, error: QueueFullError, jobs: int) -> QueueFullError:
@@ -176,32 +228,31 @@ class Producer:
 
     def _next_batch(self) -> list[_Waiting]:
         batch = [self._waiting.popleft()]
+        if self._one_by_one:
+            self._one_by_one -= 1
+            return batch
         size = len(batch[0].entries)
         while self._waiting and size + len(self._waiting[0].entries) <= CHUNK:
             size += len(self._waiting[0].entries)
             batch.append(self._waiting.popleft())
         return batch
 
-    async def _send(self, entries: list[Entry]) -> set[str]:
+    async def _send(self, entries: list[Entry]) -> dict[int, Standing]:
         self._seq += 1
         plain = [part for entry in entries if entry.plain for part in (entry.id, entry.value)]
-        special = [
-            (e.id, lua_string(e.value), e.at_ms, e.delay_ms, e.priority, e.given) for e in entries if not e.plain
-        ]
-        packed = msgspec.msgpack.encode(special) if special else b""
+        special = [place for place, entry in enumerate(entries) if not entry.plain]
+        packed = msgspec.msgpack.encode([entries[place].packed() for place in special]) if special else b""
         arguments = (self._name, self._seq, REMEMBER_MS, len(plain) // 2, *plain, packed)
         loop = asyncio.get_running_loop()
         give_up = loop.time() + self._timeout
         pause = 0.02
         while True:
             try:
-                if self._assurance is None:
-                    taken = await self._link.run("enqueue", self._prefix, *arguments)
-                else:
-                    taken = await self._assurance.enqueue(
-                        self._link, self._prefix, self._name, arguments[1:], REMEMBER_MS
-                    )
-                return {name.decode() for name in taken}
+                found = await self._run(arguments)
+                return {
+                    special[found[i] - 1]: Standing(found[i + 1].decode(), bool(found[i + 2]))
+                    for i in range(0, len(found), 3)
+                }
             except QueueFullError:
                 raise
             except QueueUnavailableError:
@@ -209,6 +260,12 @@ class Producer:
                     raise
             await asyncio.sleep(pause * (0.5 + random.random()))
             pause = min(pause * 2, 1.0)
+
+    async def _run(self, arguments: tuple[Argument, ...]) -> list[Any]:
+        if self._assurance is None:
+            found: list[Any] = await self._link.run("enqueue", self._prefix, *arguments)
+            return found
+        return await self._assurance.enqueue(self._link, self._prefix, self._name, arguments[1:], REMEMBER_MS)
 
     async def close(self) -> None:
         """Wait until what was handed over has been sent or has failed."""

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
 
 from headrace.client.batch import Batch
 from headrace.client.batch_task import BatchTask
 from headrace.client.codec import codec_named
 from headrace.client.durability import Assurance, Durability
+from headrace.client.limits import Limit, LimitKey, Rule, task_rule
 from headrace.client.periodic import DEADLINE, Periodic, make_periodic
 from headrace.client.producer import Producer
 from headrace.client.schedule import Cron, Every, Schedule
 from headrace.client.task import Handler, Middleware, Task, TaskSettings
+from headrace.client.task_options import (
+    TaskOptions,
+    backoff_named,
+    batched,
+    check_process_limits,
+    check_retention,
+)
 from headrace.contract.keys import check_queue_name
-from headrace.contract.protocol import CHUNK
 from headrace.errors import ConfigError
-from headrace.retry import MAX_DELAY, Backoff, RetryPolicy
+from headrace.retry import Backoff, RetryPolicy
 from headrace.wire.link import Link
 
 if TYPE_CHECKING:
@@ -30,36 +36,16 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 DEFAULT_TIMEOUT = 30.0
-LONGEST_WAIT = 10.0
-"""Seconds that a job may wait for others to share its batch."""
-
-
-class TaskOptions(TypedDict, total=False):
-    """What `@queue.task` takes, with or without batch; explained there."""
-
-    max_retries: int | None
-    timeout: float
-    backoff: Backoff | str | Callable[[int], float]
-    retry_base: float | None
-    retry_cap: float | None
-    retry_jitter: bool
-    retry_on: tuple[type[BaseException], ...]
-    never_retry: tuple[type[BaseException], ...]
-    process: bool
-    memory_limit: int
-    cpu_limit: float
-    result_ttl: float
-    result_keep: int
-    codec: str | None
-    middleware: tuple[Middleware, ...]
 
 
 class Queue:
     """Made by `fleet.queue(name)`."""
 
-    def __init__(self, fleet: Fleet, name: str) -> None:
+    def __init__(self, fleet: Fleet, name: str, rate: Rule | None = None) -> None:
         self.fleet = fleet
         self.name = check_queue_name(name)
+        self.rate = rate
+        """How many of its jobs may start, over all workers; None: as many as can."""
         self.tasks: dict[str, Task[Any, Any]] = {}
         self.periodic: dict[str, Periodic] = {}
         self.middlewares: list[Middleware] = []
@@ -133,40 +119,52 @@ class Queue:
         result_keep: int = 0,
         codec: str | None = None,
         middleware: tuple[Middleware, ...] = (),
+        limit_key: LimitKey | None = None,
+        concurrency_limit: int | None = None,
+        rate_limit: str | None = None,
+        rate_burst: int | None = None,
     ) -> Callable[[Callable[..., Any]], Any]:
         """Register a handler: `async def` runs in the event loop, `def` in a thread, `process=True` in a child process.
 
         name: default the function's. max_retries: default the worker's MAX_RETRIES. timeout: seconds for one run.
         backoff: exponential, linear, fixed, or a function from failed attempts to seconds; retry_base and retry_cap are
         seconds. memory_limit: bytes, and cpu_limit: seconds of CPU time, that a run in a child process may use.
-        result_ttl: seconds for which results are kept, at most the newest
-        result_keep of them (0: all). batch: the handler gets a list, the payloads of up to so many jobs, of which the
-        first has waited batch_wait seconds at most; it returns None, or one result or exception for each. Raises
-        ConfigError.
+        result_ttl: seconds for which results are kept, at most the newest result_keep of them (0: all).
+
+        batch: the handler gets a list, the payloads of up to so many jobs, of which the first has waited batch_wait
+        seconds at most; it returns None, or one result or exception for each.
+
+        concurrency_limit: at most so many of its jobs run at the same time, over all workers; rate_limit: at most so
+        many start, e.g. "10/s" or "100/m", and rate_burst of them at once after a rest (default: a tenth of a second's,
+        at least 1). limit_key makes both count per key: a text such as "customer:{customer_id}", or a function of
+        some of the handler's parameters. Equal keys of one queue share. Raises ConfigError.
         """
         if timeout <= 0:
             raise ConfigError(f"timeout: must be more than 0 seconds, got {timeout:g}")
         policy = RetryPolicy(
             max_retries=max_retries,
-            backoff=backoff if callable(backoff) else _backoff(backoff),
+            backoff=backoff if callable(backoff) else backoff_named(backoff),
             base=retry_base,
             cap=retry_cap,
             jitter=retry_jitter,
             retry_on=retry_on,
             never_retry=never_retry,
         )
-        _check_retention(result_ttl, result_keep)
-        _check_limits(process, memory_limit, cpu_limit)
+        check_retention(result_ttl, result_keep)
+        check_process_limits(process, memory_limit, cpu_limit)
         settings = TaskSettings(
             policy, timeout, process, result_ttl, result_keep, memory_limit=memory_limit, cpu_limit=cpu_limit
         )
         if batch is not None:
-            settings = _batched(settings, batch, batch_wait)
+            settings = batched(settings, batch, batch_wait)
+        rule = task_rule(limit_key, concurrency_limit, rate_limit, rate_burst)
         chosen = codec_named(codec or self.fleet.codec)
 
         def register(handler: Callable[..., Any]) -> Task[Any, Any]:
             kind = BatchTask if settings.batch else Task
             task: Task[Any, Any] = kind(self, name or _name_of(handler), handler, settings, middleware, codec=chosen)
+            if rule is not None:
+                task.limit = Limit(task.name, rule, task.arguments.names, limit_key)
             if task.name in self.tasks:
                 raise ConfigError(f"queue {self.name}: two tasks are named {task.name!r}; pass @queue.task(name=…)")
             self.tasks[task.name] = task
@@ -231,41 +229,6 @@ class Queue:
         """Decorator: wrap every run of this queue's tasks, inside the fleet's middleware."""
         self.middlewares.append(function)
         return function
-
-
-def _backoff(value: Backoff | str) -> Backoff:
-    try:
-        return Backoff(value)
-    except ValueError:
-        raise ConfigError(f"backoff: must be exponential, linear or fixed, got {value!r}") from None
-
-
-def _batched(settings: TaskSettings, batch: int, wait: float) -> TaskSettings:
-    if not 1 <= batch <= CHUNK:
-        raise ConfigError(f"batch: must be 1 to {CHUNK:,} jobs, got {batch:,}")
-    if not 0 <= wait <= LONGEST_WAIT:
-        raise ConfigError(f"batch_wait: must be 0 to {LONGEST_WAIT:g} seconds, got {wait:g}")
-    if settings.process:
-        raise ConfigError("batch: not with process=True; a plain def runs in a thread")
-    return replace(settings, batch=batch, batch_wait=wait)
-
-
-def _check_limits(process: bool, memory: int, cpu: float) -> None:
-    if memory < 0 or cpu < 0:
-        raise ConfigError("memory_limit and cpu_limit: must be more than 0, or 0 for no limit")
-    if (memory or cpu) and not process:
-        raise ConfigError(
-            "memory_limit and cpu_limit: only with process=True; the kernel keeps them for whole processes"
-        )
-
-
-def _check_retention(ttl: float, keep: int) -> None:
-    if ttl and not 0.001 <= ttl <= MAX_DELAY:
-        raise ConfigError(f"result_ttl: must be 0.001 to {MAX_DELAY:,.0f} seconds, or 0 to keep none, got {ttl:g}")
-    if not 0 <= keep <= 1_000_000:
-        raise ConfigError(f"result_keep: must be 1 to 1,000,000, or 0 for no bound, got {keep:,}")
-    if keep and not ttl:
-        raise ConfigError("result_keep: give result_ttl as well, the seconds that each of them stays")
 
 
 def _name_of(handler: Handler) -> str:

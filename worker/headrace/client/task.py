@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property, update_wrapper
@@ -15,9 +15,11 @@ from headrace.client.codec import Codec, encode_arguments
 from headrace.client.depends import Need, handler_needs
 from headrace.client.durability import Durability, durability_of
 from headrace.client.job import Job
-from headrace.client.producer import Entry, Producer, new_id
+from headrace.client.limits import Limit
+from headrace.client.producer import Entry, Mark, Producer, new_id
 from headrace.client.returns import Returns
 from headrace.client.schedule import tick_id
+from headrace.client.uniqueness import UNIQUE_MS, check_key, conflict, fingerprint
 from headrace.context import TICK, Context, running
 from headrace.contract.envelope import Envelope, encode, header
 from headrace.contract.protocol import Priority
@@ -74,6 +76,10 @@ class Options:
     """None: the fleet's."""
     wait_for_room: float | None = None
     """Seconds; None: the fleet's."""
+    unique: str = ""
+    unique_ms: int = 0
+    idempotent: bool = False
+    """`job_id` is an idempotency key: with other arguments it is a conflict."""
 
 
 class Task(Generic[P, R]):
@@ -98,6 +104,8 @@ class Task(Generic[P, R]):
         self.middleware = middleware
         self._codec = codec
         self._options = options or Options()
+        self.limit: Limit | None = None if like is None else like.limit
+        """What its jobs are held to, over all workers."""
         self._head = header(name)
         self._like = like
         self.needs: Mapping[str, Need] = handler_needs(name, handler) if like is None else like.needs
@@ -143,27 +151,39 @@ class Task(Generic[P, R]):
         timeout: float | None = None,
         durability: Durability | str | None = None,
         wait_for_room: float | None = None,
+        unique: str | None = None,
+        ttl: float | timedelta | None = None,
+        idempotency_key: str | None = None,
     ) -> Task[P, R]:
         """The same task with options for its next enqueues.
 
         delay: seconds (or a timedelta) from now, by the Redis clock. at: an aware datetime. job_id: enqueued only if
-        no job had this id in the last 24 hours. durability: what enqueue waits for (default: the fleet's).
-        wait_for_room: seconds that an enqueue waits while the queue is at its length limit (default: the fleet's).
-        Raises ConfigError.
+        no job had this id in the last 24 hours. idempotency_key: the same, and another enqueue with it must have the
+        same arguments, or it raises ConflictError. unique: enqueued only if no job of this queue with this key waits
+        or runs; for `ttl` seconds at most (default 24 hours), counted from its enqueue. durability: what enqueue waits
+        for (default: the fleet's). wait_for_room: seconds that an enqueue waits while the queue is at its length limit
+        (default: the fleet's). Raises ConfigError.
         """
         if delay is not None and at is not None:
             raise ConfigError("options: give delay or at, not both")
+        if job_id is not None and idempotency_key is not None:
+            raise ConfigError("options: give job_id or idempotency_key, not both: the key becomes the job's id")
+        if ttl is not None and unique is None:
+            raise ConfigError("options: ttl says how long `unique` holds; give unique, too")
         chosen = Options(
             delay_ms=_delay_ms(delay),
             at_ms=_at_ms(at),
             priority=_priority(priority),
-            job_id=job_id,
+            job_id=job_id if idempotency_key is None else check_key("idempotency_key", idempotency_key),
             correlation_id=correlation_id,
             meta=meta,
             max_retries=max_retries,
             timeout=timeout,
             durability=None if durability is None else durability_of(durability, "options"),
             wait_for_room=wait_for_room,
+            unique="" if unique is None else check_key("unique", unique),
+            unique_ms=UNIQUE_MS if ttl is None else _ttl_ms(ttl),
+            idempotent=idempotency_key is not None,
         )
         return type(self)(
             self.queue,
@@ -177,11 +197,13 @@ class Task(Generic[P, R]):
         )
 
     async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
-        """Put one job into the queue; inside a batch's block, when that ends.
+        """Put one job into the queue, or find the one that its id or unique key names; inside a batch's block, when
+        that ends.
 
-        Raises PayloadError (arguments don't fit the annotations, can't be encoded, too large), QueueFullError (Redis
-        or the queue is full: refused), QueueUnavailableError (no answer: see Producer.enqueue), NotDurableError (in
-        the queue, but not as durable as was asked for).
+        Raises ConflictError (the idempotency key belongs to a job with other arguments), PayloadError (arguments don't
+        fit the annotations, can't be encoded, too large), QueueFullError (Redis or the queue is full: refused),
+        ProtocolError (it has a key, and a worker is too old for keys), QueueUnavailableError (no answer: see
+        Producer.enqueue), NotDurableError (in the queue, but not as durable as was asked for).
         """
         if (tracing := self.queue.fleet.tracing) is None:
             return await self._send_one(self._entry(args, kwargs, self._options.job_id))
@@ -193,8 +215,10 @@ class Task(Generic[P, R]):
     async def _send_one(self, entry: Entry) -> Job:
         if (batch := self._batch) is not None:
             return batch.add(self, [entry], self._options.durability)[0]
-        taken = await self._producer.enqueue([entry], wait_for_room=self._wait_for_room)
-        return Job(entry.id, self.queue.name, entry.id not in taken, self.queue.link, self)
+        first = (await self._producer.enqueue([entry], wait_for_room=self._wait_for_room)).get(0)
+        if first is not None and first.conflict:
+            raise conflict(self.name, first.id)
+        return Job(first.id if first else entry.id, self.queue.name, first is None, self.queue.link, self)
 
     def job(self, job_id: str) -> Job:
         """A handle on a job of this task by its id, whoever enqueued it; asks Redis nothing yet."""
@@ -210,6 +234,8 @@ class Task(Generic[P, R]):
         """
         if self._options.job_id is not None:
             raise ConfigError("enqueue_many: give job_ids, one id can't serve many jobs")
+        if self._options.unique:
+            raise ConfigError("enqueue_many: one unique key can't serve many jobs; enqueue them one by one")
         if (tracing := self.queue.fleet.tracing) is None:
             entries = self._entries(calls, job_ids, None)
             await self._send_many(entries)
@@ -260,7 +286,7 @@ class Task(Generic[P, R]):
         given: str | None,
         carrier: Mapping[str, str] | None = None,
     ) -> Entry:
-        self.arguments.check(args, kwargs)
+        checked = self.arguments.check(args, kwargs)
         options = self._options
         job_id = given or new_id()
         parent = running.get()
@@ -280,7 +306,26 @@ class Task(Generic[P, R]):
             delay_ms=options.delay_ms,
             priority=options.priority,
             given=given is not None,
+            mark=self._mark(*checked) if self.limit or options.unique or options.idempotent else None,
         )
+
+    def _mark(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Mark:
+        options, limit = self._options, self.limit
+        named = self.arguments.by_name(args, kwargs)
+        return Mark(
+            limit_key=limit.key_of(named) if limit else "",
+            rule=limit.name if limit else "",
+            unique=options.unique,
+            unique_ms=options.unique_ms,
+            fingerprint=fingerprint(self.name, named) if options.idempotent else "",
+        )
+
+
+def _ttl_ms(ttl: float | timedelta) -> int:
+    seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else ttl
+    if not 0.001 <= seconds < 100 * 365 * 24 * 3600:
+        raise ConfigError(f"options: ttl must be more than 0 and less than 100 years of seconds, got {seconds:g}")
+    return round(seconds * 1000)
 
 
 def _delay_ms(delay: float | timedelta | None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-PROTOCOL: Final = 1
+PROTOCOL: Final = 2
 """Version of the Lua scripts and of the envelope; a session states it when it joins."""
 
 SKEW: Final = 1

@@ -25,6 +25,7 @@ NAMES: Final = (
     "locate",
     "mend",
     "mend_counts",
+    "mend_key",
     "outcomes",
     "own_queue",
     "pause",

@@ -61,16 +61,20 @@ class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
     ready: int = 0
     """Runnable and unclaimed, all priorities, suspects included."""
     due: int = 0
-    """Scheduled jobs whose time has come but which no exchange has promoted yet."""
+    """Scheduled jobs whose time has come but which no exchange has promoted yet, and limit keys whose rate lets a
+    parked job go."""
     scheduled: int = 0
     """Delayed jobs and retries whose time has not come."""
     leased: int = 0
     parked: int = 0
+    """Blocked by a limit of their key."""
+    held: int = 0
+    """Would be ready, but the queue's own rate lets them go only later."""
     dead: int = 0
     oldest_ready_ms: int | None = None
     """Since when the longest-waiting runnable job has been runnable."""
     next_due_ms: int | None = None
-    """When the earliest scheduled job falls due."""
+    """When the earliest scheduled job falls due, or a rate lets a job go."""
     oldest_dead_ms: int | None = None
     expired_sessions: int = 0
     """Sessions past their deadline whose leases nobody has reaped yet."""

@@ -56,7 +56,8 @@ class Lane:
 class Consumer:
     """One queue of one worker. `join`, `run`, then `quiet`, then `stop`, `leave`, `close`."""
 
-    def __init__(self, queue: str, weight: int, parts: Parts, plans: Mapping[str, Plan]) -> None:
+    def __init__(self, queue: str, weight: int, parts: Parts, plans: Mapping[str, Plan], *, rules: bytes = b"") -> None:
+        """rules: the limits that its claims keep to, see Session."""
         self.queue = queue
         self.last_fetch = monotonic()
         """When an exchange last succeeded, monotonic seconds."""
@@ -72,7 +73,7 @@ class Consumer:
             Lane(str(n), Link(parts.target, name="headrace-lane", timeout=ANSWER_TIMEOUT)) for n in range(LANES)
         ]
         self._wake_link = Link(parts.target, name="headrace-wake", timeout=ANSWER_TIMEOUT)
-        self.keeper = Keeper(queue, parts, self.executor, self._outbox, self.link, self._under_way)
+        self.keeper = Keeper(queue, parts, self.executor, self._outbox, self.link, self._under_way, rules)
         self._someone_idle = asyncio.Event()
         self._registered_idle = False
         """Redis counts this session among the idle ones; the next exchange takes it out."""
@@ -139,7 +140,14 @@ class Consumer:
             elif self._closing and not self.executor.running:
                 return
             else:
+                self._look_when_paced(lane, asleep)
                 await lane.poke.wait()
+
+    def _look_when_paced(self, lane: Lane, asleep: bool) -> None:
+        """A lane that the worker's own rate keeps from asking asks again when that lets it."""
+        pace = self._parts.slots.pace
+        if pace is not None and not asleep and (wait := pace.wait()) > 0:
+            asyncio.get_running_loop().call_later(wait, lane.poke.set)
 
     async def _exchange(self, lane: Lane, batch: Batch, asked: int) -> None:
         session = self.keeper.session

@@ -32,9 +32,10 @@ class Keeper:
         outbox: Outbox,
         link: Link,
         under_way: Callable[[str, str], bool],
+        rules: bytes = b"",
     ) -> None:
-        """under_way: whether an unanswered exchange claims or settles this job under this claim."""
-        self.session = Session(queue, parts.settings.lease, parts.pulse)
+        """under_way: whether an unanswered exchange claims or settles this job under this claim; rules: see Session."""
+        self.session = Session(queue, parts.settings.lease, parts.pulse, rules)
         self.joined = asyncio.Event()
         self._queue = queue
         self._parts = parts
@@ -66,7 +67,7 @@ class Keeper:
             dropped=dropped,
         )
         self._executor.stop_all(Stop.LOST)
-        self.session = Session(self._queue, self._parts.settings.lease, self._parts.pulse)
+        self.session = Session(self._queue, self._parts.settings.lease, self._parts.pulse, session.rules)
         self.joined.clear()
         self._wanted.set()
 

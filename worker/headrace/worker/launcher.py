@@ -23,11 +23,13 @@ from headrace.worker.health import HealthServer, Probes, bind
 from headrace.worker.keeping import kept_results
 from headrace.worker.log import Log
 from headrace.worker.metrics import Metrics
+from headrace.worker.pace import pace_of
 from headrace.worker.parts import Parts
 from headrace.worker.plan import compile_plans
 from headrace.worker.processes import Processes
 from headrace.worker.renewal import Renewal, Renewed
 from headrace.worker.resources import Resources
+from headrace.worker.rules import packed_rules
 from headrace.worker.run import Stop
 from headrace.worker.server_check import check_servers
 from headrace.worker.session import Pulse, Session
@@ -65,7 +67,7 @@ class Worker:
             target=parse_target(settings.redis_url),
             hooks=app.fleet.hooks,
             pulse=Pulse(settings.worker_id, settings.version, settings.concurrency),
-            slots=Slots(min(settings.concurrency, settings.queue_size)),
+            slots=Slots(min(settings.concurrency, settings.queue_size), pace_of(settings.rate)),
             metrics=self.metrics,
             telemetry=Telemetry(log, self.metrics, traced=app.fleet.tracing is not None),
             threads=Threads(),
@@ -84,7 +86,9 @@ class Worker:
         self._started = False
 
     def _consumer(self, queue: str, weight: int) -> Consumer:
-        consumer = Consumer(queue, weight, self._parts, compile_plans(self._app.fleet, queue, self._parts))
+        plans = compile_plans(self._app.fleet, queue, self._parts)
+        rules = packed_rules(self._app.fleet.queues[queue])
+        consumer = Consumer(queue, weight, self._parts, plans, rules=rules)
         consumer.on_change = self._poke_others
         return consumer
 

@@ -59,11 +59,13 @@ class Pulse:
 class Session:
     """One sid. `lost` is set once, by whoever hears it first; `joined` once Redis knows it."""
 
-    def __init__(self, queue: str, lease: float, pulse: Pulse) -> None:
+    def __init__(self, queue: str, lease: float, pulse: Pulse, rules: bytes = b"") -> None:
+        """rules: the limits that its claims keep to, packed by client/limits.py."""
         self.queue = queue
         self.prefix = prefix(queue)
         self.lease_ms = round(lease * 1000)
         self.pulse = pulse
+        self.rules = rules
         self.sid = secrets.token_hex(8)
         self.joined = False
         self.lost = False
@@ -77,7 +79,8 @@ class Session:
 
     async def join(self, link: Link) -> None:
         """Make the session known. Raises QueueUnavailableError or ProtocolError."""
-        answer = await link.run("join", self.prefix, self.sid, self.lease_ms, self.pulse.presence(), PROTOCOL)
+        presence = self.pulse.presence()
+        answer = await link.run("join", self.prefix, self.sid, self.lease_ms, presence, PROTOCOL, self.rules)
         match answer[0]:
             case b"UPGRADE":
                 raise ProtocolError(

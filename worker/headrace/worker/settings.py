@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from headrace.client.fleet import DEFAULT_URL
+from headrace.client.limits import parse_rate
 from headrace.contract.keys import check_queue_name
 from headrace.errors import ConfigError
 from headrace.wire.target import parse_target
@@ -30,6 +31,8 @@ class WorkerSettings:
     redis_url: str
     concurrency: int
     queue_size: int
+    rate: float
+    """Most jobs started a second, on average; 0: any."""
     max_retries: int
     retry_base: float
     retry_cap: float
@@ -137,6 +140,15 @@ def parse_weights(text: str) -> dict[str, int]:
     return weights
 
 
+def _rate(text: str) -> float:
+    if not text.strip():
+        return 0.0
+    try:
+        return parse_rate("", text)
+    except ConfigError as error:
+        raise ConfigError(str(error).removeprefix(": ")) from None
+
+
 def _worker_id() -> str:
     return f"{socket.gethostname()}-{os.getpid()}"
 
@@ -153,6 +165,7 @@ VARIABLES: Final[dict[str, Variable]] = {
     "redis_url": Variable("REDIS_URL", DEFAULT_URL, _redis_url, "where the queues are", secret=True),
     "concurrency": Variable("WORKER_COUNT", "100", _whole(1, 10_000), "jobs that run at the same time"),
     "queue_size": Variable("QUEUE_SIZE", "1000", _whole(1, 100_000), "most jobs held: running or being settled"),
+    "rate": Variable("WORKER_RATE", "", _rate, "most jobs that this worker starts, e.g. 50/s or 100/m; empty: any"),
     "max_retries": Variable("MAX_RETRIES", "3", _whole(0, 200), "for tasks that don't say"),
     "retry_base": Variable("RETRY_BASE", "1s", parse_duration, "first delay before a retry, for tasks that don't say"),
     "retry_cap": Variable("RETRY_CAP", "5m", parse_duration, "longest delay before a retry, for tasks that don't say"),

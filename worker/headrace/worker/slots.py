@@ -10,6 +10,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from headrace.worker.pace import Pace
+
 
 @dataclass(eq=False)
 class Share:
@@ -25,8 +27,10 @@ class Share:
 class Slots:
     """`total` slots; a slot is held from the moment it is asked for in an exchange until its job is finished."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, pace: Pace | None = None) -> None:
+        """pace: how fast they may be given at all."""
         self.total = total
+        self.pace = pace
         self.free = total
         self._shares: list[Share] = []
         self._reached = 0.0
@@ -44,6 +48,8 @@ class Slots:
         rivals = [other for other in self._shares if other.hungry and other is not share]
         if rivals:
             grant = min(grant, self._allowed(share, rivals))
+        if self.pace is not None and grant:
+            grant = self.pace.take(grant)
         if grant:
             self._give(share, grant)
         return grant
@@ -70,6 +76,8 @@ class Slots:
     def give_back_unused(self, share: Share, count: int) -> None:
         """Slots that brought no job."""
         share.had -= count / share.weight
+        if self.pace is not None:
+            self.pace.give_back(count)
         self.give_back(share, count)
 
     def give_back(self, share: Share, count: int) -> None:

@@ -15,7 +15,6 @@ import msgspec
 
 from headrace.client.periodic import Periodic
 from headrace.client.schedule import tick_id
-from headrace.contract.envelope import lua_string
 from headrace.contract.keys import prefix
 from headrace.contract.replies import decode_tick, encode_tick
 from headrace.contract.stats import PlannedTick
@@ -92,8 +91,7 @@ class Ticker:
     ) -> tuple[int, bytes, bool]:
         """The time on the Redis clock, what `ticks` holds now, whether this call has planned."""
         entries = [self._periodic[task].task.tick(tick) for tick in ticks]
-        jobs = [(e.id, lua_string(e.value), e.at_ms, e.delay_ms, e.priority, e.given) for e in entries]
-        packed = msgspec.msgpack.encode(jobs) if jobs else b""
+        packed = msgspec.msgpack.encode([entry.packed() for entry in entries]) if entries else b""
         now_ms, held, planned, _ = await self._link.run(
             "plan", prefix(self._queue), task, seen, wanted, standing, packed
         )

@@ -1,11 +1,11 @@
 -- Reads one slice of one structure and names the ids that break the rule "an envelope and exactly one state".
 -- Scan and checks are one step, so each fault it names was a fact at that moment. Writes nothing.
---@include keys, places
+--@include keys, clock, ready, marks, places
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] structure (a name of keys.py), [2] scan cursor, [3] count
 -- RETURNS: {next cursor, ids seen, {place, ids, …} of the sound ones (only for `jobs`),
 --          {fingerprint, ids, …} (only for `dj`), {{id, fault, place, …}, …}};
---          fault: 'orphan' (no place), 'doubled' (several), 'ghost' (no envelope), 'misfiled' (dead-letter structures disagree)
+--          fault: 'orphan' (no place), 'doubled' (several), 'ghost' (no envelope), 'misfiled' (dead-letter structures, or those of limits, disagree)
 local structure = ARGV[1]
 local SCAN = {hash = 'HSCAN', zset = 'ZSCAN', set = 'SSCAN'}
 local sound, fingerprints, faults = {}, {}, {}
@@ -61,9 +61,33 @@ local function count_fingerprints(members)
   end
 end
 
+-- Leased ids are in the set of their limit key, parked ones in its line.
+local function check_keyed(ids, family, all)
+  for i, mark in ipairs(marks_of(ids)) do
+    local key = mark and mark[1] or ''
+    local filed = key ~= '' and call(family == 'kc:' and 'SISMEMBER' or 'ZSCORE', K[family .. key], ids[i])
+    if (key ~= '' or all) and (not filed or filed == 0) then fault(ids[i], 'misfiled', {structure, ''}) end
+  end
+end
+
+-- The other way round: what a limit key's structure names is in that state.
+local function check_key(ids)
+  local key, running = string.sub(structure, 4), string.sub(structure, 1, 3) == 'kc:'
+  local marks, places = marks_of(ids), places_of_all(ids)
+  for i, id in ipairs(ids) do
+    local place = places[i][1]
+    local right = running and (place == 'leased' or place == 'reaping') or not running and place == 'parked'
+    if not right or not marks[i] or marks[i][1] ~= key then fault(id, 'misfiled', {structure, ''}) end
+  end
+end
+
 local function check_members(ids)
   local real = without_ghosts(ids)
   if #real == 0 then return end
+  local family = string.match(structure, '^%a+:')
+  if structure == 'parked' then check_keyed(real, 'kw:', true)
+  elseif family == 'own:' and marked() then check_keyed(real, 'kc:', false)
+  elseif family == 'kc:' or family == 'kw:' then check_key(real) end
   if structure == 'dead' then check_dead(real)
   elseif structure == 'dj' or string.sub(structure, 1, 5) == 'dead:' then check_is_dead(real) end
 end

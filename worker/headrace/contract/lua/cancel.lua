@@ -1,5 +1,5 @@
 -- ready | scheduled | parked → done (cancelled); leased → leased, its worker told. Dead and done are final.
---@include keys, clock, endings
+--@include keys, clock, ready, marks, endings
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] id, [2] keep_ms (how long the caller wants it remembered that it was called off; '': what its task says)
 -- RETURNS: 'cancelled' | 'cancelling' (running: its worker stops it) | 'dead' | 'unknown'
@@ -9,6 +9,7 @@ for _, p in ipairs(PRIORITIES) do removed = removed + call('ZREM', K['ready:' ..
 if removed > 0 then
   note_end(id, 'cancelled', ARGV[2] ~= '' and ARGV[2] or nil)
   call('HDEL', K.jobs, id)
+  if drop_marks({id}) > 0 then wake(1) end
   call('HDEL', K.prio, id)
   call('HDEL', K.crash, id)
   call('HINCRBY', K.count, 'cancelled', 1)

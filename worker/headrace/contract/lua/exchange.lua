@@ -3,14 +3,14 @@
 -- Replayable: the same (sid, lane, seq) again settles nothing and answers with the jobs that call has claimed (their
 -- ready-at is then the time of the answer).
 -- Begins with a removal, so that a full Redis lets it run and drains.
---@include keys, clock, ready, schedule, promote, dead, endings, forget, take, trial, versions, reap, settle, claim, handover
+--@include keys, clock, ready, marks, schedule, promote, dead, endings, forget, take, trial, versions, reap, settle, claim, rate, limits, handover
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] sid, [2] lane, [3] seq (an integer that grows; a call that was overtaken on its way is refused),
 --       [4] n (0: claim nothing), [5] flags ('i' was idle, 'q' quiet), [6] version,
 --       [7] service µs of the done jobs, [8] number of done groups, then per group claim, count, ids…,
 --       last: msgpack list of the other settlements or ''
 -- RETURNS: {status, now_ms, next_due_ms | -1, stale ids, cancelled ids, ids, values, ready-at µs, crashes,
---           this version is on trial (0 | 1)}
+--           this version is on trial (0 | 1)}; next_due_ms: when to ask again, having got nothing
 --       status: OK, LOST (no such session: all settlements were refused), PAUSED, CORDONED (settled, claimed nothing)
 read_clock()
 local sid, lane, seq, n, flags, version = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
@@ -35,9 +35,17 @@ local function standing()
   return clock.paused and 'PAUSED' or 'OK'
 end
 
+local remembered = call('HMGET', K['lane:' .. sid], lane, 'rules')
+local rules = remembered[2] and cmsgpack.unpack(remembered[2]) or {}
+local limited = clock.marks or remembered[2]
+
 local function answer(status, stale, ids, values, scores)
   local due = -1
-  if #ids == 0 and n > 0 then due = next_due_ms() end
+  if #ids == 0 and n > 0 then
+    due = next_due_ms()
+    local look = limited and next_look_ms(sid, status, rules) or -1
+    if look >= 0 and (due < 0 or look < due) then due = look end
+  end
   local trial = on_trial(version) and 1 or 0
   return {status, clock.ms, due, stale, cancelled_among(own), ids, values, scores, crashes_of(ids), trial}
 end
@@ -51,7 +59,10 @@ end
 
 local function claim_some(status)
   local ids, values, scores = {}, {}, {}
-  if status == 'OK' and n > 0 and not claim_suspect(sid, ids, scores) then claim_ready(n, ids, scores) end
+  if status == 'OK' and n > 0 then
+    if limited then claim_within(sid, n, rules, ids, scores)
+    elseif not claim_suspect(sid, ids, scores) then claim_ready(n, ids, scores) end
+  end
   if #ids == 0 then return ids, values, scores end
   hold(own, claim, ids)
   ids, values, scores = values_of(own, ids, scores)
@@ -60,9 +71,8 @@ local function claim_some(status)
 end
 
 if not call('ZSCORE', K.sess, sid) then return refuse_all() end
-local last = call('HGET', K['lane:' .. sid], lane)
-if last then
-  local reply = cmsgpack.unpack(last)
+if remembered[1] then
+  local reply = cmsgpack.unpack(remembered[1])
   if reply[1] == seq then return answer_again(reply[2]) end
   if tonumber(reply[1]) > tonumber(seq) then
     return redis.error_reply('OVERTAKEN a later call of this lane was answered')
@@ -73,6 +83,7 @@ call('SREM', K.idle, string.find(flags, 'i', 1, true) and sid or '')
 local stale = settle_all(own, version, others)
 call('HSET', K['lane:' .. sid], lane, cmsgpack.pack({seq, stale}))
 promote(math.max(n, 100))
+if clock.marks then let_out_due() end
 reap(sid)
 
 local status = standing()

@@ -1,5 +1,5 @@
 -- live → gone, in peace: what it still holds goes back to ready, nothing charged; what is to be cancelled is done.
---@include keys, clock, ready, endings, forget, take, versions
+--@include keys, clock, ready, marks, endings, forget, take, versions
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] sid
 -- RETURNS: how many jobs were given back
@@ -18,8 +18,11 @@ repeat
   if #ids > 0 then
     local known, scores = {}, {}
     local values = call('HMGET', K.jobs, unpack(ids))
+    free_slots(ids)
     for i, id in ipairs(ids) do
-      if values[i] and not cancel_pending(id) then
+      if not values[i] then
+        drop_marks({id})
+      elseif not cancel_pending(id) then
         clock.us = clock.us + 1
         known[#known + 1] = id
         scores[#scores + 1] = clock.us

@@ -1,16 +1,29 @@
 -- orphan → ready, uncharged; ghost → (gone); doubled → its most advanced place: dead, leased, reaping, suspects, ready,
--- scheduled, parked, in this order; misfiled → filed where its state says. Looks again first: sound ids are left alone.
---@include keys, clock, ready, places, dead
+-- scheduled, parked, in this order; misfiled → filed where its state says;
+-- a parked job that its key's line does not name becomes ready. Looks again first: sound ids are left alone.
+--@include keys, clock, ready, marks, places, dead
 -- KEYS: [1] the queue's prefix
 -- ARGV: 1..1000 ids
 -- RETURNS: how many were changed
 read_clock()
 call('SREM', K.cancel, '') -- a removal first: a full Redis can be mended too
 
+local function limit_key(id)
+  local mark = marked() and marks_of({id})[1]
+  return mark and mark[1] or ''
+end
+
+local function out_of_line(id)
+  call('SREM', K.parked, id)
+  call('ZREM', K['kw:' .. limit_key(id)], id)
+end
+
 local function take_out(id, place, detail)
-  if place == 'leased' or place == 'reaping' then call('HDEL', K['own:' .. detail], id)
+  if place == 'leased' or place == 'reaping' then
+    call('HDEL', K['own:' .. detail], id)
+    free_slots({id})
   elseif place == 'dead' then exhume(id)
-  elseif place == 'parked' then call('SREM', K.parked, id)
+  elseif place == 'parked' then out_of_line(id)
   elseif place == 'scheduled' then call('ZREM', K.sched, id)
   elseif place == 'suspects' then call('ZREM', K.suspects, id)
   else for _, p in ipairs(PRIORITIES) do call('ZREM', K['ready:' .. p], id) end end
@@ -59,7 +72,9 @@ end
 
 local function drop(id, places)
   for i = 1, #places, 2 do take_out(id, places[i], places[i + 1]) end
-  local removed = call('HDEL', K.prio, id) + call('HDEL', K.crash, id) + call('SREM', K.cancel, id)
+  local marks = call('HEXISTS', K.marks, id)
+  drop_marks({id})
+  local removed = marks + call('HDEL', K.prio, id) + call('HDEL', K.crash, id) + call('SREM', K.cancel, id)
   return (#places > 0 or removed + unfile(id) > 0) and 1 or 0
 end
 
@@ -81,6 +96,20 @@ local function settle_places(id, places)
   return 1
 end
 
+local function refile_key(id)
+  local place = places_of_all({id})[1][1]
+  local key = limit_key(id)
+  if place == 'parked' and (key == '' or not call('ZSCORE', K['kw:' .. key], id)) then
+    out_of_line(id)
+    clock.us = clock.us + 1
+    push_ready({id}, {clock.us})
+    revived = revived + 1
+    return 1
+  end
+  if place ~= 'leased' and place ~= 'reaping' or key == '' then return 0 end
+  return call('SADD', K['kc:' .. key], id)
+end
+
 local mended = 0
 for _, id in ipairs(ARGV) do
   local places = places_of_all({id})[1]
@@ -89,6 +118,7 @@ for _, id in ipairs(ARGV) do
     changed = drop(id, places)
   else
     changed = settle_places(id, places)
+    changed = math.max(changed, refile_key(id))
     local died = call('ZSCORE', K.dead, id)
     if died then changed = math.max(changed, refile(id, died)) else changed = math.max(changed, unfile(id)) end
   end

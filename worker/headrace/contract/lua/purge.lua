@@ -1,18 +1,25 @@
--- ready | scheduled → done (cancelled), up to n jobs a call, by the owner's wish. Running and dead jobs stay.
---@include keys, clock, endings, forget, ticks
+-- parked | ready | scheduled → done (cancelled), up to n jobs a call, by the owner's wish. Running and dead jobs stay.
+--@include keys, clock, ready, marks, endings, forget, ticks
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] n, 1..1000
 -- RETURNS: how many were removed
 local left = tonumber(ARGV[1])
-local removed = {}
+local waiting = {}
+-- first the parked ones: none of them must become ready just to be removed
+local parked = call('SPOP', K.parked, left)
+left = left - #parked
 for _, name in ipairs({'suspects', 'ready:low', 'ready:default', 'ready:high', 'sched'}) do
   if left > 0 then
     local popped = call('ZPOPMIN', K[name], left)
-    for i = 1, #popped, 2 do removed[#removed + 1] = popped[i] end
+    for i = 1, #popped, 2 do waiting[#waiting + 1] = popped[i] end
     left = left - #popped / 2
   end
 end
-removed = leave_ticks(removed) -- they are the schedule, and what wakes a fleet at zero
+-- Planned ticks stay: they are the schedule, and what wakes a fleet at zero.
+local removed = leave_ticks(parked, function(id) call('SADD', K.parked, id) end)
+for _, id in ipairs(leave_ticks(waiting, function(id, due) call('ZADD', K.sched, due, id) end)) do
+  removed[#removed + 1] = id
+end
 if #removed > 0 then
   for _, id in ipairs(removed) do note_end(id, 'cancelled') end
   forget(removed)

@@ -1,6 +1,6 @@
 -- dead → ready, attempts back to none. Ids that are not dead (any more) or died after the request was accepted are passed
 -- over; what the request has moved is counted in the same step, so it never moves more than it may, however often it restarts.
---@include keys, clock, ready, dead
+--@include keys, clock, ready, marks, dead
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] request (see accept_replay), [2] keep_ms, then 1..1000 ids
 -- RETURNS: {moved now, moved in all} | {-1, 0} the request is not known (any more)

@@ -5,7 +5,8 @@
 -- ARGV: none
 -- RETURNS: 1 marked, 0 there is work
 read_clock()
-if ready_count() + call('ZCOUNT', K.sched, '-inf', clock.ms) > 0 then return 0 end
+local due = call('ZCOUNT', K.sched, '-inf', clock.ms) + call('ZCOUNT', K.kdue, '-inf', clock.ms)
+if ready_count() + due > 0 then return 0 end
 call('HDEL', K.meta, 'asleep') -- a removal first: a full Redis can sleep too
 call('HSET', K.meta, 'asleep', '1')
 return 1

@@ -6,7 +6,8 @@ local clock = {}
 -- May be given one more field of `meta`, which it returns.
 local function read_clock(...)
   local t = call('TIME')
-  local meta = call('HMGET', K.meta, 'tick', 'lease', 'reap_after', 'paused', 'asleep', 'alone', 'trial', 'trial_until', ...)
+  local meta = call('HMGET', K.meta, 'tick', 'lease', 'reap_after', 'paused', 'asleep', 'alone', 'trial', 'trial_until',
+    'marks', ...)
   local us = t[1] * 1000000 + t[2]
   local tick = tonumber(meta[1]) or us
   local lease = tonumber(meta[2]) or 30000
@@ -22,6 +23,7 @@ local function read_clock(...)
   clock.alone = meta[6]
   clock.trial_left = (tonumber(meta[8]) or 0) - clock.ms
   clock.trial = clock.trial_left > 0 and meta[7] or false
+  clock.marks = meta[9] == '1'
   return ... and meta[#meta]
 end
 

@@ -14,6 +14,7 @@ local function values_of(own, ids, scores)
       kept_scores[#kept_scores + 1] = scores[i]
     else
       call('HDEL', own, id)
+      drop_marks({id})
       call('HDEL', K.prio, id)
       call('HDEL', K.crash, id)
       call('SREM', K.cancel, id)

@@ -31,8 +31,11 @@ end
 local function abandon(ids, spared)
   local known = call('HMGET', K.jobs, unpack(ids))
   local back, scores = {}, {}
+  free_slots(ids)
   for i, id in ipairs(ids) do
-    if known[i] and not cancel_pending(id) then
+    if not known[i] then
+      drop_marks({id})
+    elseif not cancel_pending(id) then
       local crashes = spared and 0 or call('HINCRBY', K.crash, id, 1)
       if crashes >= CRASH_LIMIT then
         bury_crashed(id, crashes)

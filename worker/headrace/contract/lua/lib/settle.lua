@@ -38,6 +38,9 @@ end
 
 local settle = {}
 
+-- Kinds whose job is gone afterwards: what it holds of its limits goes with it.
+local ENDS = {done = true, cancel = true, result = true}
+
 -- {kind, id, claim, attempts, delay_ms, class of the error}: failed, to be tried again
 function settle.retry(s)
   if cancel_pending(s[2]) then return 'failed' end
@@ -134,6 +137,7 @@ local function settle_all(own, version, others)
   for _, s in ipairs(others) do
     if call('HGET', own, s[2]) == s[3] then
       call('HDEL', own, s[2])
+      if not ENDS[s[1]] then free_slots({s[2]}) end
       local outcome = settle_one(version, trial, s)
       outcomes[outcome] = outcomes[outcome] + 1
     else

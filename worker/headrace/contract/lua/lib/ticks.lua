@@ -1,7 +1,8 @@
 -- The planned ticks of periodic tasks: jobs `tick:<task>:<ms>` among the scheduled ones.
 
--- removed: ids just taken from the queue. Puts back those that are a task's next tick, and returns the others.
-local function leave_ticks(removed)
+-- removed: ids just taken from the queue. Gives those that are a task's next tick to `put_back(id, due)`, and returns
+-- the others.
+local function leave_ticks(removed, put_back)
   local standing = {}
   local ticks = call('HGETALL', K.ticks)
   for i = 1, #ticks, 2 do
@@ -10,7 +11,7 @@ local function leave_ticks(removed)
   end
   local others = {}
   for _, id in ipairs(removed) do
-    if standing[id] then call('ZADD', K.sched, standing[id], id) else others[#others + 1] = id end
+    if standing[id] then put_back(id, standing[id]) else others[#others + 1] = id end
   end
   return others
 end
