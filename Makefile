@@ -35,7 +35,7 @@ soak: setup ## the long proofs, on this machine and on a cluster; writes benchma
 	@$(BIN)/python -m tests.operator_faults --runs 5
 	@$(BIN)/python -m e2e.soak
 
-bench: setup ## side by side with the peers, P1 to P7 (20 min); writes benchmarks/results.json, docs/performance.md
+bench: setup ## side by side with the peers, P1 to P7 (25 min); writes benchmarks/results.json, docs/performance.md
 	@$(BIN)/python -m benchmarks
 	@$(BIN)/python -m benchmarks.profile
 

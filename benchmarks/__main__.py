@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--engines", default=",".join(engine.name for engine in ENGINES), help="which, by comma")
     made.add_argument("--sections", default=",".join(Section), help="which questions, by comma")
     made.add_argument("--repeats", type=int, choices=range(1, 21), default=3, metavar="N", help="1 to 20, default 3")
-    made.add_argument("--seconds", type=float, default=2.5, help="how long each engine consumes in a run, about")
+    made.add_argument("--seconds", type=float, default=2.0, help="how long each engine consumes in a run, about")
     made.add_argument("--deepest", type=int, choices=DEPTHS, default=DEPTHS[-1], help="most jobs queued for headrace")
     made.add_argument(
         "--peers-deepest",
@@ -132,13 +132,14 @@ def _run_all(cases: Sequence[Case], options: argparse.Namespace, server: Server)
             _try_out(case, rates.setdefault(case.engine.name, {}), server)
             tallies.append(Tally(case, load_for(case.engine, case.scenario, rates[case.engine.name], options.seconds)))
     for repeat, tally in interleaved(tallies, options.repeats):
-        if tally.broken or (repeat > 1 and tally.case.scenario.once):
+        repeats = tally.case.scenario.repeats(options.repeats)
+        if tally.broken or repeat > repeats:
             continue
         tally.broken = True
         with _losing(tally.case, lost):
             rate = _measure_once(tally, server)
             tally.broken = False
-            _say(f"{repeat} of {options.repeats}, {tally.case.title}: {rate:,.0f} jobs/s")
+            _say(f"{repeat} of {repeats}, {tally.case.title}: {rate:,.0f} jobs/s")
     return [tally.close() for tally in tallies if not tally.broken], lost
 
 

@@ -63,8 +63,8 @@ TASKIQ_OPTIONS: Final = ("--workers", "1", "--max-async-tasks", "{concurrency}",
 # One process (its default is one for each core), with as many threads as the others have slots.
 DRAMATIQ_OPTIONS: Final = ("--processes", "1", "--threads", "{concurrency}")
 
-# Of its pools that run many jobs in one process, threads cost the least CPU for each job (gevent 1.7 times as much; solo
-# as much, but it runs one at a time). Gossip and heartbeats between workers are off: nobody watches.
+# Of its pools that stay in one process, threads cost the least CPU for each job (gevent 1.7 times as much; solo as
+# much, but it runs one at a time). Gossip and heartbeats between workers are off: nobody watches.
 CELERY_OPTIONS: Final = (
     *("--pool", "threads", "--concurrency", "{concurrency}", "--loglevel", "WARNING"),
     *("--without-gossip", "--without-mingle", "--without-heartbeat"),

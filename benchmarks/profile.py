@@ -103,7 +103,14 @@ def _sampled(case: Case, server: Server, rate: float, seconds: float) -> list[st
         def record(workers: Sequence[Child]) -> None:
             _wait_until_it_works(workers[0], server)
             to = ("--pid", str(workers[0].pid), "--output", str(output), "--format", "raw")
-            how = ("--duration", str(max(1, round(seconds))), "--rate", str(SAMPLES_PER_SECOND), "--nonblocking", "--full-filenames")
+            how = (
+                "--duration",
+                str(max(1, round(seconds))),
+                "--rate",
+                str(SAMPLES_PER_SECOND),
+                "--nonblocking",
+                "--full-filenames",
+            )
             _run([str(spy), "record", *to, *how], seconds + 60)
 
         measure(case, server, Load(jobs, jobs), beside=record)

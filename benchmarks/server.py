@@ -86,6 +86,10 @@ class Server:
             name.removeprefix("cmdstat_"): (int(found["calls"]), float(found["usec"])) for name, found in parsed.items()
         }
 
+    def close(self) -> None:
+        """The connection to it; it runs on."""
+        self._connection.close()
+
     def version(self) -> str:
         """Name and version, from INFO."""
         fields = self.info("server")
@@ -105,7 +109,8 @@ def running_server(binary: str | None) -> Iterator[Server]:
     options = f"{fixed} --port {port} --bind 127.0.0.1 --dir {directory} --save".split()
     child = Child("the server", [binary or str(find_server()), *options, ""], Path(directory), os.environ)
     try:
-        yield _connect(child, port)
+        with contextlib.closing(_connect(child, port)) as server:
+            yield server
     finally:
         child.stop()
         shutil.rmtree(directory, ignore_errors=True)

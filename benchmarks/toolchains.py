@@ -136,5 +136,7 @@ def _run(name: str, *command: str) -> str:
         raise BenchError(f"the environment of {name} was not ready within {PATIENCE} s") from None
     except (OSError, subprocess.CalledProcessError) as error:
         printed = (getattr(error, "stderr", "") or getattr(error, "stdout", "") or str(error)).strip()
-        raise BenchError(f"the environment of {name} can't be made: {printed.splitlines()[-1]}") from None
+        lines = printed.splitlines()
+        telling = next((line for line in lines if "error" in line.lower()), lines[-1])
+        raise BenchError(f"the environment of {name} can't be made: {telling}") from None
     return done.stdout.strip()

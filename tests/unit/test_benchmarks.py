@@ -44,6 +44,20 @@ def test_repeats_are_interleaved() -> None:
     assert list(interleaved("ab", 2)) == [(1, "a"), (1, "b"), (2, "a"), (2, "b")]
 
 
+@pytest.mark.parametrize(
+    ("scenario", "asked", "repeats"),
+    [
+        (Scenario(Section.THROUGHPUT), 3, 3),
+        (Scenario(Section.WORK, job_ms=1), 3, 2),
+        (Scenario(Section.WORK, job_ms=1), 1, 1),
+        (Scenario(Section.BACKLOG, queued=10_000), 5, 4),
+        (Scenario(Section.BACKLOG, queued=100_000), 5, 1),
+    ],
+)
+def test_what_takes_long_is_repeated_less(scenario: Scenario, asked: int, repeats: int) -> None:
+    assert scenario.repeats(asked) == repeats
+
+
 def engine(name: str) -> Engine:
     found = engine_named(name)
     assert found is not None
