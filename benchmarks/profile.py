@@ -1,8 +1,8 @@
 """`python -m benchmarks.profile`: where headrace's time goes; writes profile.json and the document's tables.
 
-Three looks at the same work, one after the other, for each would be in the way of the others: an undisturbed run
-(rates, CPU of worker and server, the server's own account of its commands), one that py-spy samples, and the bare
-script calls in batches of several sizes.
+Several looks at the same work, one after the other, for each would be in the way of the others: an undisturbed run
+(rates, CPU of worker and server, the server's own account of its commands), a worker and a producer that py-spy
+samples, the bare script calls in batches of several sizes, and the round trips of a single job.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from benchmarks.depth import driver_on
 from benchmarks.failures import BenchError
 from benchmarks.hops import hops
 from benchmarks.profile_record import BatchCost, Profile
-from benchmarks.run import Case, Sample, measure
+from benchmarks.run import Case, Sample, enqueue_only, measure
 from benchmarks.scenarios import Load, Scenario, Section, jobs_for
 from benchmarks.server import Server, running_server
 from benchmarks.toolchains import python_environment, ready
@@ -69,7 +69,8 @@ def _profile(server: Server, seconds: float) -> Profile:
     plain = measure(ours, server, Load(jobs, jobs), beside=lambda _: server.reset_commands())
     commands = profile_record.command_costs(server.commands(), jobs)
     bare: Sample = measure(ceiling, server, Load(jobs, jobs))
-    modules, functions = profile_record.shares(_sampled(ours, server, trial.consume_per_s, seconds))
+    modules, functions = profile_record.shares(_sample_worker(ours, server, trial.consume_per_s, seconds))
+    _, producer = profile_record.shares(_sample_producer(ours, server, plain.enqueue_per_s, seconds))
     return Profile(
         machine=machine.describe(server.version(), 1, machine.load()),
         jobs_per_s=round(plain.consume_per_s),
@@ -80,6 +81,8 @@ def _profile(server: Server, seconds: float) -> Profile:
         ceiling_redis_us=round(bare.redis_us, 2),
         modules=modules,
         functions=functions,
+        enqueue_per_s=round(plain.enqueue_per_s),
+        producer=producer,
         commands=commands,
         batches=asyncio.run(_batches(server)),
         hops=asyncio.run(hops(server)),
@@ -93,27 +96,38 @@ def _case(name: str) -> Case:
     return Case(ready(engine), Scenario(Section.THROUGHPUT))
 
 
-def _sampled(case: Case, server: Server, rate: float, seconds: float) -> list[str]:
+def _sample_worker(case: Case, server: Server, rate: float, seconds: float) -> list[str]:
     """Folded stacks of a worker while it works; its queue lasts longer than it is sampled."""
-    spy = python_environment("py-spy", HERE / "tools" / "profile-requirements.txt").with_name("py-spy")
     jobs = jobs_for(rate, 2 * seconds + 5)
+    stacks: list[str] = []
+
+    def record(workers: Sequence[Child]) -> None:
+        _wait_until_it_works(workers[0], server)
+        stacks.extend(_stacks(workers[0].pid, seconds))
+
+    measure(case, server, Load(jobs, jobs), beside=record)
+    return stacks
+
+
+def _sample_producer(case: Case, server: Server, rate: float, seconds: float) -> list[str]:
+    """The same of a producer that enqueues in bulk."""
+    stacks: list[str] = []
+
+    def record(producer: Child) -> None:
+        time.sleep(SETTLE)
+        stacks.extend(_stacks(producer.pid, seconds))
+
+    enqueue_only(case, server, jobs_for(rate, 2 * seconds + 2), record)
+    return stacks
+
+
+def _stacks(pid: int, seconds: float) -> list[str]:
+    spy = python_environment("py-spy", HERE / "tools" / "profile-requirements.txt").with_name("py-spy")
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as scratch:
         output = Path(scratch) / "stacks"
-
-        def record(workers: Sequence[Child]) -> None:
-            _wait_until_it_works(workers[0], server)
-            to = ("--pid", str(workers[0].pid), "--output", str(output), "--format", "raw")
-            how = (
-                "--duration",
-                str(max(1, round(seconds))),
-                "--rate",
-                str(SAMPLES_PER_SECOND),
-                "--nonblocking",
-                "--full-filenames",
-            )
-            _run([str(spy), "record", *to, *how], seconds + 60)
-
-        measure(case, server, Load(jobs, jobs), beside=record)
+        to = ("--pid", str(pid), "--output", str(output), "--format", "raw", "--full-filenames")
+        how = ("--duration", str(max(1, round(seconds))), "--rate", str(SAMPLES_PER_SECOND), "--nonblocking")
+        _run([str(spy), "record", *to, *how], seconds + 60)
         return output.read_text().splitlines()
 
 

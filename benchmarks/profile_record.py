@@ -70,6 +70,10 @@ class Profile:
     ceiling_redis_us: float
     modules: list[Share]
     functions: list[Share]
+    enqueue_per_s: int
+    """In bulk, by one producer."""
+    producer: list[Share]
+    """Its functions."""
     commands: list[CommandCost]
     batches: list[BatchCost]
     hops: list[Hop]
@@ -87,6 +91,7 @@ def read(path: Path) -> Profile | None:
     found = json.loads(path.read_text())
     found["modules"] = [Share(**share) for share in found["modules"]]
     found["functions"] = [Share(**share) for share in found["functions"]]
+    found["producer"] = [Share(**share) for share in found["producer"]]
     found["commands"] = [CommandCost(**cost) for cost in found["commands"]]
     found["batches"] = [BatchCost(**cost) for cost in found["batches"]]
     found["hops"] = [Hop(**hop) for hop in found["hops"]]
@@ -133,7 +138,7 @@ def command_costs(commands: dict[str, tuple[int, float]], jobs: int) -> list[Com
 
 def tables(profile: Profile) -> list[Table]:
     """Blocks of docs/performance.md."""
-    makers = (_budget, _modules, _functions, _commands, _batches, _hops)
+    makers = (_budget, _modules, _functions, _producer, _commands, _batches, _hops)
     return [make(profile) for make in makers]
 
 
@@ -149,17 +154,24 @@ def _budget(profile: Profile) -> Table:
 
 
 def _modules(profile: Profile) -> Table:
-    return Table("modules", ("module", "share", "µs/job"), _share_rows(profile, profile.modules, SHOWN_MODULES))
+    rows = _share_rows(profile.modules, SHOWN_MODULES, profile.worker_us)
+    return Table("modules", ("module", "share", "µs/job"), rows)
 
 
 def _functions(profile: Profile) -> Table:
-    return Table("functions", ("function", "share", "µs/job"), _share_rows(profile, profile.functions, SHOWN_FUNCTIONS))
+    rows = _share_rows(profile.functions, SHOWN_FUNCTIONS, profile.worker_us)
+    return Table("functions", ("function", "share", "µs/job"), rows)
 
 
-def _share_rows(profile: Profile, found: list[Share], shown: int) -> list[tuple[str, ...]]:
+def _producer(profile: Profile) -> Table:
+    rows = _share_rows(profile.producer, SHOWN_FUNCTIONS, 1e6 / profile.enqueue_per_s)
+    return Table("producer", ("function", "share", "wall µs/job"), rows)
+
+
+def _share_rows(found: list[Share], shown: int, us: float) -> list[tuple[str, ...]]:
     rest = sum(share.share for share in found[shown:])
     kept = [*found[:shown], Share("all others", rest)] if rest else found
-    return [(share.place, f"{share.share * 100:.1f} %", f"{share.share * profile.worker_us:.2f}") for share in kept]
+    return [(share.place, f"{share.share * 100:.1f} %", f"{share.share * us:.2f}") for share in kept]
 
 
 def _commands(profile: Profile) -> Table:

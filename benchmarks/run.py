@@ -111,6 +111,16 @@ def measure(
     )
 
 
+def enqueue_only(case: Case, server: Server, jobs: int, beside: Callable[[Child], None]) -> float:
+    """Bulk enqueue alone, jobs a second; `beside` is called while it runs. Raises BenchError."""
+    server.persist(case.scenario.aof)
+    server.empty()
+    environ = _environ(case, server, Load(jobs, jobs), pulse_port=0)
+    found = _produce(case, environ, "bulk", str(jobs), beside=beside)
+    rate: float = found["jobs"] / found["seconds"]
+    return rate
+
+
 def _limit(load: Load) -> int:
     return LIMIT + load.queued // RARE
 
@@ -145,9 +155,13 @@ def _awaited(case: Case, server: Server, environ: dict[str, str]) -> float:
     return rate
 
 
-def _produce(case: Case, environ: dict[str, str], *arguments: str) -> dict[str, Any]:
+def _produce(
+    case: Case, environ: dict[str, str], *arguments: str, beside: Callable[[Child], None] | None = None
+) -> dict[str, Any]:
     child = Child(f"the producer of {case.title}", (*case.ready.producer, *arguments), case.engine.directory, environ)
     try:
+        if beside is not None:
+            beside(child)
         printed = child.wait(float(environ["BENCH_LIMIT"]))
     finally:
         child.stop()

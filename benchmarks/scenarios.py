@@ -58,7 +58,7 @@ class Scenario:
     workers: int = 1
 
     def repeats(self, asked: int) -> int:
-        """The headline has them all, the other sections one less; a deep queue takes too long to fill for more than one."""
+        """The headline has them all, other sections one less; a deep queue takes too long to fill for more than one."""
         if self.queued is not None and self.queued > SHALLOW:
             return 1
         return asked if self.section is Section.THROUGHPUT else max(1, asked - 1)
