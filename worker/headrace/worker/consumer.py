@@ -45,6 +45,8 @@ class Lane:
     idle: bool = False
     """Its last exchange brought nothing; it asks again when woken."""
     in_flight: bool = False
+    woken: bool = False
+    """Something came while its exchange was in flight, whose answer may be older: it asks once more before it idles."""
     claim: str = ""
     """Of the exchange in flight: what it may be claiming …"""
     batch: Batch = field(default_factory=Batch)
@@ -142,7 +144,7 @@ class Consumer:
     async def _exchange(self, lane: Lane, batch: Batch, asked: int) -> None:
         session = self.keeper.session
         seq = session.next_seq()
-        lane.claim, lane.batch = f"{lane.name}.{seq}", batch
+        lane.claim, lane.batch, lane.woken = f"{lane.name}.{seq}", batch, False
         flags = ("i" if self._registered_idle else "") + ("q" if self._quiet else "")
         self._registered_idle = False
         version = self._parts.pulse.version
@@ -218,8 +220,8 @@ class Consumer:
 
     def _note_idleness(self, lane: Lane, asked: int, got: int) -> None:
         self._share.hungry = got == asked
-        lane.idle = got == 0
-        if lane.idle:
+        lane.idle = got == 0 and not lane.woken
+        if got == 0:
             self._registered_idle = True
             self._someone_idle.set()
 
@@ -231,7 +233,7 @@ class Consumer:
 
     def _look_again(self) -> None:
         for lane in self._lanes:
-            lane.idle = False
+            lane.idle, lane.woken = False, True
             lane.poke.set()
 
     def _settle(self, run: Run, outcome: Outcome, service_us: int) -> None:

@@ -1,0 +1,84 @@
+"""A wake token that arrives before the answers that it overtook."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from headrace import Fleet
+from headrace.contract.keys import key
+from headrace.wire.link import Link
+from headrace.wire.target import parse_target
+from headrace.worker import consumer as consuming
+from headrace.worker.consumer import Consumer
+from headrace.worker.plan import compile_plans
+from support.worker_parts import make_parts
+
+QUEUE = "jobs"
+
+
+class Held:
+    """Holds the answers of both lanes back while the gate is closed; the server has long done what they asked."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.waiting = 0
+        for lane in consumer._lanes:
+            lane.link.run = self._holding(lane.link.run)  # type: ignore[method-assign]
+
+    def _holding(self, run: Callable[..., Any]) -> Callable[..., Any]:
+        async def held(*arguments: Any) -> Any:
+            answer = await run(*arguments)
+            self.waiting += 1
+            await self.gate.wait()
+            self.waiting -= 1
+            return answer
+
+        return held
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not true():
+            await asyncio.sleep(0.005)
+
+
+async def test_a_job_whose_token_overtakes_the_lanes_answers_is_started(
+    redis_url: str, link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consuming, "POLL", 60.0)  # no backstop in this test
+    monkeypatch.setattr(consuming, "ANSWER_TIMEOUT", 90.0)
+    fleet = Fleet(redis_url)
+    ran: list[int] = []
+
+    @fleet.queue(QUEUE).task()
+    async def note(number: int) -> None:
+        held.gate.clear()
+        ran.append(number)
+
+    parts = dataclasses.replace(make_parts(fleet), target=parse_target(redis_url))
+    consumer = Consumer(QUEUE, 1, parts, compile_plans(fleet, QUEUE, parts))
+    held = Held(consumer)
+    await consumer.keeper.join()
+    working = asyncio.create_task(consumer.run())
+    await until(lambda: all(lane.idle for lane in consumer._lanes))
+    await note.enqueue(1)
+    await until(lambda: held.waiting == 2)  # both have been told that there is nothing, and don't know it yet
+    consumer._someone_idle.set()  # as after any answer that came in vain before
+    await note.enqueue(2)
+    async with asyncio.timeout(20):
+        while await link.request("LLEN", key(QUEUE, "wake")):
+            await asyncio.sleep(0.005)
+    held.gate.set()
+    await until(lambda: ran == [1, 2])
+    held.gate.set()
+    consumer.stop()
+    await asyncio.wait_for(working, 20)
+    await consumer.leave()
+    await consumer.close()
+    await fleet.close()
