@@ -44,8 +44,7 @@ new_id = IdMaker()
 os.register_at_fork(after_in_child=new_id.renew)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One job to enqueue. `at_ms` is Unix ms on the Redis clock, `delay_ms` counts from the enqueue; 0 is now."""
 
     id: str
