@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup demo test check format lock soak bench images cluster cluster-down crds clean
+.PHONY: help setup demo test check format lock bench-locks soak bench bench-full images cluster cluster-down crds clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,8 +35,13 @@ soak: setup ## the long proofs, on this machine and on a cluster; writes benchma
 	@$(BIN)/python -m tests.operator_faults --runs 5
 	@$(BIN)/python -m e2e.soak
 
-bench: setup ## side by side with the peers; writes benchmarks/results.json
+bench: setup ## side by side with the peers, P1 to P7 (25 min); writes benchmarks/results.json, docs/performance.md
 	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks.profile
+
+bench-full: setup ## the same with more repeats and up to a million jobs queued for every engine (hours)
+	@$(BIN)/python -m benchmarks --repeats 5 --seconds 4 --peers-deepest 1000000
+	@$(BIN)/python -m benchmarks.profile
 
 images: ## the images of the worker, the operator and the example, in this machine's Docker
 	@bash scripts/images.sh
@@ -58,6 +63,13 @@ lock: ## resolve requirements/ anew (needs uv); the images' locks are parts of l
 	$(RESOLVE) -c requirements/lock.txt pyproject.toml -o requirements/worker.txt
 	$(RESOLVE) -c requirements/lock.txt --extra operator pyproject.toml -o requirements/operator.txt
 	echo redis | $(RESOLVE) -c requirements/lock.txt - -o examples/code-index/requirements.txt
+
+PEERS := $(wildcard benchmarks/engines/*/requirements.in benchmarks/tools/*requirements.in)
+
+bench-locks: ## resolve the peers' locks anew (needs uv, npm and go)
+	for of in $(PEERS); do $(RESOLVE) --no-annotate $$of -o $${of%.in}.txt || exit 1; done
+	cd benchmarks/engines/bullmq_node && npm install --package-lock-only --omit-lockfile-registry-resolved
+	cd benchmarks/engines/asynq && go get -u ./... && go mod tidy
 
 clean: ## remove what the targets made in the checkout
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .headrace build

@@ -41,6 +41,11 @@ class Child:
             preexec_fn=_die_with_parent,  # noqa: PLW1509 - the benchmark has one thread
         )
 
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
     def check_runs(self) -> None:
         """Raises BenchError with its last words if it has ended."""
         if self._process.poll() is not None:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import datetime
 import os
 import platform
+import tempfile
+import time
 from pathlib import Path
+from statistics import median
+
+SYNCS = 100
 
 
-def describe(server: str) -> dict[str, object]:
-    """The `machine` of results.json."""
+def describe(server: str, repeats: int, load: float) -> dict[str, object]:
+    """The `machine` of results.json. `load`: the machine's own before the run began."""
     return {
         "cpu": _cpu(),
         "cores": os.cpu_count(),
@@ -17,9 +22,16 @@ def describe(server: str) -> dict[str, object]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "server": server,
-        "persistence": "none",
+        "fsync_ms": _fsync_ms(),
+        "load": load,
+        "repeats": repeats,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
+
+
+def load() -> float:
+    """How many processes want to run, on average over the last minute."""
+    return round(os.getloadavg()[0], 2)
 
 
 def _cpu() -> str:
@@ -27,3 +39,15 @@ def _cpu() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.machine()
+
+
+def _fsync_ms() -> float:
+    """Of a small append where the server keeps its file: what `appendfsync always` can't be faster than."""
+    taken = []
+    with tempfile.NamedTemporaryFile() as file:
+        for _ in range(SYNCS):
+            start = time.perf_counter()
+            os.write(file.fileno(), b"." * 200)
+            os.fsync(file.fileno())
+            taken.append(time.perf_counter() - start)
+    return round(median(taken) * 1000, 3)

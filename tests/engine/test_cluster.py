@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from headrace.admin.queue_admin import QueueAdmin, stats_many
-from headrace.client.producer import Entry, Producer
+from headrace.client.entry import Entry
+from headrace.client.producer import Producer
 from headrace.contract.keys import prefix
 from headrace.contract.stats import QueueStats
 from headrace.errors import HeadraceError, QueueUnavailableError

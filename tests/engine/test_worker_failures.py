@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from headrace.client.producer import Entry, Producer
+from headrace.client.entry import Entry
+from headrace.client.producer import Producer
 from headrace.contract.envelope import Envelope, encode, header
 from support.apps import failing
 from support.lab import Lab

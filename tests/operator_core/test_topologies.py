@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from headrace.client.producer import Entry, Producer
+from headrace.client.entry import Entry
+from headrace.client.producer import Producer
 from headrace.contract.stats import QueueStats
 from headrace.wire.link import Link
 from headrace.wire.target import parse_target

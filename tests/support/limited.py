@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from headrace.client.producer import Mark
+from headrace.client.entry import Mark
 from support.queue_driver import QueueDriver, Special
 from support.queue_state import Snapshot
 

@@ -22,6 +22,7 @@ LOG = {"version": 1, "disable_existing_loggers": False, "loggers": {"arq": {"lev
 
 async def noop(_: dict[Any, Any]) -> None:
     meter.ran()
+    await meter.wait()
 
 
 class WorkerSettings:

@@ -16,6 +16,7 @@ queue = fleet.queue("bench")
 @queue.task()
 async def noop() -> None:
     meter.ran()
+    await meter.wait()
 
 
 async def open_producer() -> None:

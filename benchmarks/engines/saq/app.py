@@ -23,6 +23,7 @@ queue = RedisQueue(client, max_concurrent_ops=AT_ONCE)
 
 async def noop(_: object) -> None:
     meter.ran()
+    await meter.wait()
 
 
 settings = {"queue": queue, "functions": [noop], "concurrency": CONCURRENCY}

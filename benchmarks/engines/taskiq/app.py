@@ -25,6 +25,7 @@ broker = RedisStreamBroker(
 @broker.task("noop")  # type: ignore[untyped-decorator]
 async def noop() -> None:
     meter.ran()
+    await meter.wait()
 
 
 async def open_producer() -> None:

@@ -19,7 +19,8 @@ from headrace.cli.output import Cell, Format, Printer, note, time_of
 from headrace.cli.session import with_link, with_queue
 from headrace.client.codec import MAX_PAYLOAD, codec_named, decode_arguments, encode_arguments
 from headrace.client.durability import Assurance, Durability
-from headrace.client.producer import Entry, Producer, new_id
+from headrace.client.entry import Entry
+from headrace.client.producer import Producer, new_id
 from headrace.contract.envelope import Envelope, encode, header
 from headrace.contract.keys import check_queue_name
 from headrace.contract.protocol import Priority, State

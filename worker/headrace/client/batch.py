@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headrace.client.durability import Durability
+from headrace.client.entry import Entry, Standing
 from headrace.client.job import Job
-from headrace.client.producer import Entry, Standing
 from headrace.client.uniqueness import conflict
 
 if TYPE_CHECKING:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property, update_wrapper
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+
+from msgspec.structs import replace
 
 from headrace.client.arguments import Arguments
 from headrace.client.batch import Batch, collecting
 from headrace.client.codec import Codec, encode_arguments
 from headrace.client.depends import Need, handler_needs
 from headrace.client.durability import Durability, durability_of
+from headrace.client.entry import Entry, Mark
 from headrace.client.job import Job
 from headrace.client.limits import Limit
-from headrace.client.producer import Entry, Mark, Producer, new_id
+from headrace.client.producer import Producer, new_id
 from headrace.client.returns import Returns
 from headrace.client.schedule import tick_id
 from headrace.client.uniqueness import UNIQUE_MS, check_key, conflict, fingerprint
