@@ -26,7 +26,7 @@ from headrace.errors import HeadraceError
 from headrace.retry import Bury, RetryLater
 from headrace.worker.app import load_app
 from headrace.worker.failures import describe, tidy_reason, traceback_text
-from headrace.worker.limits import limits
+from headrace.worker.process_limits import limits
 from headrace.worker.processes import Answer
 from headrace.worker.resources import Resources
 
