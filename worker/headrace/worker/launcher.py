@@ -71,7 +71,7 @@ class Worker:
             metrics=self.metrics,
             telemetry=Telemetry(log, self.metrics, traced=app.fleet.tracing is not None),
             threads=Threads(),
-            processes=Processes(app.spec, settings.redis_url),
+            processes=Processes(app.spec, settings.redis_url, patience=settings.startup_timeout),
             resources=Resources(app.fleet.overrides),
         )
         self.metrics.abandoned_threads = lambda: self._parts.threads.abandoned
