@@ -13,7 +13,7 @@ from support.topologies import BINARIES
 
 ROWS = {
     cells[0]: {"valkey": int(cells[1].replace(",", "")), "redis": int(cells[2].replace(",", ""))}
-    for line in PAGES["sizing"].read_text(encoding="utf-8").splitlines()
+    for line in PAGES["docs/sizing"].read_text(encoding="utf-8").splitlines()
     if re.fullmatch(r"\| [^|]+ \| [\d,]+ \| [\d,]+ \|", line) and (cells := line[2:-2].split(" | "))
 }
 JOBS = 2_500

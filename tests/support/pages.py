@@ -21,13 +21,10 @@ from typing import Final, Literal, get_args
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGES: Final = {
-    "README": ROOT / "README.md",
-    **{
-        path.relative_to(ROOT / "docs").with_suffix("").as_posix(): path
-        for path in sorted((ROOT / "docs").rglob("*.md"))
-    },
+    path.relative_to(ROOT).with_suffix("").as_posix(): path
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 }
-"""Name → file; a page under docs/ by its path there."""
+"""Path in the checkout without its ending → file."""
 
 Kind = Literal["app", "more", "client", "program", "foreign"]
 _BLOCK: Final = re.compile(
@@ -100,7 +97,7 @@ def chapters() -> list[Chapter]:
     for block in blocks("python"):
         match block.kind:
             case "app":
-                name = block.said.removeprefix("app").strip() or f"{block.page.replace('-', '_')}_{block.line}"
+                name = block.said.removeprefix("app").strip() or f"{re.sub('[-/]', '_', block.page)}_{block.line}"
                 made.append(Chapter(block.page, name, block.text))
             case "more":
                 chapter = _last(made, block)

@@ -11,7 +11,7 @@ from support.pages import PAGES, ROOT
 
 ROWS = [
     [cell.strip() for cell in line.strip().strip("|").split("|")]
-    for line in PAGES["features"].read_text(encoding="utf-8").splitlines()
+    for line in PAGES["docs/features"].read_text(encoding="utf-8").splitlines()
     if re.match(r"\| E\d", line)
 ]
 

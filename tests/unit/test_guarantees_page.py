@@ -7,7 +7,7 @@ import re
 from faults.catalogue import CATALOGUE
 from support.pages import PAGES, ROOT
 
-PAGE = PAGES["guarantees"].read_text(encoding="utf-8")
+PAGE = PAGES["docs/guarantees"].read_text(encoding="utf-8")
 
 
 def test_the_tests_that_it_names_are_there() -> None:

@@ -16,7 +16,7 @@ from headrace_operator.seams.runtime import VersionSpec
 from support.bad_queues import good_queue
 from support.pages import PAGES
 
-PAGE = PAGES["settings"].read_text(encoding="utf-8")
+PAGE = PAGES["docs/settings"].read_text(encoding="utf-8")
 
 
 def table(heading: str) -> list[list[str]]:
