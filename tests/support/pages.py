@@ -6,6 +6,7 @@ A Python block stands below a comment that readers don't see and tests obey:
     <!-- code: more -->      the application above goes on
     <!-- code: client -->    awaited beside a worker of the application above; those of one application share names
     <!-- code: program -->   a whole program, run by itself beside that worker, after the clients
+    <!-- code: tests -->     what a reader has in a file of tests: run by a pytest of its own, without a server
     <!-- code: foreign -->   code for another library: only compiled
 
 A block without one is an error, so none is passed over. Knows no server and starts nothing.
@@ -26,7 +27,7 @@ PAGES: Final = {
 }
 """Path in the checkout without its ending → file."""
 
-Kind = Literal["app", "more", "client", "program", "foreign"]
+Kind = Literal["app", "more", "client", "program", "tests", "foreign"]
 _BLOCK: Final = re.compile(
     r"(?:^<!-- code: (?P<said>[^\n]*?) -->\n+)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
@@ -67,6 +68,7 @@ class Chapter:
     source: str
     clients: list[Block] = field(default_factory=list)
     programs: list[Block] = field(default_factory=list)
+    tests: list[Block] = field(default_factory=list)
 
     @property
     def lives(self) -> bool:
@@ -106,6 +108,8 @@ def chapters() -> list[Chapter]:
                 _last(made, block).clients.append(block)
             case "program":
                 _last(made, block).programs.append(block)
+            case "tests":
+                _last(made, block).tests.append(block)
             case "foreign":
                 continue
     return made

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import importlib
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from headrace import Fleet
 from headrace_operator.objects.documents import read_documents
 from support.command_lines import NotUnderstoodError, headrace_calls, understand, understand_mention
 from support.pages import PAGES, ROOT, Block, Chapter, blocks, chapters
 
 IMPORTED = [chapter for chapter in chapters() if not chapter.lives]
+TESTED = [chapter for chapter in chapters() if chapter.tests]
 FOREIGN = [block for block in blocks("python") if block.kind == "foreign"]
 CONSOLE = blocks("console", "")
 MANIFESTS = [block for block in blocks("yaml") if "kind: WorkerQueue" in block.text]
+_PYTEST_INI = """
+[pytest]
+asyncio_mode = auto
+asyncio_default_fixture_loop_scope = function
+pythonpath = .
+filterwarnings = error
+"""
+_TEST = re.compile(r"^(?:async )?def test_", re.MULTILINE)
 _MENTION = re.compile(r"`headrace ([^`\n]+)`")
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 
@@ -37,10 +46,23 @@ def test_an_application_without_clients_is_one(
     (tmp_path / f"{chapter.module}.py").write_text(chapter.source, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     try:
-        application = importlib.import_module(chapter.module)
+        importlib.import_module(chapter.module)
     finally:
         sys.modules.pop(chapter.module, None)
-    assert isinstance(application.fleet, Fleet)
+
+
+@pytest.mark.parametrize("chapter", TESTED, ids=[f"{each.page}-{each.module}" for each in TESTED])
+def test_the_tests_of_a_page_pass(chapter: Chapter, tmp_path: Path) -> None:
+    (tmp_path / f"{chapter.module}.py").write_text(chapter.source, encoding="utf-8")
+    for block in chapter.tests:
+        (tmp_path / f"test_{block.line}.py").write_text(block.text, encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text(_PYTEST_INI)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "."]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=110, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    passed = re.search(r"(\d+) passed", ran.stdout)
+    assert passed is not None
+    assert int(passed[1]) >= sum(len(_TEST.findall(block.text)) for block in chapter.tests) > 0
 
 
 @pytest.mark.parametrize("block", FOREIGN, ids=ids(FOREIGN))
