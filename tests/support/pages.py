@@ -5,6 +5,7 @@ A Python block stands below a comment that readers don't see and tests obey:
     <!-- code: app shop -->  an application, the module `shop`; a name may be left out
     <!-- code: more -->      the application above goes on
     <!-- code: client -->    awaited beside a worker of the application above; those of one application share names
+    <!-- code: producer -->  the same without a worker: for what is said of jobs that wait
     <!-- code: program -->   a whole program, run by itself beside that worker, after the clients
     <!-- code: tests -->     what a reader has in a file of tests: run by a pytest of its own, without a server
     <!-- code: foreign -->   code for another library: only compiled
@@ -27,7 +28,7 @@ PAGES: Final = {
 }
 """Path in the checkout without its ending → file."""
 
-Kind = Literal["app", "more", "client", "program", "tests", "foreign"]
+Kind = Literal["app", "more", "client", "producer", "program", "tests", "foreign"]
 _BLOCK: Final = re.compile(
     r"(?:^<!-- code: (?P<said>[^\n]*?) -->\n+)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
@@ -70,9 +71,20 @@ class Chapter:
     programs: list[Block] = field(default_factory=list)
     tests: list[Block] = field(default_factory=list)
 
+    def add_client(self, block: Block) -> None:
+        """Raises ValueError where some need a worker and others that there is none."""
+        self.clients.append(block)
+        if len({one.kind for one in self.clients}) > 1:
+            raise ValueError(f"{block.place}: an application has clients or producers, not both")
+
+    @property
+    def needs_worker(self) -> bool:
+        """Its clients wait for what workers do."""
+        return not any(client.kind == "producer" for client in self.clients)
+
     @property
     def lives(self) -> bool:
-        """Something is done beside a worker of it."""
+        """Something is done with a server."""
         return bool(self.clients or self.programs)
 
     @property
@@ -104,8 +116,8 @@ def chapters() -> list[Chapter]:
             case "more":
                 chapter = _last(made, block)
                 chapter.source += "\n\n" + block.text
-            case "client":
-                _last(made, block).clients.append(block)
+            case "client" | "producer":
+                _last(made, block).add_client(block)
             case "program":
                 _last(made, block).programs.append(block)
             case "tests":
