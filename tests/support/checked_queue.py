@@ -16,7 +16,7 @@ from support.queue_driver import LEASE_MS, Exchanged, QueueDriver, Special
 from support.queue_model import VERSIONS, Job, QueueModel, Settlement
 
 CHUNK = 3
-RESULT, RESULT_MS, RESULTS_KEPT = "42", 10_000_000, 3
+RESULT, RESULT_MS, RESULTS_KEPT = "42", 10_000_000, 2
 COUNTED = ("enqueued", "released", "crashed", "stale", "cancelled", "dead", "replayed")
 COUNTED_BY_VERSION = ("failed", "returned", "crashed")
 

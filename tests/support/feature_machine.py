@@ -74,19 +74,28 @@ class FeatureMachine(QueueMachine):
             self.join(sid)
 
     def teardown(self) -> None:
-        if hasattr(self, "checked"):
-            self.run(self._do_what_is_left())
-        super().teardown()
+        try:
+            if hasattr(self, "checked"):
+                self.run(self._do_what_is_left())
+        finally:
+            super().teardown()
 
     @rule(count=st.integers(0, 4), extra=st.lists(specials(), max_size=4))
     def enqueue(self, count: int, extra: list[Special]) -> None:
         ids = [f"j{self.made + i}" for i in range(count)]
-        self.made += count + len(extra)
         named = [
             one if one.given else Special(f"k{self.made + i}", 0, one.delay_ms, one.priority, mark=one.mark)
             for i, one in enumerate(extra)
         ]
+        self.made += max(count, len(extra))
         self.run(self.checked.enqueue(ids, named))
+
+    @rule(data=st.data(), key=st.sampled_from("aabc"), count=st.integers(2, 5), rounds=st.integers(1, 3))
+    def crowd_at_a_key(self, data: st.DataObject, key: str, count: int, rounds: int) -> None:
+        self.enqueue(0, [Special("", mark=Mark(key, data.draw(st.sampled_from(OF_KEY[key])))) for _ in range(count)])
+        for _ in range(rounds):
+            self.exchange(data, data.draw(st.sampled_from("01")), 4, False)
+            self.redis_is_as_the_model_says()
 
     @rule(limit=st.sampled_from((None, None, 5, 12)))
     def set_limit(self, limit: int | None) -> None:

@@ -32,7 +32,8 @@ KEEP_MS = 600_000
 _pack = msgspec.msgpack.Encoder().encode
 
 
-def _told(version: str, protocol: int = PROTOCOL) -> bytes:
+def told(version: str, protocol: int = PROTOCOL) -> bytes:
+    """What a worker of that version says of itself."""
     return encode_presence(presence("w", version=version, slots=100, protocol=protocol))
 
 
@@ -188,7 +189,7 @@ class QueueDriver:
         rules: Mapping[str, Rule] | None = None,
     ) -> list[Any]:
         packed = _pack({name: astuple(rule) for name, rule in rules.items()}) if rules else b""
-        reply: list[Any] = await self.run("join", sid, lease_ms, _told(version, protocol), protocol, packed)
+        reply: list[Any] = await self.run("join", sid, lease_ms, told(version, protocol), protocol, packed)
         return reply
 
     async def exchange(
@@ -227,7 +228,7 @@ class QueueDriver:
         )
 
     async def renew(self, sid: str, *, lease_ms: int = LEASE_MS, version: str = "v1") -> list[Any]:
-        reply: list[Any] = await self.run("renew", sid, lease_ms, _told(version))
+        reply: list[Any] = await self.run("renew", sid, lease_ms, told(version))
         return reply
 
     async def leave(self, sid: str) -> int:

@@ -17,7 +17,7 @@ from support.queue_driver import Special
 from support.queue_model import Settlement
 
 SIDS = ("s1", "s2", "s3", "s4")
-KINDS = ("done", "done", "done", "result", "retry", "later", "release", "bury", "cancel")
+KINDS = ("done", "done", "result", "result", "retry", "later", "release", "bury", "cancel")
 
 sids = st.sampled_from(SIDS)
 lanes = st.sampled_from(("0", "1"))
