@@ -90,7 +90,15 @@ class FeatureMachine(QueueMachine):
         self.made += max(count, len(extra))
         self.run(self.checked.enqueue(ids, named))
 
-    @rule(data=st.data(), key=st.sampled_from("aabc"), count=st.integers(2, 5), rounds=st.integers(1, 3))
+    @rule(data=st.data(), rounds=st.integers(2, 6))
+    def work(self, data: st.DataObject, rounds: int) -> None:
+        for _ in range(rounds):
+            if len(self.model.waiting()) < 2:
+                self.enqueue(1, data.draw(st.lists(specials(), min_size=2, max_size=4)))
+            self.exchange(data, data.draw(st.sampled_from("01")), 4, False)
+            self.redis_is_as_the_model_says()
+
+    @rule(data=st.data(), key=st.sampled_from("aabc"), count=st.integers(2, 5), rounds=st.integers(2, 4))
     def crowd_at_a_key(self, data: st.DataObject, key: str, count: int, rounds: int) -> None:
         self.enqueue(0, [Special("", mark=Mark(key, data.draw(st.sampled_from(OF_KEY[key])))) for _ in range(count)])
         for _ in range(rounds):
@@ -146,7 +154,7 @@ class FeatureMachine(QueueMachine):
             held = [Settlement("done", job_id, model.jobs[job_id].claim) for job_id in model.held(LAST)]
             await checked.exchange(Call(LAST, "0", 5, settlements=tuple(held)))
             if not model.held(LAST):
-                if all(job.place == "dead" for job in model.jobs.values()):
+                if not model.kdue and all(job.place == "dead" for job in model.jobs.values()):
                     break
                 await checked.advance(14_000)
                 await checked.renew(LAST)
