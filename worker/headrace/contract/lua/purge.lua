@@ -25,5 +25,11 @@ if #removed > 0 then
   wake(forget(removed))
   call('HINCRBY', K.count, 'cancelled', #removed)
 end
+local ready = #removed > 0 and marked() and ready_count() or 0
+if ready > 0 then -- a planned tick that waited for its key may have been let out
+  read_clock()
+  wake(ready)
+  signal()
+end
 if herald then herald.announce() end
 return #removed
