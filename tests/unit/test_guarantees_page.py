@@ -17,11 +17,12 @@ def test_the_tests_that_it_names_are_there() -> None:
         assert re.search(rf"^async def {function}\(", (ROOT / file).read_text(), re.MULTILINE), f"{file}::{function}"
         named += 1
     assert named >= 5
+    assert not [path for path in re.findall(r"`(tests/[\w/.]+\.py)`", PAGE) if not (ROOT / path).exists()]
 
 
 def test_the_faults_that_it_names_are_there() -> None:
     named = [
-        name for names in re.findall(r"`tests/faults`: (`[^|\n]+`)", PAGE) for name in re.findall("`([^`]+)`", names)
+        name for names in re.findall(r"`tests/faults`: (`[^|;\n]+`)", PAGE) for name in re.findall("`([^`]+)`", names)
     ]
     assert named
     assert set(named) <= set(CATALOGUE)
