@@ -9,9 +9,9 @@ import pytest
 
 from headrace import Fleet
 from headrace.client import waiting
-from headrace.client.ending import Kept
 from headrace.client.producer import new_id
 from headrace.client.result_stream import Ended, OnFull, Result, ResultStream
+from headrace.contract.ending import Kept
 from headrace.contract.envelope import DeathRecord
 from headrace.errors import ConfigError
 from headrace.worker.outcome import Buried, Cancelled, Done, Outcome, settlement
