@@ -13,7 +13,13 @@ SourceFactory = Callable[[str], Source]
 """From the whole URL. Raises ConfigError for a wrong one, and never quotes a password."""
 
 
-_factories: Final[dict[str, SourceFactory]] = {}
+def _memory(url: str) -> Source:
+    from headrace.brokers.memory.source import memory_source
+
+    return memory_source(url)
+
+
+_factories: Final[dict[str, SourceFactory]] = {"memory": _memory}
 
 
 def register_broker(scheme: str, factory: SourceFactory) -> None:

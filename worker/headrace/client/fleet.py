@@ -72,10 +72,14 @@ class Fleet:
         """The URL in force: the argument, else REDIS_URL, else localhost."""
         return self._redis_url or os.environ.get("REDIS_URL") or DEFAULT_URL
 
-    def connect_to(self, redis_url: str) -> None:
-        """Use this server from now on; a worker says so of the one it was started with."""
-        self._redis_url = redis_url
-        self._source = self._broker = self._assured = None
+    def connect_to(self, where: str | Source | None) -> None:
+        """Use this server, by its URL, or this broker from now on; None: no longer that broker, but the URL in force.
+        A worker says so of the one it was started with."""
+        if isinstance(where, str):
+            self._redis_url, self._source = where, None
+        else:
+            self._source = where
+        self._broker = self._assured = None
 
     @property
     def source(self) -> Source:

@@ -223,6 +223,10 @@ class Task(Generic[P, R]):
             raise conflict(self.name, first.id)
         return Job(first.id if first else entry.id, self.queue.name, first is None, self.queue.broker, self)
 
+    def entry(self, *args: P.args, **kwargs: P.kwargs) -> Entry:
+        """The job that `enqueue` would send; sends nothing. Raises PayloadError."""
+        return self._entry(args, kwargs, self._options.job_id)
+
     def job(self, job_id: str) -> Job:
         """A handle on a job of this task by its id, whoever enqueued it; asks Redis nothing yet."""
         return Job(job_id, self.queue.name, False, self.queue.broker, self)

@@ -107,6 +107,16 @@ class Consumer:
         self._quiet = self._closing = True
         self._poke(all_lanes=True)
 
+    async def step(self) -> int:
+        """One exchange by hand, in place of `run`: settles, claims, starts; says how many it has started."""
+        if not self.keeper.joined.is_set():
+            await self.keeper.join()
+        asked = 0 if self._quiet else self._parts.slots.take(self._share)
+        claimed = self._parts.metrics.claimed
+        if asked or self._outbox.size:
+            await self._exchange(self._lanes[0], self._outbox.take(), asked)
+        return self._parts.metrics.claimed - claimed
+
     async def leave(self) -> None:
         """The last word; said once. A failure is left to the lease."""
         if not self.keeper.session.joined:

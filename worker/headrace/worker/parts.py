@@ -29,4 +29,6 @@ class Parts:
     telemetry: Telemetry
     threads: Threads
     processes: Processes
+    children: bool = True
+    """Handlers of process=True run in child processes; False: as others do, for tests."""
     resources: Resources = field(default_factory=lambda: Resources({}))

@@ -63,7 +63,7 @@ def compile_plans(fleet: Fleet, queue: str, parts: Parts) -> dict[str, Plan]:
 
 def _base(task: Task[Any, Any], parts: Parts) -> Call:
     settings = task.settings
-    if settings.process:
+    if settings.process and parts.children:
         return parts.processes.run
     call = _with_resources(_call(task.handler, parts.threads), task.needs, parts.resources)
     if settings.batch:

@@ -64,6 +64,10 @@ class Renewal:
         if self._thread.is_alive():
             self._thread.join(self._timeout + 1)
 
+    def close(self) -> None:
+        """Let go of the connections of `renew_once`, where the thread was never started."""
+        self._renewer.close()
+
     def _run(self) -> None:
         # At once: should the name or the login be gone a moment later, the connection is there as the lanes' are.
         self.renew_once()

@@ -1,0 +1,92 @@
+"""Marks, slots of limit keys, and rates. As lib/marks.lua, rate.lua and the halves of limits.lua that need no claim."""
+
+from __future__ import annotations
+
+from headrace.brokers.memory.ready import push_ready
+from headrace.brokers.memory.state import QueueState, Rule
+
+
+def allowance(now_us: int, tat: int, rule: Rule) -> tuple[int, int]:
+    """The token bucket as its theoretical arrival time (GCRA): how many may go now, and from when, µs, one may."""
+    _, interval, burst = rule
+    since = max(tat, now_us)
+    return (burst * interval + now_us - since) // interval, since - (burst - 1) * interval
+
+
+def spend(now_us: int, tat: int, rule: Rule, count: int) -> int:
+    """The arrival time after `count` more."""
+    return max(tat, now_us) + count * rule[1]
+
+
+def unpark(state: QueueState, key: str, most: int) -> int:
+    """parked → ready: the longest waiting first, each to where it stood."""
+    waiting = state.parked.get(key)
+    popped = waiting.pop(most) if waiting is not None else []
+    if waiting is not None and not waiting:
+        del state.parked[key]
+    push_ready(state, popped)
+    return len(popped)
+
+
+def is_parked(state: QueueState, job_id: str) -> bool:
+    """By the limit key of its mark."""
+    mark = state.marks.get(job_id)
+    return mark is not None and job_id in state.parked.get(mark.limit_key, ())
+
+
+def parked_count(state: QueueState) -> int:
+    """Of all keys."""
+    return sum(map(len, state.parked.values()))
+
+
+def _free(state: QueueState, key: str, job_id: str) -> bool:
+    holders = state.running.get(key)
+    if holders is None or job_id not in holders:
+        return False
+    holders.discard(job_id)
+    if not holders:
+        del state.running[key]
+    return True
+
+
+def free_slot(state: QueueState, job_id: str) -> None:
+    """It has just left its session: the next of its key may go."""
+    mark = state.marks.get(job_id)
+    if mark is not None and mark.limit_key and _free(state, mark.limit_key, job_id):
+        unpark(state, mark.limit_key, 1)
+
+
+def _unlock(state: QueueState, job_id: str, unique: str) -> None:
+    holder = state.uniques.get(unique)
+    if holder is not None and holder.value == job_id.encode():
+        del state.uniques[unique]
+
+
+def end_uniqueness(state: QueueState, job_id: str) -> None:
+    """It keeps others of its unique key out no longer; its mark stays."""
+    if mark := state.marks.get(job_id):
+        _unlock(state, job_id, mark.unique)
+
+
+def drop_mark(state: QueueState, job_id: str) -> int:
+    """It is no more. Says how many jobs that has let out."""
+    mark = state.marks.pop(job_id, None)
+    if mark is None:
+        return 0
+    _unlock(state, job_id, mark.unique)
+    key = mark.limit_key
+    if not key:
+        return 0
+    waiting = state.parked.get(key)
+    was_parked = waiting is not None and waiting.discard(job_id)
+    if waiting is not None and not waiting:
+        del state.parked[key]
+    # one that was parked held nothing; one that was ready may have been the one let out
+    return unpark(state, key, 1) if _free(state, key, job_id) or not was_parked else 0
+
+
+def let_out_due(state: QueueState) -> None:
+    """parked → ready: keys whose rate lets a job go again."""
+    for key, _ in state.kdue.until(state.ms)[:100]:
+        state.kdue.discard(key)
+        unpark(state, key, 1)
