@@ -100,14 +100,17 @@ def _admit(state: QueueState, popped: Popped, most: int, session: Session) -> Po
     claimed: Popped = []
     keys: dict[str, _Key] = {}
     for job_id, ready_us in popped:
-        mark = state.marks.get(job_id)
-        key = mark.limit_key if mark else ""
         if len(claimed) >= most:
             push_ready(state, [(job_id, ready_us)])
-        elif mark is not None and key and not _enter(state, key, keys, session.rules.get(mark.rule, ANY), job_id):
-            keys[key].blocked.append((job_id, ready_us))
-        else:
-            claimed.append((job_id, ready_us))
+            continue
+        mark = state.marks.get(job_id)
+        if mark is not None and mark.limit_key:
+            about = keys.setdefault(mark.limit_key, _Key(ANY))
+            about.rule = session.rules.get(mark.rule, ANY)
+            if not _enter(state, mark.limit_key, about, job_id):
+                about.blocked.append((job_id, ready_us))
+                continue
+        claimed.append((job_id, ready_us))
     budget = MOST_LOOKS
     for key, about in keys.items():
         if about.blocked:
@@ -115,39 +118,42 @@ def _admit(state: QueueState, popped: Popped, most: int, session: Session) -> Po
             for job_id, ready_us in about.blocked:
                 waiting.put(job_id, ready_us)
         elif about.entered:
-            budget -= _let_out_more(state, key, about.rule, budget)
+            budget -= _let_out_more(state, key, about, budget)
         if about.next_us is not None:
             state.kdue.put(key, -(-about.next_us // 1000))
     return claimed
 
 
-def _enter(state: QueueState, key: str, keys: dict[str, _Key], rule: Rule, job_id: str) -> bool:
-    about = keys.setdefault(key, _Key(rule))
-    about.rule = rule
-    room, about.next_us = _room(state, key, rule, about.next_us)
-    if not room:
+def _enter(state: QueueState, key: str, about: _Key, job_id: str) -> bool:
+    """Whether its key has room for it."""
+    if not _has_room(state, key, about):
         return False
     state.running.setdefault(key, set()).add(job_id)
     about.entered = True
-    if rule[1]:
-        state.tats[key] = spend(state.now_us, state.tats.get(key, 0), rule, 1)
+    if about.rule[1]:
+        state.tats[key] = spend(state.now_us, state.tats.get(key, 0), about.rule, 1)
     return True
 
 
-def _room(state: QueueState, key: str, rule: Rule, next_us: int | None) -> tuple[bool, int | None]:
+def _has_room(state: QueueState, key: str, about: _Key) -> bool:
+    """Where it is the rate that has none, notes when it will."""
+    rule = about.rule
     if rule[0] and len(state.running.get(key, ())) >= rule[0]:
-        return False, next_us
+        return False
     if not rule[1]:
-        return True, next_us
+        return True
     allowed, later_us = allowance(state.now_us, state.tats.get(key, 0), rule)
-    return (True, next_us) if allowed >= 1 else (False, later_us)
+    if allowed < 1:
+        about.next_us = later_us
+    return allowed >= 1
 
 
-def _let_out_more(state: QueueState, key: str, rule: Rule, budget: int) -> int:
+def _let_out_more(state: QueueState, key: str, about: _Key, budget: int) -> int:
     """Where jobs of a key went in and none was turned away there may be room for more."""
     waiting = len(state.parked.get(key, ()))
-    if not waiting or not _room(state, key, rule, None)[0]:
+    if not waiting or not _has_room(state, key, about):
         return 0
+    rule = about.rule
     room = rule[0] - len(state.running.get(key, ())) if rule[0] else waiting
     if rule[1]:
         room = min(room, allowance(state.now_us, state.tats.get(key, 0), rule)[0])
