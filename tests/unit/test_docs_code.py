@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAGES = ("codecs", "resources", "scheduling", "tracing")
+PAGES = ("brokers", "codecs", "resources", "scheduling", "tracing")
 _BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCKS = [(page, n, code) for page in PAGES for n, code in enumerate(_BLOCK.findall((DOCS / f"{page}.md").read_text()))]
 
