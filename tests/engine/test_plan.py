@@ -7,7 +7,7 @@ import io
 import random
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 import pytest
@@ -17,29 +17,14 @@ from headrace.admin.queue_admin import QueueAdmin
 from headrace.brokers.redis import RedisBroker
 from headrace.client.schedule import tick_id
 from headrace.contract.protocol import State
-from headrace.errors import QueueFullError, QueueUnavailableError
+from headrace.errors import QueueFullError
 from headrace.wire.link import Link
 from headrace.worker.log import Log
 from headrace.worker.ticker import Ticker
+from support.held_link import HeldLink
 from support.queue_driver import QueueDriver, Special
 
 LONG = 3600.0
-
-
-class HeldLink:
-    """A ticker's link to a queue whose clock stands; may lose a call on its way, or its reply."""
-
-    def __init__(self, driver: QueueDriver, chance: random.Random | None = None) -> None:
-        self._driver = driver
-        self._chance = chance
-
-    async def run(self, name: str, prefix: str, *args: Any) -> Any:
-        if self._chance and self._chance.random() < 0.15:
-            raise QueueUnavailableError("lost on its way")
-        reply = await self._driver.run(name, *args)
-        if self._chance and self._chance.random() < 0.15:
-            raise QueueUnavailableError("the reply was lost")
-        return reply
 
 
 def application(seconds: float = 60, *, deadline: float = LONG) -> Queue:

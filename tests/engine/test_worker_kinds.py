@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from support.apps import kinds
+from support.apps import kinds, slow_start
 from support.lab import Lab
 from support.polling import eventually
 
@@ -66,6 +66,30 @@ async def test_children_die_with_a_killed_worker(lab: Lab) -> None:
     worker.process.kill()
     worker.process.wait(10)
     await eventually(lambda: not _lives(child))
+
+
+async def test_the_start_of_a_child_is_no_part_of_the_handler_s_time(lab: Lab) -> None:
+    lab.use(slow_start.fleet)
+    await lab.start("slow_start", WORKER_COUNT="1", IMPORT_SECONDS="3")
+    for _ in range(2):
+        await slow_start.quick.enqueue()
+    await eventually(lambda: len(lab.ended()) == 2, within=60)
+    assert len(lab.notes("importing")) == 1
+    assert await lab.dead() == {}
+
+
+async def test_a_child_that_does_not_get_ready_fails_the_job_and_leaves_nothing(lab: Lab) -> None:
+    lab.use(slow_start.fleet)
+    worker = await lab.start("slow_start", IMPORT_SECONDS="600", STARTUP_TIMEOUT="5s")
+    job = await slow_start.quick.enqueue()
+    dead = await eventually(lab.dead, within=60)
+    assert (dead[job.id].reason, dead[job.id].record.error) == (
+        "ChildDiedError",
+        "ChildDiedError: the process for the handler was not ready in 5 s",
+    )
+    (child,) = (note["child"] for note in lab.notes("importing"))
+    await eventually(lambda: not _lives(child))
+    assert await worker.stop() == 0
 
 
 def _lives(pid: int) -> bool:

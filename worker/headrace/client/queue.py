@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, Unpack, overload
 
 from headrace.brokers.durability import Durability
 from headrace.brokers.protocol import Broker
@@ -90,7 +90,7 @@ class Queue:
     @overload
     def task(
         self, name: str | None = None, *, batch: int, batch_wait: float = 0.05, **options: Unpack[TaskOptions]
-    ) -> Callable[[Callable[[list[T]], Any]], BatchTask[T]]: ...
+    ) -> Callable[[Callable[Concatenate[list[T], ...], Any]], BatchTask[T]]: ...
 
     @overload
     def task(

@@ -125,6 +125,4 @@ def _zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError; a directory's name an OSError
-        raise ConfigError(
-            f"cron: no time zone {name!r} here; use an IANA name such as Europe/Berlin (or pip install tzdata)"
-        ) from None
+        raise ConfigError(f"cron: no time zone {name!r}; use an IANA name such as Europe/Berlin") from None

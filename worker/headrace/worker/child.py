@@ -26,7 +26,7 @@ from headrace.errors import HeadraceError
 from headrace.retry import Bury, RetryLater
 from headrace.worker.app import load_app
 from headrace.worker.failures import describe, tidy_reason, traceback_text
-from headrace.worker.limits import limits
+from headrace.worker.process_limits import limits
 from headrace.worker.processes import Answer
 from headrace.worker.resources import Resources
 
@@ -47,10 +47,14 @@ def main() -> None:
         fleet.connect_to(os.environ["REDIS_URL"])
     except HeadraceError as error:
         fleet = error
+    _send(wire, Answer(ok=True))  # ready: what failed is said of each run
     while True:
-        answer = _answer(fleet, inbox.get())
-        data = _pack(answer)
-        wire.sendall(len(data).to_bytes(4, "big") + data)
+        _send(wire, _answer(fleet, inbox.get()))
+
+
+def _send(wire: socket.socket, answer: Answer) -> None:
+    data = _pack(answer)
+    wire.sendall(len(data).to_bytes(4, "big") + data)
 
 
 def _read(wire: socket.socket, inbox: queue.SimpleQueue[bytes]) -> None:

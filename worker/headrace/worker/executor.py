@@ -6,9 +6,11 @@ Nothing that a handler, a payload or a hook does leaves this file as an exceptio
 from __future__ import annotations
 
 import asyncio
+import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
+from typing import Any
 
 from headrace.client.codec import decode_arguments
 from headrace.context import NO_META, Context, running
@@ -20,6 +22,7 @@ from headrace.worker.failures import describe, fingerprint, innermost_place, tid
 from headrace.worker.outcome import ABANDONED, CANCELLED, DONE, Buried, Outcome, Released, Retried
 from headrace.worker.parts import Parts
 from headrace.worker.plan import Plan
+from headrace.worker.processes import Processes
 from headrace.worker.run import Run, Stop
 
 HOOK_TIMEOUT = 10.0
@@ -114,7 +117,12 @@ class Executor:
                 return await self._dead(run, stored.task, "InvalidPayload", error)
             for hook in self._hooks.named("on_job_start"):
                 await hook(run.context)
-            result = await plan.call(run.context, args, kwargs)
+            children = plan.children
+            result = await (
+                plan.call(run.context, args, kwargs)
+                if children is None
+                else _in_child(run, plan, children, args, kwargs)
+            )
             outcome: Outcome = DONE
             if plan.keep is not None:
                 try:
@@ -209,6 +217,14 @@ class Executor:
         """Cancel one run, if it is here."""
         if run := self.running.get(job_id):
             run.cancel(why)
+
+
+async def _in_child(run: Run, plan: Plan, children: Processes, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """The start of a child has a limit of its own; the handler's time begins when one is ready."""
+    left, run.deadline = run.deadline - monotonic(), math.inf
+    async with children.ready():
+        run.deadline = monotonic() + left
+        return await plan.call(run.context, args, kwargs)
 
 
 def _uncancel() -> None:

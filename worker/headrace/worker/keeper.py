@@ -73,7 +73,8 @@ class Keeper:
     def hear(self, renewed: Renewed) -> None:
         """What the renewal thread was told."""
         if not renewed.live:
-            self.lose(renewed.session)
+            if renewed.session.joined:  # one that has left in the meantime is not lost
+                self.lose(renewed.session)
             return
         for job_id in renewed.cancelled:
             self._executor.stop_one(job_id, Stop.CANCEL)

@@ -69,7 +69,7 @@ class Worker:
             metrics=self.metrics,
             telemetry=Telemetry(log, self.metrics, traced=app.fleet.tracing is not None),
             threads=Threads(),
-            processes=Processes(app.spec, settings.redis_url),
+            processes=Processes(app.spec, settings.redis_url, patience=settings.startup_timeout),
             resources=Resources(app.fleet.overrides),
         )
         for queue in self._queues():

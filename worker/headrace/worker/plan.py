@@ -17,6 +17,7 @@ from headrace.worker.gathering import Gatherer
 from headrace.worker.keeping import Keep
 from headrace.worker.metrics import TaskMetrics
 from headrace.worker.parts import Parts
+from headrace.worker.processes import Processes
 from headrace.worker.resources import Resources
 from headrace.worker.threads import Threads
 
@@ -40,6 +41,8 @@ class Plan:
     keep: Keep | None
     """How results are kept; None: not at all."""
     counts: TaskMetrics
+    children: Processes | None
+    """Where its handler runs, if in a child process."""
 
 
 def compile_plans(fleet: Fleet, queue: str, parts: Parts) -> dict[str, Plan]:
@@ -57,6 +60,7 @@ def compile_plans(fleet: Fleet, queue: str, parts: Parts) -> dict[str, Plan]:
             timeout=task.settings.timeout + (task.settings.batch_wait + BATCH_SLACK if task.settings.batch else 0),
             keep=Keep.of(task),
             counts=parts.metrics.of(queue, task.name),
+            children=parts.processes if task.settings.process else None,
         )
     return plans
 

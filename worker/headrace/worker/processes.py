@@ -11,7 +11,9 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import msgspec
@@ -57,6 +59,8 @@ def _plain(value: Any) -> Any:
     return plain_form(value)
 
 
+_standing: ContextVar[Child | None] = ContextVar("headrace_child", default=None)
+"""The child that stands ready for the run of this task."""
 _encode = msgspec.msgpack.Encoder().encode
 _encode_arguments = msgspec.msgpack.Encoder(enc_hook=_plain).encode
 _decode = msgspec.msgpack.Decoder(Answer).decode
@@ -75,6 +79,13 @@ class Child:
         try:
             self._writer.write(len(message).to_bytes(4, "big") + message)
             await self._writer.drain()
+        except ConnectionError:
+            pass  # `answer` finds out how it ended
+        return await self.answer()
+
+    async def answer(self) -> Answer:
+        """What it says next; the first word is that it is ready. Raises ChildDiedError."""
+        try:
             size = int.from_bytes(await self._reader.readexactly(4), "big")
             return _decode(await self._reader.readexactly(size))
         except (asyncio.IncompleteReadError, ConnectionError) as error:
@@ -97,12 +108,24 @@ def _how(code: int) -> str:
 class Processes:
     """All children of one worker."""
 
-    def __init__(self, app: str, redis_url: str) -> None:
-        """redis_url: where handlers enqueue; the worker's own, however it was told."""
+    def __init__(self, app: str, redis_url: str, *, patience: float = 30.0) -> None:
+        """redis_url: where handlers enqueue; the worker's own, however it was told. patience: seconds for a start."""
         self._app = app
         self._redis_url = redis_url
+        self._patience = patience
         self._idle: list[Child] = []
         self._all: set[Child] = set()
+
+    @asynccontextmanager
+    async def ready(self) -> AsyncIterator[None]:
+        """Around a run in this task: a child is ready for it, however long its start took. Raises ChildDiedError."""
+        _standing.set(self._idle_child() or await self._spawn())
+        try:
+            yield
+        finally:
+            if (unused := _standing.get()) is not None:
+                _standing.set(None)
+                self._idle.append(unused)
 
     async def run(self, context: Context, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Run a task's handler in a child. When cancelled, the child is killed.
@@ -110,7 +133,8 @@ class Processes:
         Raises what the handler raised (as a RemoteError of the same name), RetryLater, Bury, or ChildDiedError.
         """
         message = _encode((context.as_dict(), _encode_arguments((args, kwargs))))
-        child = self._idle_child() or await self._spawn()
+        child = _standing.get() or self._idle_child() or await self._spawn()
+        _standing.set(None)
         try:
             answer = await child.ask(message)
         except BaseException:
@@ -153,6 +177,16 @@ class Processes:
         reader, writer = await asyncio.open_connection(sock=ours)
         child = Child(process, reader, writer)
         self._all.add(child)
+        try:
+            async with asyncio.timeout(self._patience):
+                await child.answer()
+        except BaseException as error:
+            child.kill()
+            await asyncio.shield(process.wait())
+            self._all.discard(child)
+            if isinstance(error, TimeoutError):
+                raise ChildDiedError(f"the process for the handler was not ready in {self._patience:g} s") from None
+            raise
         return child
 
     async def stop(self) -> None:

@@ -170,7 +170,12 @@ VARIABLES: Final[dict[str, Variable]] = {
     "retry_base": Variable("RETRY_BASE", "1s", parse_duration, "first delay before a retry, for tasks that don't say"),
     "retry_cap": Variable("RETRY_CAP", "5m", parse_duration, "longest delay before a retry, for tasks that don't say"),
     "shutdown_timeout": Variable("SHUTDOWN_TIMEOUT", "30s", parse_duration, "time for running jobs after SIGTERM"),
-    "startup_timeout": Variable("STARTUP_TIMEOUT", "30s", parse_duration, "how long to wait for Redis at start"),
+    "startup_timeout": Variable(
+        "STARTUP_TIMEOUT",
+        "30s",
+        parse_duration,
+        "how long Redis, a resource, a child process may take to be there",
+    ),
     "metrics_host": Variable("METRICS_HOST", "127.0.0.1", str, "address that health and metrics listen on"),
     "metrics_port": Variable("METRICS_PORT", "9090", _whole(0, 65_535), "health and metrics; 0 takes any free port"),
     "metrics_token": Variable("METRICS_TOKEN", "", str, "bearer token that /metrics asks for", secret=True),
