@@ -11,6 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from headrace import ConflictError, Depends, Durability, Fleet, NotDurableError, QueueFullError
 from headrace.admin.queue_admin import QueueAdmin
+from headrace.brokers.redis import RedisBroker
 from headrace.client.limits import Rule
 from headrace.client.schedule import tick_id
 from headrace.errors import ConfigError, ProtocolError
@@ -45,7 +46,9 @@ async def plan(driver: QueueDriver) -> str:
     @queue.task(concurrency_limit=1)
     async def tidy() -> None: ...
 
-    ticker = Ticker("q", queue.periodic, cast("Link", HeldLink(driver)), Log(stream=io.StringIO(), level="error"))
+    ticker = Ticker(
+        "q", queue.periodic, RedisBroker(cast("Link", HeldLink(driver))), Log(stream=io.StringIO(), level="error")
+    )
     await ticker.look(starting=False)
     return tick_id("tidy", (driver.now_ms // 60_000 + 1) * 60_000)
 

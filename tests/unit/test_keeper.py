@@ -135,7 +135,7 @@ async def test_a_lost_session_is_replaced_once_and_its_successor_joins(desk: Des
 async def test_a_session_that_leaves_while_it_is_renewed_is_not_lost(desk: Desk) -> None:
     await desk.keeper.join()
     old = desk.keeper.session
-    await old.leave(desk.link)
+    await old.leave(RedisBroker(desk.link))
     desk.keeper.hear(Renewed(old, live=False, leases=0, cancelled=(), cordoned=False))
     assert desk.keeper.session is old
     assert desk.parts.metrics.lease_losses == 0

@@ -71,8 +71,8 @@ class Exchanged(NamedTuple):
     """Claimed now, under the claim `<lane>.<seq>` …"""
     values: Sequence[bytes]
     """… with their values (contract/envelope.py) …"""
-    ready_us: Sequence[bytes]
-    """… since when each could have run, Unix µs, in decimal …"""
+    ready_us: Sequence[bytes | int]
+    """… since when each could have run, Unix µs, in decimal; of an exchange that is said again: now …"""
     crashes: Sequence[int]
     """… and how often a worker has died with it; empty when none has."""
     on_trial: int

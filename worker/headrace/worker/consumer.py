@@ -218,7 +218,7 @@ class Consumer:
         claim: str,
         ids: Sequence[bytes],
         values: Sequence[bytes],
-        scores: Sequence[bytes],
+        scores: Sequence[bytes | int],
         crashes: Sequence[int],
     ) -> int:
         got = len(ids)

@@ -60,7 +60,7 @@ def compile_plans(fleet: Fleet, queue: str, parts: Parts) -> dict[str, Plan]:
             timeout=task.settings.timeout + (task.settings.batch_wait + BATCH_SLACK if task.settings.batch else 0),
             keep=Keep.of(task),
             counts=parts.metrics.of(queue, task.name),
-            children=parts.processes if task.settings.process else None,
+            children=parts.processes if task.settings.process and parts.children else None,
         )
     return plans
 

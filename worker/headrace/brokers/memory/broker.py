@@ -47,17 +47,17 @@ class MemoryBroker:
 
     async def state(self, queue: str, job_id: str) -> State:
         """See looking.py."""
-        with self._store.queue(queue) as state:
+        with self._store.aside(queue) as state:
             return looking.place(state, job_id)
 
     async def cancel(self, queue: str, job_id: str, keep_ms: int | None) -> str:
         """See looking.py."""
-        with self._store.queue(queue) as state:
+        with self._store.aside(queue) as state:
             return looking.cancel(state, job_id, keep_ms)
 
     async def endings(self, queue: str, ids: Sequence[str]) -> list[Ending]:
         """See looking.py."""
-        with self._store.queue(queue) as state:
+        with self._store.aside(queue) as state:
             return [looking.ending(state, job_id) for job_id in ids]
 
     async def follow(self, channels: Channels) -> AsyncGenerator[Heard, None]:
@@ -112,7 +112,7 @@ class MemoryBroker:
 
     async def held(self, queue: str, sid: str) -> dict[str, str]:
         """A copy."""
-        with self._store.queue(queue) as state:
+        with self._store.aside(queue) as state:
             session = state.sessions.get(sid)
             return dict(session.own) if session else {}
 
@@ -142,7 +142,7 @@ class MemoryBroker:
 
     async def publish(self, queue: str, schemas: Mapping[str, bytes], keeps: Mapping[str, int | None]) -> None:
         """Kept beside the queue."""
-        with self._store.queue(queue) as state:
+        with self._store.aside(queue) as state:
             state.schemas.update(schemas)
             for task, keep_ms in keeps.items():
                 state.keep.pop(task, None)
@@ -151,12 +151,12 @@ class MemoryBroker:
 
     async def stats(self, queue: str) -> QueueStats:
         """See looking.py."""
-        with self._store.queue(queue) as state:
+        with self._store.aside(queue) as state:
             return looking.stats(state, queue)
 
     async def dead_letters(self, queue: str, most: int) -> list[DeadJob]:
         """See looking.py."""
-        with self._store.queue(queue) as state:
+        with self._store.aside(queue) as state:
             return looking.dead_letters(state, most)
 
     async def replay(self, queue: str, ids: Sequence[str]) -> int:
@@ -166,7 +166,7 @@ class MemoryBroker:
 
     async def pause(self, queue: str, paused: bool) -> None:
         """A flag; who waits looks again when it is taken away."""
-        with self._store.queue(queue) as state:
+        with self._store.aside(queue) as state:
             state.paused = paused
             if not paused:
                 wake(state, len(state.idle))

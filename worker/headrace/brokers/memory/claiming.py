@@ -36,7 +36,7 @@ def _claim_within(state: QueueState, session: Session, most: int) -> Popped:
     claimed: Popped = []
     looked = 0
     while len(claimed) < most and looked < MOST_LOOKS:
-        popped = _claim_ready(state, min(most - len(claimed), MOST_LOOKS - looked))
+        popped = _claim_ready(state, min(max(most - len(claimed), looked), MOST_LOOKS - looked))
         if not popped:
             break
         looked += len(popped)
@@ -62,7 +62,7 @@ def _claim_ready(state: QueueState, n: int) -> Popped:
         take[most_owed] += 1
         owed[most_owed] -= 1
         left -= 1
-    state.credit.update({p: 0.0 if take[p] == waiting[p] else max(-1.0, min(owed[p], 1.0)) for p in waiting})
+    state.credit.update({p: 0.0 if take[p] == waiting[p] else round(max(-1.0, min(owed[p], 1.0)), 6) for p in waiting})
     return [one for p in waiting for one in state.ready[p].pop(take[p])]
 
 

@@ -108,11 +108,10 @@ def _settle_all(state: QueueState, session: Session, version: str, settled: Sett
 
 
 def _count(state: QueueState, version: str, outcomes: Counter[str], service_us: int) -> None:
-    counts = state.of_version(version) if outcomes or service_us else Counter()
-    counts["completed"] += outcomes["completed"]
-    counts["failed"] += outcomes["failed"] + outcomes["dead"]
-    counts["dead"] += outcomes["dead"]
-    counts["service_us"] += service_us
+    failed = outcomes["failed"] + outcomes["dead"]
+    told = {"completed": outcomes["completed"], "failed": failed, "dead": outcomes["dead"], "service_us": service_us}
+    if any(told.values()):
+        state.of_version(version).update(told)
 
 
 def _settle_one(state: QueueState, entry: Settlement) -> str:
@@ -171,7 +170,7 @@ def _bytes(packed: str | int | msgspec.Raw) -> bytes:
 
 def reap(state: QueueState, caller: str) -> None:
     """Fences one session whose lease has ended and moves some of its jobs; the caller is left to others."""
-    if state.ms >= state.reap_after:
+    if state.ms >= state.spares_until:
         expired = [sid for sid, _ in state.sess.until(state.ms) if sid != caller]
         if expired:
             state.sess.discard(expired[0])

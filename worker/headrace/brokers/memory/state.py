@@ -90,7 +90,11 @@ class QueueState:
     paused: bool = False
     alone: str | None = None
     lease_ms: int = 30_000
+    tick_us: int = 0
+    """When a worker or a producer last had to do with it."""
     reap_after: int = 0
+    spares_until: int = 0
+    """`reap_after` as this call sees it."""
     now_us: int = 0
     """The time of the call under way."""
     us: int = 0
@@ -103,10 +107,14 @@ class QueueState:
 
     def read_clock(self) -> None:
         """Never behind what the queue has seen. After a gap of half a lease none expires for a whole one."""
-        before, self.now_us = self.now_us, max(self.clock.now_us(), self.now_us)
-        if before and self.now_us - before > self.lease_ms * 500:
-            self.reap_after = self.ms + self.lease_ms
+        self.now_us = max(self.clock.now_us(), self.tick_us)
+        gap = self.tick_us and self.now_us - self.tick_us > self.lease_ms * 500
+        self.spares_until = self.ms + self.lease_ms if gap else self.reap_after
         self.us = max(self.us + 1, self.now_us)
+
+    def save_clock(self) -> None:
+        """The next gap is counted from here."""
+        self.tick_us, self.reap_after = self.now_us, self.spares_until
 
     def next_us(self) -> int:
         """The moment of one more change of place."""

@@ -31,6 +31,13 @@ class Store:
 
     @contextmanager
     def queue(self, name: str) -> Iterator[QueueState]:
+        """A call of a worker's or a producer's: it shows that they are there."""
+        with self.aside(name) as state:
+            yield state
+            state.save_clock()
+
+    @contextmanager
+    def aside(self, name: str) -> Iterator[QueueState]:
         """One transition on a queue; who waits for what it has made possible is woken at its end."""
         with self._lock:
             state = self._queues.get(name)

@@ -101,7 +101,7 @@ async def a_released_job_keeps_its_place_and_is_charged_nothing(bench: Bench) ->
     await bench.jobs("a", "b")
     seat = await bench.seat()
     reply = await seat.exchange(1)
-    await seat.exchange(0, ("release", "a", "0.1", reply.ready_us[0].decode(), 0))
+    await seat.exchange(0, ("release", "a", "0.1", str(int(reply.ready_us[0])), 0))
     reply = await seat.exchange(1)
     assert list(reply.ids) == [b"a"]
     assert decode(reply.values[0]).attempts == 0
