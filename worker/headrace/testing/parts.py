@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from headrace.brokers.protocol import Source
@@ -26,10 +27,15 @@ def settings_of(changes: dict[str, Any]) -> WorkerSettings:
     return replace(settings, **changes)
 
 
+@cache
+def _silent_log() -> Log:
+    """One for all: each is kept until the process ends."""
+    return Log(level="error", stream=io.StringIO(), jobs="none")
+
+
 def parts_of(fleet: Fleet, source: Source, settings: WorkerSettings) -> Parts:
     """Made anew for each worker."""
     metrics = Metrics()
-    log = Log(level="error", stream=io.StringIO(), jobs="none")
     return Parts(
         settings=settings,
         source=source,
@@ -37,7 +43,7 @@ def parts_of(fleet: Fleet, source: Source, settings: WorkerSettings) -> Parts:
         pulse=Pulse(settings.worker_id, settings.version, settings.concurrency),
         slots=Slots(settings.concurrency),
         metrics=metrics,
-        telemetry=Telemetry(log, metrics, traced=fleet.tracing is not None),
+        telemetry=Telemetry(_silent_log(), metrics, traced=fleet.tracing is not None),
         threads=Threads(),
         processes=Processes("", source.redacted),
         children=False,
