@@ -14,6 +14,7 @@ import pytest
 
 from headrace import Fleet, current_context
 from headrace.brokers.memory.clock import SystemClock
+from headrace.brokers.memory.fading import Fading
 from headrace.brokers.memory.scored import Scored
 from headrace.brokers.sources import register_broker, source_of
 from headrace.errors import ConfigError
@@ -120,3 +121,16 @@ def test_scores_order_and_forget() -> None:
     assert scored.discard(head)
     assert not scored.discard(head)
     assert [score for _, score in scored.until(6)] == sorted(score for _, score in scored.until(6))
+
+
+def test_what_has_faded_is_not_kept() -> None:
+    fading: Fading[int] = Fading()
+    for n in range(1000):
+        fading.put(f"k{n}", n, now_ms=n, until_ms=n + 10)
+    assert len(fading) == 10
+    assert [fading.get("k999", now_ms) for now_ms in (999, 1008, 1009)] == [999, 999, None]
+    fading.put("k999", 7, now_ms=999, until_ms=5000)
+    fading.put("other", 8, now_ms=4000, until_ms=5000)
+    assert fading.get("k999", 4000) == 7
+    fading.discard("k999")
+    assert fading.get("k999", 4000) is None

@@ -190,7 +190,7 @@ async def test_a_handler_that_hangs_meets_its_timeout(fleet: Fleet) -> None:
 
 
 async def test_what_the_broker_lacks_is_refused_at_start_and_at_the_enqueue(fleet: Fleet) -> None:
-    poor = MemorySource(capabilities=Capabilities("poor", EVERY - {Feature.LIMITS, Feature.UNIQUE}))
+    poor = MemorySource(capabilities=Capabilities("poor", EVERY - {Feature.LIMITS, Feature.UNIQUE, Feature.CANCEL}))
     queue = fleet.queue("q")
 
     @queue.task()
@@ -199,7 +199,9 @@ async def test_what_the_broker_lacks_is_refused_at_start_and_at_the_enqueue(flee
     async with manual_worker(fleet, broker=poor) as worker:
         with pytest.raises(ConfigError, match="enqueue: unique needs unique keys; the poor broker has none of that"):
             await plain.options(unique="k").enqueue()
-        await plain.enqueue()
+        job = await plain.enqueue()
+        with pytest.raises(ConfigError, match=r"job.cancel\(\) needs cancellation; the poor broker has none of that"):
+            await job.cancel()
         assert await worker.drain_now() == 1
 
     @queue.task(concurrency_limit=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from headrace.brokers.capabilities import Feature
 from headrace.contract.protocol import State
 from headrace.errors import ConfigError
 
@@ -44,6 +45,7 @@ class Job:
 
         False when it has already ended, done or dead; that is final. Raises QueueUnavailableError.
         """
+        self._broker.capabilities.require(Feature.CANCEL, "job.cancel()")
         ttl = self._task.settings.result_ttl if self._task else 0.0
         answer = await self._broker.cancel(self.queue, self.id, round(ttl * 1000) or None)
         return answer in ("cancelled", "cancelling")
@@ -57,6 +59,7 @@ class Job:
         if self._task is None or not self._task.settings.result_ttl:
             name = f"task {self._task.name}" if self._task else "the task of this job"
             raise ConfigError(f"{name} keeps no results; give it @queue.task(result_ttl=SECONDS)")
+        self._broker.capabilities.require(Feature.RESULTS, "job.result()")
         from headrace.client.ending import value_of
 
         ending = await self._task.queue.fleet.waiter.wait(self.queue, self.id, timeout)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from headrace.brokers.capabilities import Feature
 from headrace.client.returns import decode_plain
 from headrace.client.waiting import jobs_told, own_channel
 from headrace.contract.ending import CalledOff, Died, Ending, Gone, Kept, Waiting
@@ -88,6 +89,7 @@ class ResultStream:
 
     async def __aenter__(self) -> ResultStream:
         """Listening from here on. Raises QueueUnavailableError, or ServerError when Redis refuses the subscription."""
+        self._queue.broker.capabilities.require(Feature.RESULTS, "queue.results()")
         self._listener = asyncio.create_task(self._listen(), name="headrace-result-stream")
         try:
             async with asyncio.timeout(JOIN_TIMEOUT):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from headrace.brokers.memory.limits import allowance, spend, unpark
+from headrace.brokers.memory.limits import allowed, spend, unpark
 from headrace.brokers.memory.ready import push_ready, ready_count
 from headrace.brokers.memory.scored import Scored
 from headrace.brokers.memory.state import PRIORITIES, QueueState, Rule, Session
@@ -22,13 +22,13 @@ Popped = list[tuple[str, int]]
 def claim(state: QueueState, sid: str, session: Session, n: int) -> Popped:
     """Up to n ids with their ready-at, within the limits that this session's code has."""
     whole = session.rules.get(WHOLE)
-    most = min(n, allowance(state.now_us, state.tats.get(WHOLE, 0), whole)[0]) if whole else n
+    most = min(n, allowed(state, WHOLE, whole)[0]) if whole else n
     if most <= 0:
         return []
     suspects = _claim_suspect(state, sid, session)
     claimed = _claim_within(state, session, most) if suspects is None else _admit(state, suspects, most, session)
     if whole and claimed:
-        state.tats[WHOLE] = spend(state.now_us, state.tats.get(WHOLE, 0), whole, len(claimed))
+        spend(state, WHOLE, whole, len(claimed))
     return claimed
 
 
@@ -131,7 +131,7 @@ def _enter(state: QueueState, key: str, about: _Key, job_id: str) -> bool:
     state.running.setdefault(key, set()).add(job_id)
     about.entered = True
     if about.rule[1]:
-        state.tats[key] = spend(state.now_us, state.tats.get(key, 0), about.rule, 1)
+        spend(state, key, about.rule, 1)
     return True
 
 
@@ -142,10 +142,10 @@ def _has_room(state: QueueState, key: str, about: _Key) -> bool:
         return False
     if not rule[1]:
         return True
-    allowed, later_us = allowance(state.now_us, state.tats.get(key, 0), rule)
-    if allowed < 1:
+    room, later_us = allowed(state, key, rule)
+    if room < 1:
         about.next_us = later_us
-    return allowed >= 1
+    return room >= 1
 
 
 def _let_out_more(state: QueueState, key: str, about: _Key, budget: int) -> int:
@@ -156,7 +156,7 @@ def _let_out_more(state: QueueState, key: str, about: _Key, budget: int) -> int:
     rule = about.rule
     room = rule[0] - len(state.running.get(key, ())) if rule[0] else waiting
     if rule[1]:
-        room = min(room, allowance(state.now_us, state.tats.get(key, 0), rule)[0])
+        room = min(room, allowed(state, key, rule)[0])
     return unpark(state, key, max(1, min(room, budget)))
 
 
@@ -165,6 +165,6 @@ def next_look_ms(state: QueueState, sid: str, session: Session) -> int:
     looks = [head[1] for head in (state.sched.first(), state.kdue.first()) if head is not None]
     if not state.paused and state.alone != sid and ready_count(state) > len(state.suspects):
         whole = session.rules.get(WHOLE)
-        later_us = allowance(state.now_us, state.tats.get(WHOLE, 0), whole)[1] if whole else 0
+        later_us = allowed(state, WHOLE, whole)[1] if whole else 0
         looks.append(max(state.ms, -(-later_us // 1000)))
     return min(looks, default=-1)

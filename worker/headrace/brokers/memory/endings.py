@@ -8,7 +8,7 @@ import msgspec
 
 from headrace.brokers.memory.limits import drop_mark, end_uniqueness
 from headrace.brokers.memory.scored import Scored
-from headrace.brokers.memory.state import Death, Expiring, QueueState
+from headrace.brokers.memory.state import Death, QueueState
 from headrace.contract.protocol import CANCELLED_MARK
 
 _MADE = re.compile(r"([0-9a-fA-F]{12})-[0-9a-fA-F]+")
@@ -28,18 +28,18 @@ def note_end(state: QueueState, job_id: str, how: str, keep_ms: int | None = Non
     if kept_for is None:
         return
     if how == "cancelled":
-        state.results[job_id] = Expiring(CALLED_OFF, state.ms + kept_for)
+        state.results.put(job_id, CALLED_OFF, state.ms, state.ms + kept_for)
     tell(state, job_id, task, how)
 
 
 def keep_result(state: QueueState, job_id: str, result: bytes, ttl_ms: int, task: str, most: int) -> None:
     """most: 0 for no bound."""
-    state.results[job_id] = Expiring(result, state.ms + ttl_ms)
+    state.results.put(job_id, result, state.ms, state.ms + ttl_ms)
     if most:
         newest = state.kept.setdefault(task, Scored())
         newest.put(job_id, state.next_us())
         for old, _ in newest.pop(len(newest) - most):
-            state.results.pop(old, None)
+            state.results.discard(old)
     tell(state, job_id, task, "done")
 
 

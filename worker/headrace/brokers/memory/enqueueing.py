@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from headrace.brokers.memory.endings import forget, note_end
 from headrace.brokers.memory.ready import ready_now, schedule, wake
-from headrace.brokers.memory.state import Expiring, QueueState
+from headrace.brokers.memory.state import QueueState
 from headrace.brokers.protocol import Planned
 from headrace.contract.entry import Entry, Standing
 from headrace.contract.protocol import Priority
@@ -40,12 +40,10 @@ def _first_of(state: QueueState, entry: Entry) -> Standing | None:
     """The job that stands in its way, and whether it is another under the same idempotency key."""
     mark = entry.mark
     if entry.given:
-        taken = state.given.get(entry.id)
-        if taken is not None and state.lives(taken):
-            known = taken.value.decode()
-        elif entry.id in state.jobs:
+        known = state.given.get(entry.id, state.ms)
+        if known is None and entry.id in state.jobs:
             known = state.marks[entry.id].fingerprint if entry.id in state.marks else ""
-        else:
+        if known is None:
             return _first_of_key(state, entry)
         wanted = mark.fingerprint if mark else ""
         return Standing(entry.id, bool(known and wanted and known != wanted))
@@ -55,21 +53,19 @@ def _first_of(state: QueueState, entry: Entry) -> Standing | None:
 def _first_of_key(state: QueueState, entry: Entry) -> Standing | None:
     if entry.mark is None or not entry.mark.unique:
         return None
-    holder = state.uniques.get(entry.mark.unique)
-    if holder is None or not state.lives(holder) or holder.value.decode() not in state.jobs:
-        return None
-    return Standing(holder.value.decode(), False)
+    holder = state.uniques.get(entry.mark.unique, state.ms)
+    return Standing(holder, False) if holder in state.jobs else None
 
 
 def _add(state: QueueState, entry: Entry, keep_ms: int) -> bool:
     """Whether it is ready at once."""
     mark = entry.mark
     if entry.given:
-        state.given[entry.id] = Expiring((mark.fingerprint if mark else "").encode(), state.ms + keep_ms)
+        state.given.put(entry.id, mark.fingerprint if mark else "", state.ms, state.ms + keep_ms)
     if mark is not None:
         state.marks[entry.id] = mark
         if mark.unique:
-            state.uniques[mark.unique] = Expiring(entry.id.encode(), state.ms + mark.unique_ms)
+            state.uniques.put(mark.unique, entry.id, state.ms, state.ms + mark.unique_ms)
     state.jobs[entry.id] = entry.value
     if entry.priority is not Priority.DEFAULT:
         state.prio[entry.id] = entry.priority

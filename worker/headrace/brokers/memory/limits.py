@@ -13,9 +13,15 @@ def allowance(now_us: int, tat: int, rule: Rule) -> tuple[int, int]:
     return (burst * interval + now_us - since) // interval, since - (burst - 1) * interval
 
 
-def spend(now_us: int, tat: int, rule: Rule, count: int) -> int:
-    """The arrival time after `count` more."""
-    return max(tat, now_us) + count * rule[1]
+def allowed(state: QueueState, key: str, rule: Rule) -> tuple[int, int]:
+    """The same of a limit key, or '' for the whole queue."""
+    return allowance(state.now_us, state.tats.get(key, state.ms) or 0, rule)
+
+
+def spend(state: QueueState, key: str, rule: Rule, count: int) -> None:
+    """So many more have gone."""
+    tat = max(state.tats.get(key, state.ms) or 0, state.now_us) + count * rule[1]
+    state.tats.put(key, tat, state.ms, tat // 1000 + 1)
 
 
 def unpark(state: QueueState, key: str, most: int) -> int:
@@ -57,9 +63,8 @@ def free_slot(state: QueueState, job_id: str) -> None:
 
 
 def _unlock(state: QueueState, job_id: str, unique: str) -> None:
-    holder = state.uniques.get(unique)
-    if holder is not None and holder.value == job_id.encode():
-        del state.uniques[unique]
+    if unique and state.uniques.get(unique, state.ms) == job_id:
+        state.uniques.discard(unique)
 
 
 def end_uniqueness(state: QueueState, job_id: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from headrace.brokers.memory.endings import forget, note_end
-from headrace.brokers.memory.limits import allowance, is_parked, parked_count
+from headrace.brokers.memory.limits import allowed, is_parked, parked_count
 from headrace.brokers.memory.ready import ready_count, ready_now, wake
 from headrace.brokers.memory.state import QueueState
 from headrace.brokers.protocol import DeadJob
@@ -55,10 +55,10 @@ def ending(state: QueueState, job_id: str) -> Ending:
         return Died(death.reason, death.record.error, death.record.attempts)
     if job_id in state.jobs:
         return WAITING
-    kept = state.results.get(job_id)
-    if kept is None or not state.lives(kept):
+    kept = state.results.get(job_id, state.ms)
+    if kept is None:
         return Gone()
-    return CalledOff() if kept.value.startswith(CANCELLED_MARK) else Kept(kept.value)
+    return CalledOff() if kept.startswith(CANCELLED_MARK) else Kept(kept)
 
 
 def dead_letters(state: QueueState, most: int) -> list[DeadJob]:
@@ -90,9 +90,7 @@ def stats(state: QueueState, queue: str) -> QueueStats:
     ready = ready_count(state)
     heads = [head[1] for one in (state.suspects, *state.ready.values()) if (head := one.first()) is not None]
     overdue = len(state.sched.until(state.ms))
-    free = (
-        ready if (whole := _whole(state)) is None else max(0, allowance(state.now_us, state.tats.get("", 0), whole)[0])
-    )
+    free = ready if (whole := _whole(state)) is None else max(0, allowed(state, "", whole)[0])
     held = max(0, ready - free)
     later = [due for due, _ in _dues(state) if due > state.ms]
     dead = state.dead.first()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from headrace.brokers.memory.clock import Clock
+from headrace.brokers.memory.fading import Fading
 from headrace.brokers.memory.scored import Scored
 from headrace.contract.entry import Mark, Standing
 from headrace.contract.envelope import DeathRecord
@@ -39,14 +40,6 @@ class Session:
 
 
 @dataclass
-class Expiring:
-    """A value with the time at which it is gone, Unix ms."""
-
-    value: bytes
-    until_ms: int
-
-
-@dataclass
 class QueueState:
     """Ids in their places, exactly one each; what is known of them; sessions; counters."""
 
@@ -64,7 +57,7 @@ class QueueState:
     """Limit key → the ids it has parked, by ready-at."""
     running: dict[str, set[str]] = field(default_factory=dict)
     """Limit key → its leased ids."""
-    tats: dict[str, int] = field(default_factory=dict)
+    tats: Fading[int] = field(default_factory=Fading)
     """Limit key → theoretical arrival time of its rate; '' is the queue's own."""
     kdue: Scored = field(default_factory=Scored)
     marks: dict[str, Mark] = field(default_factory=dict)
@@ -82,10 +75,12 @@ class QueueState:
     ticks: dict[str, PlannedTick] = field(default_factory=dict)
     keep: dict[str, int] = field(default_factory=dict)
     schemas: dict[str, bytes] = field(default_factory=dict)
-    results: dict[str, Expiring] = field(default_factory=dict)
+    results: Fading[bytes] = field(default_factory=Fading)
     kept: dict[str, Scored] = field(default_factory=dict)
-    given: dict[str, Expiring] = field(default_factory=dict)
-    uniques: dict[str, Expiring] = field(default_factory=dict)
+    given: Fading[str] = field(default_factory=Fading)
+    """Given job id → the fingerprint it came with."""
+    uniques: Fading[str] = field(default_factory=Fading)
+    """Unique key → the job that holds it."""
     producers: dict[str, tuple[int, dict[int, Standing]]] = field(default_factory=dict)
     paused: bool = False
     alone: str | None = None
@@ -129,7 +124,3 @@ class QueueState:
         """By the header of its value; '' for a job that is gone."""
         value = self.jobs.get(job_id, b"")
         return value[4 : 4 + value[3]].decode(errors="replace") if value else ""
-
-    def lives(self, kept: Expiring | None) -> bool:
-        """Whether it is there and its time is not up."""
-        return kept is not None and kept.until_ms > self.ms
