@@ -164,6 +164,14 @@ def test_a_reader_that_leaves_early_is_no_error(cli: Cli, redis_url: str) -> Non
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_row_too_wide_for_the_terminal_stands_on_its_side(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    cli("enqueue", "q", "mail")
+    lines = cli("stats", "q", "-o", "table").out.splitlines()
+    assert ["READY", "1"] in [line.split() for line in lines]
+    assert max(map(len, lines)) <= 60
+
+
 def test_tables_on_request(cli: Cli) -> None:
     cli("enqueue", "q", "mail", "--id", "mine")
     ran = cli("jobs", "q", "-o", "table")

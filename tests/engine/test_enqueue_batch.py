@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from headrace import Fleet, QueueUnavailableError
+from headrace import ConflictError, Fleet, QueueUnavailableError
 from headrace.admin.queue_admin import QueueAdmin
+from headrace.client.batch import Batch
 from headrace.client.batch_task import BatchTask
 from headrace.client.task import Task
 from headrace.errors import ConfigError
@@ -175,3 +176,27 @@ def test_a_batch_task_is_still_a_function_of_a_list() -> None:
     assert total([1, 2, 3]) == 6
     assert total.options(delay=1).settings.batch == 10
     assert total.arguments.json_schema()["properties"]["numbers"]["type"] == "integer"
+
+
+async def test_after_a_conflict_every_job_knows_its_id(shop: Shop) -> None:
+    await shop.send.options(idempotency_key="k").enqueue(1)
+    first = await shop.ship.options(unique="u").enqueue(1)
+    seen: list[Batch] = []
+
+    async def block() -> None:
+        async with shop.fleet.batch() as batch:
+            seen.append(batch)
+            await shop.send.options(idempotency_key="k").enqueue(2)
+            await shop.ship.options(unique="u").enqueue(2)
+
+    with pytest.raises(ConflictError):
+        await block()
+    assert (seen[0].jobs[1].id, seen[0].jobs[1].created) == (first.id, False)
+
+
+def test_jobs_of_one_batch_have_their_task_s_timeout() -> None:
+    @Fleet().queue("q").task(batch=10)
+    async def index(words: list[str]) -> None: ...
+
+    with pytest.raises(ConfigError, match="share its task's timeout"):
+        index.options(timeout=5)

@@ -303,3 +303,20 @@ async def test_plain_jobs_raise_no_floor(queue: QueueDriver) -> None:
     await queue.join("s")
     await queue.enqueue(["a"], [Special("g", given=True)])
     assert (await queue.join("old", protocol=1))[0] == b"OK"
+
+
+@pytest.mark.parametrize("fault", ["ghost", "doubled"])
+async def test_what_mending_lets_out_wakes_a_worker(queue: QueueDriver, fault: str) -> None:
+    await queue.join("s", rules=ONE)
+    await queue.enqueue(specials=many("a", 2))
+    assert (await queue.exchange("s", 9)).ids == ("a0",)
+    await queue.join("idle", rules=ONE)
+    assert (await queue.exchange("idle", 9)).ids == ()
+    await queue.link.request("DEL", queue.key("wake"))
+    if fault == "ghost":
+        await queue.link.request("HDEL", queue.key("jobs"), "a0")
+    else:
+        await queue.link.request("ZADD", queue.key("dead"), 5, "a0")
+    assert await queue.run("mend", "a0") == 1
+    assert await queue.place("a1") == "ready:default"
+    assert (await queue.look()).wake == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from headrace.client.limits import Rule
-from support.limited import check_keys, many
+from support.limited import check_keys, limited, many
 from support.queue_driver import QueueDriver
 
 ONE = {"t": Rule(concurrency=1)}
@@ -151,3 +151,58 @@ async def test_a_queue_sleeps_while_all_wait_for_a_rate_and_says_when_to_wake(qu
     await queue.advance(due - queue.now_ms)
     assert (await queue.stats()).demand == 1
     assert await queue.run("sleep") == 0
+
+
+# -- rates that change with the code
+
+SLOW = Rule(interval_us=3_600_000_000, burst=1)
+
+
+async def test_a_rate_that_the_code_no_longer_has_holds_nothing_back_in_the_numbers(queue: QueueDriver) -> None:
+    await queue.join("old", rules={"": SLOW})
+    await queue.enqueue(["first"])
+    got = await queue.exchange("old", 1)
+    await queue.exchange("old", done=got.done)
+    await queue.leave("old")
+    await queue.join("new", version="v2")
+    await queue.enqueue([f"j{i}" for i in range(500)])
+    stats = await queue.stats()
+    assert (stats.ready, stats.held) == (500, 0)
+    assert len((await queue.exchange("new", 100, version="v2")).ids) == 100
+
+
+async def test_a_raised_rate_of_the_queue_takes_what_is_spent_along(queue: QueueDriver) -> None:
+    await queue.join("old", rules={"": Rule(interval_us=36_000_000, burst=100)})
+    await queue.enqueue([f"j{i}" for i in range(500)])
+    assert len((await queue.exchange("old", 100)).ids) == 100
+    await queue.leave("old")
+    await queue.join("new", rules={"": Rule(interval_us=1_000, burst=100)}, version="v2")
+    assert (await queue.exchange("new", 100, version="v2")).ids == ()
+    await queue.advance(40)
+    assert 39 <= len((await queue.exchange("new", 100, version="v2")).ids) <= 40
+    await queue.advance(10_000)
+    assert len((await queue.exchange("new", 200, version="v2")).ids) == 100
+
+
+async def test_a_raised_rate_lets_out_what_a_key_has_parked(queue: QueueDriver) -> None:
+    await queue.join("old", rules={"t": SLOW})
+    await queue.enqueue(specials=many("a", 20))
+    assert len((await queue.exchange("old", 20)).ids) == 1
+    await queue.leave("old")
+    await queue.join("new", rules={"t": Rule(interval_us=1_000_000, burst=1)}, version="v2")
+    ran = 0
+    for _ in range(30):
+        ran += len((await queue.exchange("new", 5, version="v2")).ids)
+        await check_keys(queue)
+        await queue.advance(100)
+        await queue.renew("new")
+    assert 2 <= ran <= 4, "one a second, and the first of them once the old one's second has passed"
+
+
+async def test_tasks_that_share_a_key_keep_their_own_rates(queue: QueueDriver) -> None:
+    await queue.join("s", rules={"slow": SLOW, "fast": Rule(interval_us=1_000, burst=1)})
+    await queue.enqueue(specials=[limited("a", "k", "slow")])
+    assert (await queue.exchange("s", 5)).ids == ("a",)
+    await queue.enqueue(specials=[limited("b", "k", "fast"), limited("c", "k", "slow")])
+    await queue.advance(10_000)
+    assert (await queue.exchange("s", 5)).ids == (), "equal keys share what is spent"

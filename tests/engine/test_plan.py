@@ -223,3 +223,18 @@ async def test_a_purge_leaves_the_schedule(queue: QueueDriver, link: Link) -> No
     assert list(await scheduled(queue)) == [tick_id("tidy", following(queue))]
     assert await control.purge() == 0
     assert not (await queue.look()).misplaced()
+
+
+async def test_a_task_that_can_not_be_planned_costs_only_its_own_ticks(queue: QueueDriver) -> None:
+    made = Fleet().queue("q")
+
+    @made.every(60)
+    @made.task(concurrency_limit=1, limit_key=lambda region: str(region["name"]))
+    async def broken(region: dict[str, str] | None = None) -> None: ...
+
+    @made.every(60)
+    @made.task()
+    async def sound() -> None: ...
+
+    assert await ticker(queue, made).look(starting=True) <= 1
+    assert list(await scheduled(queue)) == [tick_id("sound", following(queue))]

@@ -198,3 +198,30 @@ def test_the_command_line_sets_shows_and_lifts_it(cli: Cli) -> None:
     assert cli("limit", "q", "none").out == "q has no limit\n"
     assert cli("enqueue", "q", "mail").code == 0
     assert cli("limit", "q", "many").code == cli("limit", "q", "0").code == 2
+
+
+async def test_who_is_in_already_needs_no_room_beside_others(site: Site) -> None:
+    await site.task.options(idempotency_key="k").enqueue(1)
+    await site.admin.control.set_limit(2)
+    found = site.task.options(idempotency_key="k")
+    answers = await asyncio.gather(
+        found.enqueue(1), site.task.enqueue(2), site.task.enqueue(3), found.enqueue(1), return_exceptions=True
+    )
+    assert [isinstance(answer, QueueFullError) for answer in answers] == [False, False, True, False]
+    assert await site.ready() == 2
+
+
+async def test_in_a_batch_each_waits_for_room_as_its_options_say(site: Site) -> None:
+    await site.task.enqueue(0)
+    await site.admin.control.set_limit(1)
+
+    async def block() -> None:
+        async with site.fleet.batch():
+            await site.task.options(wait_for_room=LONG).enqueue(1)
+
+    sent = asyncio.create_task(block())
+    await asyncio.sleep(0.1)
+    assert not sent.done()
+    await site.admin.control.purge()
+    await sent
+    assert await site.ready() == 1

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 import pytest
 
 from headrace import Fleet
+from headrace.brokers.redis import RedisBroker
 from headrace.client import waiting
 from headrace.client.producer import new_id
 from headrace.client.result_stream import Ended, OnFull, Result, ResultStream
-from headrace.contract.ending import Kept
+from headrace.contract.ending import Ending, Kept
 from headrace.contract.envelope import DeathRecord
-from headrace.errors import ConfigError
+from headrace.errors import ConfigError, QueueUnavailableError
 from headrace.worker.outcome import Buried, Cancelled, Done, Outcome, settlement
 from support.apps import answering
 from support.lab import Lab
@@ -105,6 +106,27 @@ async def test_what_has_expired_before_it_was_read_is_counted(fleet: Fleet, queu
         await finish(queue, ["a1"])
         assert [result.job_id for result in await take(results, 1)] == ["a1"]
         assert results.dropped == 1
+    await fleet.close()
+
+
+@pytest.mark.parametrize("how", ["redis is away", "given up"])
+async def test_what_could_not_be_read_comes_again(
+    fleet: Fleet, queue: QueueDriver, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    async def away(*_: object) -> list[Ending]:
+        if how == "redis is away":
+            raise QueueUnavailableError("away for a moment")
+        await asyncio.Event().wait()
+        return []
+
+    async with fleet.queue("q").results() as results:
+        await finish(queue, ["a0", "a1"])
+        with monkeypatch.context() as patched:
+            patched.setattr(RedisBroker, "endings", away)
+            with pytest.raises((QueueUnavailableError, TimeoutError)):
+                await asyncio.wait_for(anext(results), 1)
+        assert {result.job_id for result in await take(results, 2)} == {"a0", "a1"}
+        assert results.dropped == 0
     await fleet.close()
 
 

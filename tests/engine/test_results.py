@@ -130,8 +130,12 @@ async def test_a_task_without_results_says_so_at_once(answers: Lab) -> None:
 
 @pytest.mark.parametrize(
     ("task", "arguments", "said"),
-    [(answering.huge, (100_001,), "the limit is 100,000"), (answering.strange, (), "can't be encoded")],
-    ids=["too-large", "not-encodable"],
+    [
+        (answering.huge, (100_001,), "the limit is 100,000"),
+        (answering.strange, (), "can't be encoded"),
+        (answering.strange_apart, (), "can't be encoded"),
+    ],
+    ids=["too-large", "not-encodable", "not-encodable-in-a-process"],
 )
 async def test_a_result_that_cannot_be_kept_is_a_dead_letter(
     answers: Lab, task: object, arguments: tuple[int, ...], said: str
@@ -141,6 +145,15 @@ async def test_a_result_that_cannot_be_kept_is_a_dead_letter(
     with pytest.raises(JobDeadError, match=said) as caught:
         await job.result(LONG)
     assert caught.value.reason == "InvalidResult"
+
+
+async def test_a_child_process_may_return_what_a_thread_may(answers: Lab) -> None:
+    await answers.start("answering")
+    model = await answering.model_apart.enqueue()
+    assert await model.result(LONG) == answering.Answer(number=7)
+    await answering.strange_unkept.enqueue()
+    await eventually(answers.idle)
+    assert await answers.dead() == {}
 
 
 async def test_the_newest_results_stay(answers: Lab) -> None:

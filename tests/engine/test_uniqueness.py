@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 
 from headrace import ConflictError, Fleet, Job
-from headrace.contract.entry import Mark
+from headrace.contract.entry import Entry, Mark
+from headrace.contract.protocol import State
 from headrace.errors import ConfigError, ProtocolError
 from headrace.wire.link import Link
 from support.limited import check_keys
@@ -259,3 +260,35 @@ async def test_one_key_can_t_serve_many_jobs(fleet: Fleet, options: dict[str, st
     once = fleet.queue("q").tasks["send"].options(**options)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="can't serve many jobs"):
         await once.enqueue_many([{"to": "ada"}])
+
+
+@pytest.mark.parametrize("job_id", ["", "\ud800", 42, "k" * 513], ids=["empty", "half-a-pair", "number", "long"])
+async def test_a_job_id_that_is_none_is_refused_and_keeps_nobody_waiting(fleet: Fleet, job_id: str) -> None:
+    send = fleet.queue("q").tasks["send"]
+    with pytest.raises(ConfigError, match="job_id must be a text"):
+        send.options(job_id=job_id)
+    with pytest.raises(ConfigError, match="job_ids: each must be a text"):
+        await send.enqueue_many([{"to": "ada"}], job_ids=[job_id])
+
+
+async def test_what_can_not_be_sent_fails_its_caller_and_nobody_else(fleet: Fleet) -> None:
+    producer = fleet.queue("q").producer
+    answers = await asyncio.wait_for(
+        asyncio.gather(
+            producer.enqueue([Entry("a", b"")]),
+            producer.enqueue([Entry("\ud800", b"")]),
+            producer.enqueue([Entry("b", b"")]),
+            return_exceptions=True,
+        ),
+        60,
+    )
+    assert [type(answer) for answer in answers] == [dict, UnicodeEncodeError, dict]
+
+
+async def test_options_add_up(fleet: Fleet) -> None:
+    send = fleet.queue("q").tasks["send"]
+    job = await send.options(job_id="mine", delay=60).options(priority="high").enqueue("ada")
+    assert (job.id, await job.state()) == ("mine", State.SCHEDULED)
+    at_once = await send.options(job_id="other", delay=60).options(delay=0).enqueue("ada")
+    assert await at_once.state() is State.READY
+    assert not (await send.options(unique="k").options(ttl=5).enqueue("ada")).id.startswith("mine")

@@ -98,3 +98,14 @@ def _lives(pid: int) -> bool:
             return file.read().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+async def test_a_middleware_that_runs_handlers_in_a_task_of_its_own_gives_each_job_its_own_child(lab: Lab) -> None:
+    lab.use(kinds.fleet)
+    worker = await lab.start("kinds", WORKER_COUNT="2", APART="1")
+    jobs = [await kinds.in_process.enqueue(f"t{i}", 0.2) for i in range(6)]
+    await eventually(lambda: len(lab.ended()) == 6)
+    assert lab.ended() == dict.fromkeys((job.id for job in jobs), 1)
+    assert len({note["pid"] for note in lab.notes("ran")}) == 2
+    assert await lab.dead() == {}
+    assert await worker.stop() == 0

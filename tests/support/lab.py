@@ -37,10 +37,11 @@ class Lab:
     # -- workers
 
     def worker(self, app: str, *arguments: str, url: str | None = None, **environ: str) -> WorkerProcess:
-        """A worker of `support.apps.<app>`, not started. Each has its own directory and id: w0, w1, …"""
+        """A worker of `support.apps.<app>`, or of a whole `module:attribute`, not started. Each has its own
+        directory and id: w0, w1, …"""
         name = f"w{len(self.workers)}"
         made = WorkerProcess(
-            app if "." in app else f"support.apps.{app}",
+            app if "." in app or ":" in app else f"support.apps.{app}",
             url or self.url,
             self.directory / name,
             *arguments,

@@ -109,6 +109,12 @@ def test_an_option_wins_over_the_environment_and_is_named_when_wrong() -> None:
         load_settings({}, {"log_level": "loud"})
 
 
+@pytest.mark.parametrize(("text", "shown"), [("", ""), ("50/s", "50/s"), ("90/m", "1.5/s")])
+def test_a_rate_is_shown_as_one(text: str, shown: str) -> None:
+    (line,) = (line for line in load_settings({"WORKER_RATE": text})[1] if line.name == "WORKER_RATE")
+    assert line.value == shown
+
+
 def test_an_empty_variable_is_as_if_it_were_not_set() -> None:
     _, sources = load_settings({"WORKER_COUNT": ""})
     assert next((line.value, line.source) for line in sources if line.name == "WORKER_COUNT") == ("100", "default")

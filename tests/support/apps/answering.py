@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pydantic import BaseModel
+
 from headrace import Bury, Fleet
 from support.apps.journal import note, recorded
 
@@ -67,3 +69,24 @@ async def killer() -> None:
 @jobs.task()
 async def forgetful() -> int:
     return 1
+
+
+class Answer(BaseModel):
+    """What a model's dump is read into again."""
+
+    number: int
+
+
+@jobs.task(result_ttl=60, process=True)
+def model_apart() -> Answer:
+    return Answer(number=7)
+
+
+@jobs.task(result_ttl=60, process=True)
+def strange_apart() -> object:
+    return object()
+
+
+@jobs.task(process=True)
+def strange_unkept() -> object:
+    return object()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from typing import Any
 
-from headrace import Fleet, Task, current_context
+from headrace import Context, Fleet, Task, current_context
+from headrace.client.task import Next
 from support.apps.journal import note, recorded
 
 fleet = Fleet()
@@ -40,3 +42,11 @@ async def loop_in_process(tag: str, seconds: float) -> None:
     with recorded():
         note("ran", tag=tag, job=current_context().job_id)
         await asyncio.sleep(seconds)
+
+
+if os.environ.get("APART"):
+
+    @fleet.middleware
+    async def apart(context: Context, call_next: Next) -> Any:
+        """In a task of its own, as `asyncio.wait_for` does."""
+        return await asyncio.ensure_future(call_next())

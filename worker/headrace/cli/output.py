@@ -99,15 +99,27 @@ def _text(cell: Cell) -> str:
     return printable(str(cell))
 
 
+_FEW = 3
+"""Rows that can stand side by side."""
+
+
 def _rich_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    console = Console()
+    if columns and 0 < len(rows) <= _FEW and _width(columns, rows) > console.width:
+        columns, *rows = zip(columns, *rows, strict=True)  # on its side: folded to a letter a line nobody reads it
     table = Table(title=title or None, box=SIMPLE_HEAD, show_header=bool(columns), title_justify="left")
     for name in columns or ("", ""):
         table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
+    console.print(table)
+
+
+def _width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Characters of a table that folds nothing: each cell has two of padding, each line two at its ends."""
+    return 2 + sum(2 + max(map(len, cells)) for cells in zip(columns, *rows, strict=True))

@@ -15,6 +15,7 @@ from headrace.brokers.durability import Durability
 from headrace.client.job import Job
 from headrace.client.uniqueness import conflict
 from headrace.contract.entry import Entry, Standing
+from headrace.errors import ConflictError
 
 if TYPE_CHECKING:
     from headrace.client.fleet import Fleet
@@ -28,6 +29,7 @@ collecting: ContextVar[Batch | None] = ContextVar("headrace_batch", default=None
 class _Collected(NamedTuple):
     task: Task[Any, Any]
     durability: Durability | None
+    wait_for_room: float
     entry: Entry
     job: Job
 
@@ -55,10 +57,14 @@ class Batch:
         """Whether this enqueue is to wait for the block's end."""
         return self._open and queue.fleet is self._fleet and self._queue in (None, queue)
 
-    def add(self, task: Task[Any, Any], entries: Sequence[Entry], durability: Durability | None) -> list[Job]:
+    def add(
+        self, task: Task[Any, Any], entries: Sequence[Entry], durability: Durability | None, wait_for_room: float
+    ) -> list[Job]:
         """Collect; the jobs, which Redis does not know yet."""
         jobs = [Job(entry.id, task.queue.name, True, task.queue.broker, task) for entry in entries]
-        self._collected += [_Collected(task, durability, entry, job) for entry, job in zip(entries, jobs, strict=True)]
+        self._collected += [
+            _Collected(task, durability, wait_for_room, entry, job) for entry, job in zip(entries, jobs, strict=True)
+        ]
         return jobs
 
     async def __aenter__(self) -> Batch:
@@ -85,24 +91,25 @@ class Batch:
         self._collected += inner._collected
 
     async def _send(self) -> None:
-        together: dict[tuple[Queue, Durability | None], list[_Collected]] = {}
+        together: dict[tuple[Queue, Durability | None, float], list[_Collected]] = {}
         for one in self._collected:
-            together.setdefault((one.task.queue, one.durability), []).append(one)
+            together.setdefault((one.task.queue, one.durability, one.wait_for_room), []).append(one)
         sends = [
-            queue.producer_of(durability).enqueue([one.entry for one in ones], wait_for_room=self._fleet.wait_for_room)
-            for (queue, durability), ones in together.items()
+            queue.producer_of(durability).enqueue([one.entry for one in ones], wait_for_room=wait_for_room)
+            for (queue, durability, wait_for_room), ones in together.items()
         ]
         answers = await asyncio.gather(*sends, return_exceptions=True)
+        errors: list[BaseException] = []
         for ones, answer in zip(together.values(), answers, strict=True):
             if isinstance(answer, BaseException):
-                raise answer
-            _note_standing(ones, answer)
+                errors.append(answer)
+            else:
+                errors += _note_standing(ones, answer)
+        if errors:
+            raise errors[0]
 
 
-def _note_standing(ones: Sequence[_Collected], standing: Mapping[int, Standing]) -> None:
-    """Raises ConflictError, of the first."""
+def _note_standing(ones: Sequence[_Collected], standing: Mapping[int, Standing]) -> list[ConflictError]:
     for place, first in standing.items():
         ones[place].job.stands_for(first.id)
-    for place, first in standing.items():
-        if first.conflict:
-            raise conflict(ones[place].task.name, first.id)
+    return [conflict(ones[place].task.name, first.id) for place, first in standing.items() if first.conflict]

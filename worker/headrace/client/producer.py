@@ -52,7 +52,7 @@ class _Waiting:
     entries: list[Entry]
     done: asyncio.Future[dict[int, Standing]]
 
-    def fail(self, error: HeadraceError) -> None:
+    def fail(self, error: Exception) -> None:
         if not self.done.done():
             self.done.set_exception(error)
 
@@ -65,6 +65,15 @@ def _answer(batch: list[_Waiting], standing: dict[int, Standing]) -> None:
             own = standing and {place - start: first for place, first in standing.items() if start <= place < end}
             waiting.done.set_result(own)
         start = end
+
+
+def _same_for_all(error: Exception, batch: list[_Waiting]) -> bool:
+    """False: one caller's mark was refused, or could not be sent; or some may need no room, since their keys are taken.
+    Then each goes for himself, so that the others' jobs go in.
+    """
+    if isinstance(error, QueueFullError):
+        return all(entry.plain for waiting in batch for entry in waiting.entries)
+    return isinstance(error, HeadraceError) and not isinstance(error, ProtocolError)
 
 
 def _share_room(batch: list[_Waiting], room: int) -> tuple[list[_Waiting], list[_Waiting]]:
@@ -100,10 +109,10 @@ class Producer:
         """Enqueue; returns, by their place in `entries`, those for which nothing was enqueued.
 
         wait_for_room: seconds to go on trying while the queue is at its length limit, for each 1,000 jobs.
-        Raises ProtocolError when an entry has a mark and a worker of the queue is too old for it, QueueFullError when
-        Redis or the queue is full: nothing was enqueued. QueueUnavailableError when it gave no answer in time: the jobs
-        may or may not be in the queue (enqueue again with ids of your own to be sure); with an assurance
-        NotDurableError: they are, but without it.
+        Raises, for each 1,000 jobs, ProtocolError when an entry has a mark and a worker of the queue is too old for it,
+        QueueFullError when Redis or the queue is full: nothing was enqueued. QueueUnavailableError when it gave no
+        answer in time: the jobs may or may not be in the queue (enqueue again with ids of your own to be sure); with an
+        assurance NotDurableError: they are, but without it.
         """
         if self._lacking:
             check_entries(entries, self._broker.capabilities)
@@ -145,15 +154,14 @@ class Producer:
         fits: list[_Waiting] = []
         try:
             standing = await self._send([entry for waiting in batch for entry in waiting.entries])
-        except QueueFullError as error:
-            fits, refused = _share_room(batch, error.room or 0)
-            for waiting in refused:
-                waiting.fail(self._refusal(error, len(waiting.entries)))
-        except HeadraceError as error:
-            if isinstance(error, ProtocolError) and len(batch) > 1:
-                # one caller's mark was refused: each for himself, so that the others' jobs go in
+        except Exception as error:
+            if len(batch) > 1 and not _same_for_all(error, batch):
                 self._waiting.extendleft(reversed(batch))
                 self._one_by_one = len(batch)
+            elif isinstance(error, QueueFullError):
+                fits, refused = _share_room(batch, error.room or 0)
+                for waiting in refused:
+                    waiting.fail(self._refusal(error, len(waiting.entries)))
             else:
                 for waiting in batch:
                     waiting.fail(error)

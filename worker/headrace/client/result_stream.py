@@ -120,7 +120,11 @@ class ResultStream:
                     raise self._failed
                 batch = [self._told.popleft() for _ in range(min(READ_AT_ONCE, len(self._told)))]
                 self._changed.notify_all()
-            endings = await self._queue.broker.endings(self._queue.name, [job_id for job_id, _ in batch])
+            try:
+                endings = await self._queue.broker.endings(self._queue.name, [job_id for job_id, _ in batch])
+            except BaseException:
+                self._put_back(batch)
+                raise
             for (job_id, task), ending in zip(batch, endings, strict=True):
                 result = self._result(job_id, task, ending)
                 if result is None:
@@ -128,6 +132,14 @@ class ResultStream:
                 else:
                     self._read.append(result)
         return self._read.popleft()
+
+    def _put_back(self, batch: list[tuple[str, str]]) -> None:
+        """Not read after all; what came meanwhile may leave no room for all of it."""
+        self._told.extendleft(reversed(batch))
+        if self._on_full is not OnFull.BLOCK:
+            while len(self._told) > self._most:
+                self._told.popleft()
+                self.dropped += 1
 
     def _result(self, job_id: str, task: str, ending: Ending) -> Result | None:
         match ending:

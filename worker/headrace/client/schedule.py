@@ -99,7 +99,7 @@ class Every:
     @property
     def text(self) -> str:
         """What tells this schedule from others, for people too."""
-        return f"every {self.seconds:g}"
+        return f"every {self.seconds:.15g}"
 
     def next_after(self, ms: int) -> int:
         """The first tick later than `ms`; both Unix ms."""

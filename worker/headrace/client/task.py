@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from msgspec.structs import replace
 
-from headrace.brokers.durability import Durability, durability_of
+from headrace.brokers.durability import Durability
 from headrace.client.arguments import Arguments
 from headrace.client.batch import Batch, collecting
 from headrace.client.codec import Codec, encode_arguments
 from headrace.client.depends import Need, handler_needs
 from headrace.client.job import Job
 from headrace.client.limits import Limit
+from headrace.client.options import Options, changed
 from headrace.client.producer import Producer, new_id
 from headrace.client.returns import Returns
 from headrace.client.schedule import tick_id
-from headrace.client.uniqueness import UNIQUE_MS, check_key, conflict, fingerprint
+from headrace.client.uniqueness import check_key, conflict, fingerprint
 from headrace.context import TICK, Context, running
 from headrace.contract.entry import Entry, Mark
 from headrace.contract.envelope import Envelope, encode, header
@@ -61,28 +62,6 @@ class TaskSettings:
     """Bytes that a run in a child process may use, the interpreter included; 0: no limit."""
     cpu_limit: float = 0.0
     """Seconds of CPU time that a run in a child process may use; 0: no limit."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What one enqueue says beyond the arguments."""
-
-    delay_ms: int = 0
-    at_ms: int = 0
-    priority: Priority = Priority.DEFAULT
-    job_id: str | None = None
-    correlation_id: str | None = None
-    meta: Mapping[str, str] | None = None
-    max_retries: int | None = None
-    timeout: float | None = None
-    durability: Durability | None = None
-    """None: the fleet's."""
-    wait_for_room: float | None = None
-    """Seconds; None: the fleet's."""
-    unique: str = ""
-    unique_ms: int = 0
-    idempotent: bool = False
-    """`job_id` is an idempotency key: with other arguments it is a conflict."""
 
 
 class Task(Generic[P, R]):
@@ -146,7 +125,7 @@ class Task(Generic[P, R]):
         *,
         delay: float | timedelta | None = None,
         at: datetime | None = None,
-        priority: Priority | str = Priority.DEFAULT,
+        priority: Priority | str | None = None,
         job_id: str | None = None,
         correlation_id: str | None = None,
         meta: Mapping[str, str] | None = None,
@@ -158,7 +137,7 @@ class Task(Generic[P, R]):
         ttl: float | timedelta | None = None,
         idempotency_key: str | None = None,
     ) -> Task[P, R]:
-        """The same task with options for its next enqueues.
+        """The same task with options for its next enqueues, beside those that it has already.
 
         delay: seconds (or a timedelta) from now, by the Redis clock. at: an aware datetime. job_id: enqueued only if
         no job had this id in the last 24 hours. idempotency_key: the same, and another enqueue with it must have the
@@ -167,26 +146,23 @@ class Task(Generic[P, R]):
         for (default: the fleet's). wait_for_room: seconds that an enqueue waits while the queue is at its length limit
         (default: the fleet's). Raises ConfigError.
         """
-        if delay is not None and at is not None:
-            raise ConfigError("options: give delay or at, not both")
-        if job_id is not None and idempotency_key is not None:
-            raise ConfigError("options: give job_id or idempotency_key, not both: the key becomes the job's id")
-        if ttl is not None and unique is None:
-            raise ConfigError("options: ttl says how long `unique` holds; give unique, too")
-        chosen = Options(
-            delay_ms=_delay_ms(delay),
-            at_ms=_at_ms(at),
-            priority=_priority(priority),
-            job_id=job_id if idempotency_key is None else check_key("idempotency_key", idempotency_key),
+        if timeout is not None and self.settings.batch:
+            raise ConfigError("options: jobs of one batch share its task's timeout; give it to @queue.task")
+        chosen = changed(
+            self._options,
+            delay=delay,
+            at=at,
+            priority=priority,
+            job_id=job_id,
             correlation_id=correlation_id,
             meta=meta,
             max_retries=max_retries,
             timeout=timeout,
-            durability=None if durability is None else durability_of(durability, "options"),
+            durability=durability,
             wait_for_room=wait_for_room,
-            unique="" if unique is None else check_key("unique", unique),
-            unique_ms=UNIQUE_MS if ttl is None else _ttl_ms(ttl),
-            idempotent=idempotency_key is not None,
+            unique=unique,
+            ttl=ttl,
+            idempotency_key=idempotency_key,
         )
         return type(self)(
             self.queue,
@@ -217,7 +193,7 @@ class Task(Generic[P, R]):
 
     async def _send_one(self, entry: Entry) -> Job:
         if (batch := self._batch) is not None:
-            return batch.add(self, [entry], self._options.durability)[0]
+            return batch.add(self, [entry], self._options.durability, self._wait_for_room)[0]
         first = (await self._producer.enqueue([entry], wait_for_room=self._wait_for_room)).get(0)
         if first is not None and first.conflict:
             raise conflict(self.name, first.id)
@@ -255,7 +231,7 @@ class Task(Generic[P, R]):
 
     async def _send_many(self, entries: list[Entry]) -> None:
         if (batch := self._batch) is not None:
-            batch.add(self, entries, self._options.durability)
+            batch.add(self, entries, self._options.durability, self._wait_for_room)
         else:
             await self._producer.enqueue(entries, wait_for_room=self._wait_for_room)
 
@@ -279,7 +255,10 @@ class Task(Generic[P, R]):
     ) -> list[Entry]:
         if job_ids is None:
             return [self._entry((), kwargs, None, carrier) for kwargs in calls]
-        return [self._entry((), kwargs, job_id, carrier) for kwargs, job_id in zip(calls, job_ids, strict=True)]
+        return [
+            self._entry((), kwargs, check_key("job_ids: each", job_id), carrier)
+            for kwargs, job_id in zip(calls, job_ids, strict=True)
+        ]
 
     def tick(self, tick_ms: int) -> Entry:
         """The job of one tick of a periodic task: its id follows from the task and the tick alone."""
@@ -326,32 +305,3 @@ class Task(Generic[P, R]):
             unique_ms=options.unique_ms,
             fingerprint=fingerprint(self.name, named) if options.idempotent else "",
         )
-
-
-def _ttl_ms(ttl: float | timedelta) -> int:
-    seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else ttl
-    if not 0.001 <= seconds < 100 * 365 * 24 * 3600:
-        raise ConfigError(f"options: ttl must be more than 0 and less than 100 years of seconds, got {seconds:g}")
-    return round(seconds * 1000)
-
-
-def _delay_ms(delay: float | timedelta | None) -> int:
-    seconds = delay.total_seconds() if isinstance(delay, timedelta) else (delay or 0.0)
-    if not 0 <= seconds < 100 * 365 * 24 * 3600:
-        raise ConfigError(f"options: delay must be 0 to 100 years of seconds, got {seconds:g}")
-    return round(seconds * 1000)
-
-
-def _at_ms(at: datetime | None) -> int:
-    if at is None:
-        return 0
-    if at.tzinfo is None:
-        raise ConfigError("options: at must be an aware datetime (one with a time zone)")
-    return max(0, round(at.timestamp() * 1000))
-
-
-def _priority(value: Priority | str) -> Priority:
-    try:
-        return Priority(value)
-    except ValueError:
-        raise ConfigError(f"options: priority must be high, default or low, got {value!r}") from None

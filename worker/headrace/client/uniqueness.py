@@ -29,9 +29,18 @@ _encode = msgspec.msgpack.Encoder(enc_hook=_comparable, order="deterministic").e
 
 def check_key(what: str, key: str) -> str:
     """Return `key`. Raises ConfigError."""
-    if not isinstance(key, str) or not 0 < len(key.encode()) <= MAX_KEY:
-        raise ConfigError(f"options: {what} must be a text of 1 to {MAX_KEY} bytes")
+    if not isinstance(key, str) or not 0 < len(key.encode(errors="replace")) <= MAX_KEY or not _is_utf8(key):
+        raise ConfigError(f"{what} must be a text of 1 to {MAX_KEY} bytes")
     return key
+
+
+def _is_utf8(text: str) -> bool:
+    """A text may hold half of a surrogate pair, which no encoding has."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def fingerprint(task: str, named: Mapping[str, Any]) -> str:

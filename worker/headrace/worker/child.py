@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from headrace.client.codec import decode_arguments
+from headrace.client.codec import decode_arguments, plain_form
 from headrace.client.fleet import Fleet
 from headrace.client.task import Task
 from headrace.context import Context, running
@@ -31,6 +31,7 @@ from headrace.worker.processes import Answer
 from headrace.worker.resources import Resources
 
 _encode = msgspec.msgpack.Encoder().encode
+_encode_result = msgspec.msgpack.Encoder(enc_hook=plain_form).encode
 _decode = msgspec.msgpack.Decoder(tuple[dict[str, Any], bytes]).decode
 
 
@@ -53,7 +54,7 @@ def main() -> None:
 
 
 def _send(wire: socket.socket, answer: Answer) -> None:
-    data = _pack(answer)
+    data = _encode(answer)
     wire.sendall(len(data).to_bytes(4, "big") + data)
 
 
@@ -82,9 +83,17 @@ def _answer(fleet: Fleet | HeadraceError, message: bytes) -> Answer:
                 result = asyncio.run(_call_with_resources(fleet, task, args, kwargs))
             else:
                 result = _call(task.handler, args, kwargs)
-        return Answer(ok=True, result=result)
+        return _done(result, kept=bool(task.settings.result_ttl))
     except BaseException as error:
         return _failure(error)
+
+
+def _done(result: Any, *, kept: bool) -> Answer:
+    """A result that nobody keeps may be anything; then middleware, in the other process, sees None."""
+    try:
+        return Answer(ok=True, result=msgspec.Raw(_encode_result(result)))
+    except (TypeError, NotImplementedError, ValueError, OverflowError, RecursionError) as error:
+        return Answer(ok=True, unsendable=f"the handler's result can't be encoded: {error}" if kept else "")
 
 
 def _call(handler: Any, args: Any, kwargs: Any) -> Any:
@@ -118,13 +127,6 @@ def _failure(error: BaseException) -> Answer:
         class_names=tuple(base.__name__ for base in type(error).__mro__),
         control=control,
     )
-
-
-def _pack(answer: Answer) -> bytes:
-    try:
-        return _encode(answer)
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        return _encode(_failure(TypeError(f"the handler's result can't be encoded: {error}")))
 
 
 if __name__ == "__main__":

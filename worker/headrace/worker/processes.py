@@ -21,6 +21,7 @@ import msgspec
 from headrace.client.codec import plain_form
 from headrace.context import Context
 from headrace.errors import HeadraceError
+from headrace.retry import Bury, RetryLater
 
 
 class ChildDiedError(HeadraceError):
@@ -29,6 +30,14 @@ class ChildDiedError(HeadraceError):
 
 class CpuLimitError(ChildDiedError):
     """The handler used more CPU time than its task allows; its process was ended."""
+
+
+class InvalidResultError(Bury):
+    """The handler has returned, but what it returned can't be kept: no retry can help."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.reason = "InvalidResult"
 
 
 class RemoteError(Exception):
@@ -44,6 +53,8 @@ class Answer(msgspec.Struct, array_like=True):
 
     ok: bool
     result: Any = None
+    unsendable: str = ""
+    """Why the result can't be kept, if it is to be."""
     error: str = ""
     message: str = ""
     traceback: str = ""
@@ -59,8 +70,8 @@ def _plain(value: Any) -> Any:
     return plain_form(value)
 
 
-_standing: ContextVar[Child | None] = ContextVar("headrace_child", default=None)
-"""The child that stands ready for the run of this task."""
+_standing: ContextVar[list[Child]] = ContextVar("headrace_child")
+"""At most one child, ready for this run; whoever takes it takes it out, in whatever task a middleware calls it."""
 _encode = msgspec.msgpack.Encoder().encode
 _encode_arguments = msgspec.msgpack.Encoder(enc_hook=_plain).encode
 _decode = msgspec.msgpack.Decoder(Answer).decode
@@ -119,13 +130,13 @@ class Processes:
     @asynccontextmanager
     async def ready(self) -> AsyncIterator[None]:
         """Around a run in this task: a child is ready for it, however long its start took. Raises ChildDiedError."""
-        _standing.set(self._idle_child() or await self._spawn())
+        standing = [self._idle_child() or await self._spawn()]
+        _standing.set(standing)
         try:
             yield
         finally:
-            if (unused := _standing.get()) is not None:
-                _standing.set(None)
-                self._idle.append(unused)
+            self._idle += standing
+            standing.clear()
 
     async def run(self, context: Context, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Run a task's handler in a child. When cancelled, the child is killed.
@@ -133,8 +144,8 @@ class Processes:
         Raises what the handler raised (as a RemoteError of the same name), RetryLater, Bury, or ChildDiedError.
         """
         message = _encode((context.as_dict(), _encode_arguments((args, kwargs))))
-        child = _standing.get() or self._idle_child() or await self._spawn()
-        _standing.set(None)
+        standing = _standing.get([])
+        child = standing.pop() if standing else self._idle_child() or await self._spawn()
         try:
             answer = await child.ask(message)
         except BaseException:
@@ -148,6 +159,8 @@ class Processes:
             self._all.discard(child)
         else:
             self._idle.append(child)
+        if answer.unsendable:
+            raise InvalidResultError(answer.unsendable)
         if answer.ok:
             return answer.result
         raise _error_of(answer)
@@ -200,8 +213,6 @@ class Processes:
 
 
 def _error_of(answer: Answer) -> BaseException:
-    from headrace.retry import Bury, RetryLater
-
     control = answer.control or {}
     if answer.error == "RetryLater" and control:
         return RetryLater(control["delay"], charge=control["charge"], why=answer.message)

@@ -231,6 +231,8 @@ def _sourced(variable: Variable, value: Any, source: str) -> Sourced:
         shown = parse_target(value).redacted
     elif variable.secret:
         shown = "***" if value else ""
+    elif variable.name == "WORKER_RATE":
+        shown = f"{value:g}/s" if value else ""
     elif isinstance(value, dict):
         shown = ",".join(f"{name}={weight}" for name, weight in value.items())
     else:

@@ -15,7 +15,7 @@ from headrace.brokers.protocol import Broker
 from headrace.client.periodic import Periodic
 from headrace.client.schedule import tick_id
 from headrace.contract.stats import PlannedTick
-from headrace.errors import HeadraceError
+from headrace.errors import HeadraceError, QueueUnavailableError
 from headrace.wire.connection import ServerError
 from headrace.worker.log import Log
 from headrace.worker.ticks import Plan, Wait, decide
@@ -57,8 +57,23 @@ class Ticker:
             await asyncio.sleep(pause)
 
     async def look(self, *, starting: bool) -> float:
-        """Plan what is to be planned; seconds until the next tick. Raises HeadraceError or ServerError."""
-        return min([await self._plan(periodic, starting=starting) for periodic in self._periodic.values()])
+        """Plan what is to be planned; seconds until the next tick. Raises QueueUnavailableError."""
+        return min([await self._look_at(periodic, starting=starting) for periodic in self._periodic.values()])
+
+    async def _look_at(self, periodic: Periodic, *, starting: bool) -> float:
+        """A task that can't be planned is no other task's matter."""
+        try:
+            return await self._plan(periodic, starting=starting)
+        except QueueUnavailableError:
+            raise
+        except HeadraceError as error:
+            self._log.warning(
+                "could not plan a periodic task; trying again",
+                queue=self._queue,
+                task=periodic.task.name,
+                error=str(error),
+            )
+            return PAUSE
 
     async def _plan(self, periodic: Periodic, *, starting: bool) -> float:
         task, schedule = periodic.task, periodic.schedule

@@ -1,6 +1,6 @@
 -- (new session) → live. A worker's first word; may be repeated. A sid serves one session: whoever has lost it takes
 -- another.
---@include keys, clock, protocol, versions
+--@include keys, clock, protocol, versions, rate, rules
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] sid, [2] lease_ms, [3] presence (msgpack), [4] protocol,
 --       [5] the rules its exchanges keep to (see lib/limits), none: '' or left out
@@ -29,6 +29,7 @@ note_version(version_in(ARGV[3]))
 fold_versions()
 local longest = math.max(lease, call('ZCARD', K.sess) > 1 and clock.lease or 0)
 call('HSET', K.meta, 'lease', longest, 'proto', math.max(mine, tonumber(meta[2]) or 0))
+take_rules(ARGV[5] or '')
 if (ARGV[5] or '') ~= '' then
   call('HSET', K['lane:' .. ARGV[1]], 'rules', ARGV[5])
   raise_floor(LIMITS_SINCE)

@@ -18,10 +18,11 @@ local function out_of_line(id)
   call('ZREM', K['kw:' .. limit_key(id)], id)
 end
 
+local let_out = 0 -- jobs that became ready
 local function take_out(id, place, detail)
   if place == 'leased' or place == 'reaping' then
     call('HDEL', K['own:' .. detail], id)
-    free_slots({id})
+    let_out = let_out + free_slots({id})
   elseif place == 'dead' then exhume(id)
   elseif place == 'parked' then out_of_line(id)
   elseif place == 'scheduled' then call('ZREM', K.sched, id)
@@ -73,18 +74,17 @@ end
 local function drop(id, places)
   for i = 1, #places, 2 do take_out(id, places[i], places[i + 1]) end
   local marks = call('HEXISTS', K.marks, id)
-  drop_marks({id})
+  let_out = let_out + drop_marks({id})
   local removed = marks + call('HDEL', K.prio, id) + call('HDEL', K.crash, id) + call('SREM', K.cancel, id)
   return (#places > 0 or removed + unfile(id) > 0) and 1 or 0
 end
 
-local revived = 0
 local function settle_places(id, places)
   if #places == 2 then return 0 end
   if #places == 0 then
     clock.us = clock.us + 1
     push_ready({id}, {clock.us})
-    revived = revived + 1
+    let_out = let_out + 1
     return 1
   end
   local kept, score = places[1], places[2]
@@ -103,7 +103,7 @@ local function refile_key(id)
     out_of_line(id)
     clock.us = clock.us + 1
     push_ready({id}, {clock.us})
-    revived = revived + 1
+    let_out = let_out + 1
     return 1
   end
   if place ~= 'leased' and place ~= 'reaping' or key == '' then return 0 end
@@ -124,8 +124,8 @@ for _, id in ipairs(ARGV) do
   end
   mended = mended + changed
 end
-if revived > 0 then
-  wake(revived)
+if let_out > 0 then
+  wake(let_out)
   signal()
 end
 save_clock()

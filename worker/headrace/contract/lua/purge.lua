@@ -22,7 +22,7 @@ for _, id in ipairs(leave_ticks(waiting, function(id, due) call('ZADD', K.sched,
 end
 if #removed > 0 then
   for _, id in ipairs(removed) do note_end(id, 'cancelled') end
-  forget(removed)
+  wake(forget(removed))
   call('HINCRBY', K.count, 'cancelled', #removed)
 end
 if herald then herald.announce() end

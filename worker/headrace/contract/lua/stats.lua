@@ -45,8 +45,8 @@ end
 -- What the queue's rate lets go now is ready; the others are held back.
 local function held_back()
   local rate = call('HMGET', K.rate, 'tat', 'interval', 'burst')
-  if not rate[1] or ready == 0 then return 0 end
-  local allowed, next_us = allowance(tonumber(rate[1]), {0, tonumber(rate[2]), tonumber(rate[3])})
+  if not rate[2] or ready == 0 then return 0 end
+  local allowed, next_us = allowance(tonumber(rate[1]) or 0, {0, tonumber(rate[2]), tonumber(rate[3])})
   if allowed < ready then note_due(math.max(math.ceil(next_us / 1000), now_ms + 1)) end
   return math.max(0, ready - math.max(0, allowed))
 end

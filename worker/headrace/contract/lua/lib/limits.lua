@@ -14,14 +14,31 @@ local function within_key(k)
   return false
 end
 
+-- `kt:` holds tat, the rule's name and its interval: msgpack, because it goes with the key.
+local function keep_arrival(key, tat, name, rule)
+  call('SET', K['kt:' .. key], cmsgpack.pack({tat, name, rule[2]}), 'PX', math.ceil((tat - clock.us) / 1000) + 1)
+end
+
+local function arrival_of(key, name, rule)
+  local packed = rule[2] > 0 and call('GET', K['kt:' .. key])
+  if not packed then return 0 end
+  local kept = cmsgpack.unpack(packed)
+  if kept[2] ~= name or kept[3] == rule[2] then return kept[1] end
+  local tat = rescaled(kept[1], kept[3], rule[2])
+  keep_arrival(key, math.max(tat, clock.us), name, rule)
+  return tat
+end
+
 local function key_of(keys, mark, rules)
-  local key = mark[1]
+  local key, name = mark[1], mark[2]
+  local rule = rules[name] or ANY
   local k = keys[key]
   if not k then
-    k = {running = call('SCARD', K['kc:' .. key]), tat = tonumber(call('GET', K['kt:' .. key])) or 0, blocked = {}}
+    k = {running = call('SCARD', K['kc:' .. key]), blocked = {}}
     keys[key] = k
   end
-  k.rule = rules[mark[2]] or ANY
+  if not k.tat and rule[2] > 0 then k.tat = arrival_of(key, name, rule) end
+  k.rule, k.name = rule, name
   return k
 end
 
@@ -31,7 +48,7 @@ local function enter(k, key, id)
   k.entered = true
   if k.rule[2] > 0 then
     k.tat = spend(k.tat, k.rule, 1)
-    call('SET', K['kt:' .. key], k.tat, 'PX', math.ceil((k.tat - clock.us) / 1000) + 1)
+    keep_arrival(key, k.tat, k.name, k.rule)
   end
 end
 
@@ -93,7 +110,7 @@ end
 
 local function spend_queue(rule, n)
   local tat = spend(tonumber(call('HGET', K.rate, 'tat')) or 0, rule, n)
-  call('HSET', K.rate, 'tat', tat, 'interval', rule[2], 'burst', rule[3])
+  call('HSET', K.rate, 'tat', tat)
 end
 
 local function claim_within(sid, n, rules, ids, scores)

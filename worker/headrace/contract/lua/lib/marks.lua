@@ -30,12 +30,16 @@ local function unpark(key, n)
   return #ids
 end
 
--- Of ids that have just left their session: their slots are free.
+-- Of ids that have just left their session: their slots are free. Returns how many jobs this has let out.
 local function free_slots(ids)
-  if not marked() then return end
+  if not marked() then return 0 end
+  local let_out = 0
   for i, mark in ipairs(marks_of(ids)) do
-    if mark and mark[1] ~= '' and call('SREM', K['kc:' .. mark[1]], ids[i]) == 1 then unpark(mark[1], 1) end
+    if mark and mark[1] ~= '' and call('SREM', K['kc:' .. mark[1]], ids[i]) == 1 then
+      let_out = let_out + unpark(mark[1], 1)
+    end
   end
+  return let_out
 end
 
 local function unlock(id, unique)

@@ -7,6 +7,12 @@ local function allowance(tat, rule)
   return math.floor(rule[3] + (clock.us - from) / rule[2]), from - (rule[3] - 1) * rule[2]
 end
 
+-- A rule that changes takes what is spent along: the time until the bucket is full again, at the new interval.
+local function rescaled(tat, old_interval, interval)
+  if tat <= clock.us or old_interval == interval then return tat end
+  return clock.us + math.ceil((tat - clock.us) * interval / old_interval)
+end
+
 local function spend(tat, rule, n)
   return math.max(tat, clock.us) + n * rule[2]
 end
