@@ -10,7 +10,7 @@ import msgspec
 from headrace.brokers.capabilities import Capabilities
 from headrace.brokers.memory import enqueueing, exchanging, looking
 from headrace.brokers.memory.endings import cancel_pending
-from headrace.brokers.memory.limits import free_slot
+from headrace.brokers.memory.limits import free_slot, take_rules
 from headrace.brokers.memory.ready import ready_count, ready_now, wake
 from headrace.brokers.memory.state import Rule, Session
 from headrace.brokers.memory.store import Store
@@ -81,6 +81,7 @@ class MemoryBroker:
             session = state.sessions.setdefault(sid, Session(presence, known))
             session.presence, session.rules = presence, known
             state.sess.put(sid, state.ms + lease_ms)
+            take_rules(state, rules, known)
             state.lease_ms = max(lease_ms, state.lease_ms if len(state.sess) > 1 else 0)
             return Joined(b"OK", state.ms)
 

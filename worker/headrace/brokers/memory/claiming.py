@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from headrace.brokers.memory.limits import allowed, spend, unpark
+from headrace.brokers.memory.limits import WHOLE, allowance, allowed, spend, unpark
 from headrace.brokers.memory.ready import push_ready, ready_count
 from headrace.brokers.memory.scored import Scored
 from headrace.brokers.memory.state import PRIORITIES, QueueState, Rule, Session
@@ -13,22 +13,19 @@ from headrace.contract.protocol import Priority
 WEIGHT = {Priority.HIGH: 6, Priority.DEFAULT: 3, Priority.LOW: 1}
 MOST_LOOKS = 1000
 ANY: Rule = (0, 0, 0)
-WHOLE = ""
-"""Name of the rule that holds for the whole queue."""
-
 Popped = list[tuple[str, int]]
 
 
 def claim(state: QueueState, sid: str, session: Session, n: int) -> Popped:
     """Up to n ids with their ready-at, within the limits that this session's code has."""
     whole = session.rules.get(WHOLE)
-    most = min(n, allowed(state, WHOLE, whole)[0]) if whole else n
+    most = min(n, allowance(state.now_us, state.whole_tat, whole)[0]) if whole else n
     if most <= 0:
         return []
     suspects = _claim_suspect(state, sid, session)
     claimed = _claim_within(state, session, most) if suspects is None else _admit(state, suspects, most, session)
     if whole and claimed:
-        spend(state, WHOLE, whole, len(claimed))
+        state.whole_tat = max(state.whole_tat, state.now_us) + len(claimed) * whole[1]
     return claimed
 
 
@@ -89,6 +86,7 @@ def give_up_apart(state: QueueState, sid: str, session: Session, *, claims: bool
 
 @dataclass
 class _Key:
+    name: str
     rule: Rule
     entered: bool = False
     blocked: Popped = field(default_factory=list)
@@ -105,8 +103,8 @@ def _admit(state: QueueState, popped: Popped, most: int, session: Session) -> Po
             continue
         mark = state.marks.get(job_id)
         if mark is not None and mark.limit_key:
-            about = keys.setdefault(mark.limit_key, _Key(ANY))
-            about.rule = session.rules.get(mark.rule, ANY)
+            about = keys.setdefault(mark.limit_key, _Key(mark.rule, ANY))
+            about.name, about.rule = mark.rule, session.rules.get(mark.rule, ANY)
             if not _enter(state, mark.limit_key, about, job_id):
                 about.blocked.append((job_id, ready_us))
                 continue
@@ -131,7 +129,7 @@ def _enter(state: QueueState, key: str, about: _Key, job_id: str) -> bool:
     state.running.setdefault(key, set()).add(job_id)
     about.entered = True
     if about.rule[1]:
-        spend(state, key, about.rule, 1)
+        spend(state, key, about.name, about.rule)
     return True
 
 
@@ -142,7 +140,7 @@ def _has_room(state: QueueState, key: str, about: _Key) -> bool:
         return False
     if not rule[1]:
         return True
-    room, later_us = allowed(state, key, rule)
+    room, later_us = allowed(state, key, about.name, rule)
     if room < 1:
         about.next_us = later_us
     return room >= 1
@@ -156,7 +154,7 @@ def _let_out_more(state: QueueState, key: str, about: _Key, budget: int) -> int:
     rule = about.rule
     room = rule[0] - len(state.running.get(key, ())) if rule[0] else waiting
     if rule[1]:
-        room = min(room, allowed(state, key, rule)[0])
+        room = min(room, allowed(state, key, about.name, rule)[0])
     return unpark(state, key, max(1, min(room, budget)))
 
 
@@ -165,6 +163,6 @@ def next_look_ms(state: QueueState, sid: str, session: Session) -> int:
     looks = [head[1] for head in (state.sched.first(), state.kdue.first()) if head is not None]
     if not state.paused and state.alone != sid and ready_count(state) > len(state.suspects):
         whole = session.rules.get(WHOLE)
-        later_us = allowed(state, WHOLE, whole)[1] if whole else 0
+        later_us = allowance(state.now_us, state.whole_tat, whole)[1] if whole else 0
         looks.append(max(state.ms, -(-later_us // 1000)))
     return min(looks, default=-1)

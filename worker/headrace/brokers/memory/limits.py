@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from headrace.brokers.memory.ready import push_ready
 from headrace.brokers.memory.state import QueueState, Rule
+
+WHOLE = ""
+"""Name of the rule that holds for the whole queue."""
 
 
 def allowance(now_us: int, tat: int, rule: Rule) -> tuple[int, int]:
@@ -13,15 +18,49 @@ def allowance(now_us: int, tat: int, rule: Rule) -> tuple[int, int]:
     return (burst * interval + now_us - since) // interval, since - (burst - 1) * interval
 
 
-def allowed(state: QueueState, key: str, rule: Rule) -> tuple[int, int]:
-    """The same of a limit key, or '' for the whole queue."""
-    return allowance(state.now_us, state.tats.get(key, state.ms) or 0, rule)
+def _rescaled(now_us: int, tat: int, old: int, new: int) -> int:
+    """A rule that changes takes what is spent along: the time until the bucket is full again, at the new interval."""
+    return tat if tat <= now_us or old == new else now_us - (now_us - tat) * new // old
 
 
-def spend(state: QueueState, key: str, rule: Rule, count: int) -> None:
-    """So many more have gone."""
-    tat = max(state.tats.get(key, state.ms) or 0, state.now_us) + count * rule[1]
-    state.tats.put(key, tat, state.ms, tat // 1000 + 1)
+def _keep_arrival(state: QueueState, key: str, tat: int, name: str, rule: Rule) -> None:
+    state.tats.put(key, (tat, name, rule[1]), state.ms, tat // 1000 + 1)
+
+
+def _arrival_of(state: QueueState, key: str, name: str, rule: Rule) -> int:
+    kept = state.tats.get(key, state.ms)
+    if kept is None:
+        return 0
+    tat, of, interval = kept
+    if of != name or interval == rule[1]:
+        return tat
+    tat = _rescaled(state.now_us, tat, interval, rule[1])
+    _keep_arrival(state, key, max(tat, state.now_us), name, rule)
+    return tat
+
+
+def allowed(state: QueueState, key: str, name: str, rule: Rule) -> tuple[int, int]:
+    """The allowance of a limit key under the rule of that name."""
+    return allowance(state.now_us, _arrival_of(state, key, name, rule), rule)
+
+
+def spend(state: QueueState, key: str, name: str, rule: Rule) -> None:
+    """One more of it has gone."""
+    tat = max(_arrival_of(state, key, name, rule), state.now_us) + rule[1]
+    _keep_arrival(state, key, tat, name, rule)
+
+
+def take_rules(state: QueueState, packed: bytes, rules: Mapping[str, Rule]) -> None:
+    """Of a session that joins: reads go by them, and what waits under other rules is looked at anew."""
+    if packed == state.rules:
+        return
+    before, state.rules, state.whole = state.whole, packed, rules.get(WHOLE)
+    if state.whole is not None:
+        _, interval, burst = state.whole
+        tat = _rescaled(state.now_us, state.whole_tat, before[1] if before else interval, interval)
+        state.whole_tat = min(tat, state.now_us + burst * interval)
+    for key in state.kdue:
+        state.kdue.put(key, min(state.kdue.score(key) or 0, state.ms))
 
 
 def unpark(state: QueueState, key: str, most: int) -> int:

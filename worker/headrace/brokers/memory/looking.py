@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from headrace.brokers.memory.endings import forget, note_end
-from headrace.brokers.memory.limits import allowed, is_parked, parked_count
+from headrace.brokers.memory.limits import allowance, is_parked, parked_count
 from headrace.brokers.memory.ready import ready_count, ready_now, wake
 from headrace.brokers.memory.state import QueueState
 from headrace.brokers.protocol import DeadJob
@@ -90,7 +90,7 @@ def stats(state: QueueState, queue: str) -> QueueStats:
     ready = ready_count(state)
     heads = [head[1] for one in (state.suspects, *state.ready.values()) if (head := one.first()) is not None]
     overdue = len(state.sched.until(state.ms))
-    free = ready if (whole := _whole(state)) is None else max(0, allowed(state, "", whole)[0])
+    free = ready if (whole := state.whole) is None else max(0, allowance(state.now_us, state.whole_tat, whole)[0])
     held = max(0, ready - free)
     later = [due for due, _ in _dues(state) if due > state.ms]
     dead = state.dead.first()
@@ -123,10 +123,6 @@ def stats(state: QueueState, queue: str) -> QueueStats:
         cancelled=state.count["cancelled"],
         replayed=state.count["replayed"],
     )
-
-
-def _whole(state: QueueState) -> tuple[int, int, int] | None:
-    return next((session.rules[""] for session in state.sessions.values() if "" in session.rules), None)
 
 
 def _dues(state: QueueState) -> list[tuple[int, str]]:

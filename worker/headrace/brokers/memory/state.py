@@ -57,8 +57,13 @@ class QueueState:
     """Limit key → the ids it has parked, by ready-at."""
     running: dict[str, set[str]] = field(default_factory=dict)
     """Limit key → its leased ids."""
-    tats: Fading[int] = field(default_factory=Fading)
-    """Limit key → theoretical arrival time of its rate; '' is the queue's own."""
+    tats: Fading[tuple[int, str, int]] = field(default_factory=Fading)
+    """Limit key → theoretical arrival time of its rate, µs, the rule's name and its interval."""
+    rules: bytes = b""
+    """Of who joined last …"""
+    whole: Rule | None = None
+    """… and among them the queue's own."""
+    whole_tat: int = 0
     kdue: Scored = field(default_factory=Scored)
     marks: dict[str, Mark] = field(default_factory=dict)
     sess: Scored = field(default_factory=Scored)

@@ -238,6 +238,15 @@ async def a_rate_of_a_key_lets_all_go_in_time(bench: Bench) -> None:
 
 
 @CHECKS.add(Feature.LIMITS)
+async def a_rate_that_is_raised_lets_jobs_go_that_wait(bench: Bench) -> None:
+    await bench.enqueue(*(limited(job_id) for job_id in "abc"))
+    slow = await bench.seat(rules={TASK: (0, HOUR_MS * 1000, 1)})
+    assert (await slow.ids(), await slow.ids()) == (["a"], [])
+    fast = await bench.seat(rules={TASK: (0, DELAY_MS * 1000, 1)})
+    assert [await later(bench, fast) for _ in range(2)] == [["b"], ["c"]]
+
+
+@CHECKS.add(Feature.LIMITS)
 async def a_rate_of_the_queue_holds_for_all_its_jobs(bench: Bench) -> None:
     await bench.jobs("a", "b", "c", "d")
     rules = {"": (0, HOUR_MS * 1000, 2)}
@@ -245,6 +254,10 @@ async def a_rate_of_the_queue_holds_for_all_its_jobs(bench: Bench) -> None:
     assert (await one.ids(), await other.ids()) == (["a", "b"], [])
     stats = await bench.broker.stats(bench.queue)
     assert (stats.ready, stats.held) == (0, 2)
+    unlimited = await bench.seat()
+    stats = await bench.broker.stats(bench.queue)
+    assert (stats.ready, stats.held) == (2, 0)
+    assert await unlimited.ids() == ["c", "d"]
 
 
 @CHECKS.add(Feature.PERIODIC)
