@@ -209,6 +209,14 @@ async def a_limit_key_holds_its_jobs_back_until_one_has_ended(bench: Bench) -> N
     assert (await bench.broker.stats(bench.queue)).parked == 1
 
 
+@CHECKS.add(Feature.LIMITS, Feature.DELAYS)
+async def a_retry_that_waits_leaves_its_place_to_the_next(bench: Bench) -> None:
+    await bench.enqueue(limited("a"), limited("b"))
+    seat = await bench.seat(rules={TASK: (1, 0, 0)})
+    ((_, claim),) = await seat.claim(10)
+    assert ids_of(await seat.exchange(10, ("retry", "a", claim, 1, HOUR_MS, "OSError"))) == ["b"]
+
+
 @CHECKS.add(Feature.LIMITS, Feature.CANCEL)
 async def a_parked_job_can_be_called_off(bench: Bench) -> None:
     await bench.enqueue(*(limited(job_id) for job_id in "abc"))

@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 from headrace.brokers.protocol import Exchanged, RenewedLease
 from headrace.contract.envelope import decode
 from headrace.errors import HeadraceError
-from headrace.testing.conformance import LEASE_MS, Bench, Checks, Seat, presence
+from headrace.testing.conformance import LEASE_MS, Bench, Checks, Seat, entry, presence
 
 CHECKS = Checks()
 
@@ -41,15 +41,16 @@ async def a_job_that_is_done_is_forgotten(bench: Bench) -> None:
 async def the_same_enqueue_again_adds_nothing(bench: Bench) -> None:
     await bench.jobs("a")
     await bench.jobs("b")
-    assert await bench.enqueue(seq=bench.seq) == {}
+    assert await bench.enqueue(entry("b"), seq=bench.seq) == {}
     assert (await bench.broker.stats(bench.queue)).enqueued == 2
+    assert await (await bench.seat()).ids() == ["a", "b"]
 
 
 @CHECKS.add()
 async def an_enqueue_that_was_overtaken_is_refused(bench: Bench) -> None:
     await bench.jobs("a")
     await bench.jobs("b")
-    await refused(bench.enqueue(seq=1))
+    await refused(bench.enqueue(entry("a"), seq=1))
     assert (await bench.broker.stats(bench.queue)).enqueued == 2
 
 
@@ -141,6 +142,17 @@ async def the_jobs_of_a_session_that_falls_silent_go_to_others_and_are_fenced(be
     assert late.status == b"LOST"
     assert await bench.state("a") == "leased"
     assert not (await heir.exchange(0, ("done", "a", f"0.{heir.seq}"))).stale
+
+
+@CHECKS.add()
+async def a_session_that_speaks_again_before_others_look_has_lost_nothing(bench: Bench) -> None:
+    await bench.jobs("a")
+    await bench.seat()
+    late = await bench.seat(lease_ms=LEASE_MS)
+    ((_, claim),) = await late.claim()
+    await bench.pass_time(2 * LEASE_MS / 1000)
+    reply = await late.exchange(0, ("done", "a", claim))
+    assert (reply.status, list(reply.stale)) == (b"OK", [])
 
 
 @CHECKS.add()
