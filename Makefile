@@ -32,6 +32,8 @@ format: setup ## rewrite the code in the house format
 
 soak: setup ## the long proofs, on this machine and on a cluster; writes benchmarks/soak.json; goes on where it was broken off
 	@$(BIN)/python -m tests.faults --runs 20
+	@$(BIN)/python -m tests.soak
+	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -q tests/engine/test_worker_leases.py
 	@$(BIN)/python -m tests.operator_faults --runs 5
 	@$(BIN)/python -m e2e.soak
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, cast
+from pathlib import Path
+from typing import Annotated, Any, TextIO, cast
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
@@ -38,7 +39,7 @@ def nothing(number: int) -> None: ...
 # -- a periodic task with a limit
 
 
-async def plan(driver: QueueDriver, said: io.StringIO | None = None) -> str:
+async def plan(driver: QueueDriver, said: TextIO | None = None) -> str:
     """Plans the next tick of a task that runs once at a time; its id."""
     queue = Fleet().queue("q")
 
@@ -96,12 +97,15 @@ async def test_a_tick_that_another_schedule_calls_off_leaves_no_mark(queue: Queu
     assert (await queue.look()).hashes["marks"] == {}
 
 
-async def test_no_tick_of_a_limited_task_is_planned_beside_a_worker_too_old_for_limits(queue: QueueDriver) -> None:
+async def test_no_tick_of_a_limited_task_is_planned_beside_a_worker_too_old_for_limits(
+    queue: QueueDriver, tmp_path: Path
+) -> None:
     await queue.join("old", protocol=1)
-    log = io.StringIO()
-    await plan(queue, log)
-    assert "could not plan a periodic task" in log.getvalue()
-    assert "upgrade the workers first" in log.getvalue()
+    log = tmp_path / "log"
+    with log.open("w") as file:
+        await plan(queue, file)
+    assert "could not plan a periodic task" in log.read_text()
+    assert "upgrade the workers first" in log.read_text()
     assert (await queue.look()).hashes["ticks"] == {}
 
 

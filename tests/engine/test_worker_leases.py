@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
 
+from headrace.contract.protocol import CRASH_LIMIT, SUSPECT_AFTER
 from support.apps import kinds, slow
 from support.lab import Lab
 from support.polling import eventually
 
+SOAK = os.environ.get("HYPOTHESIS_PROFILE") == "soak"
+BLOCKS = [(1, 6), *([(10, 60)] if SOAK else [])]
+"""Seconds of lease and of `time.sleep`."""
 pytestmark = pytest.mark.parametrize("redis_server", ["valkey"], indirect=True)
 
 
-async def test_a_handler_that_blocks_the_loop_keeps_its_lease(lab: Lab) -> None:
+@pytest.mark.parametrize(("lease", "seconds"), BLOCKS)
+async def test_a_handler_that_blocks_the_loop_keeps_its_lease(lab: Lab, lease: int, seconds: int) -> None:
     lab.use(slow.fleet)
     for _ in range(2):
-        await lab.start("slow", LEASE="1s")
-    job = await slow.block_the_loop.enqueue(3.5)
-    await eventually(lambda: lab.ended()[job.id] == 1)
+        await lab.start("slow", LEASE=f"{lease}s", LOOP_BLOCK_LIMIT="120s")
+    job = await slow.block_the_loop.enqueue(seconds)
+    await eventually(lambda: lab.ended()[job.id] == 1, within=seconds + 30)
     await eventually(lab.idle)
     assert lab.events(job.id) == ["start", "end"]
     assert (await lab.stats()).crashed == 0
@@ -73,6 +79,26 @@ async def test_a_killed_worker_s_jobs_run_elsewhere_and_count_as_crashed_not_as_
     await eventually(lab.idle)
     seen = await lab.stats()
     assert (seen.crashed, seen.dead) == (1, 0)
+
+
+async def test_a_job_that_kills_its_worker_dies_and_its_neighbours_lose_no_attempt(lab: Lab) -> None:
+    """Neighbours have one attempt each: had a crash cost it, they would be dead."""
+    lab.use(slow.fleet)
+    poison = await slow.poison.enqueue()
+    neighbours = [await slow.hold.enqueue(0.2) for _ in range(40)]
+    for _ in range(CRASH_LIMIT):
+        code = await lab.worker("slow", LEASE="1s", WORKER_COUNT="5").launch().exit_code(within=40)
+        assert code == -signal.SIGKILL
+    await lab.start("slow", LEASE="1s", WORKER_COUNT="5")
+    await eventually(lab.idle, within=60)
+    (letter,) = (await lab.dead()).values()
+    assert (letter.id, letter.reason, letter.record.crashes) == (poison.id, "WorkerCrashed", CRASH_LIMIT)
+    assert lab.events(poison.id) == ["start"] * CRASH_LIMIT
+    assert set(lab.ended()) == {job.id for job in neighbours}
+    assert {line.attempt for line in lab.runs()} == {1}
+    repeated = sum(line.event == "start" for line in lab.runs()) - len(neighbours) - CRASH_LIMIT
+    assert repeated <= SUSPECT_AFTER * 2 * 5, "from then on it ran alone"
+    assert (await lab.admin().audit.run()).clean
 
 
 async def test_two_workers_share_the_work_and_run_nothing_twice(lab: Lab) -> None:

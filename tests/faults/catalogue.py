@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from faults.world import Setting, World
 from headrace import Durability
 from headrace.contract.keys import prefix
+from headrace.contract.protocol import CRASH_LIMIT
 from headrace.wire.routing import slot_of
+from support.apps import load
 from support.cluster_group import ClusterGroup
 from support.polling import eventually
 from support.sentinel_group import SentinelGroup
@@ -18,6 +20,7 @@ from support.servers import RedisServer
 from support.wire_proxy import Faults
 
 SLOT = slot_of(prefix("jobs"))
+OUT_OF_MEMORY = 3
 REPLICATED = Setting(topology=SentinelGroup, durability=Durability.REPLICATED)
 
 
@@ -28,8 +31,10 @@ class Fault:
     name: str
     inject: Callable[[World], Awaitable[None]]
     setting: Setting
-    may_repeat: bool = False
-    """It may make jobs run again that had run: their worker was gone, or Redis forgot."""
+    losses: int = 0
+    """Sessions that it ends with jobs in hand. Each may make twice its slots run again, see `trial.most_repeats`."""
+    may_forget: bool = False
+    """Redis itself may forget the last moments, so jobs run again that had run, as many as they were."""
     makes_stale: bool = False
     """A worker comes back with results that nobody wants any more. In most runs it offers them and Redis refuses and
     counts them; in some its renewal hears first that the lease is gone, and it drops them itself."""
@@ -39,6 +44,24 @@ async def _kill_worker(world: World) -> None:
     victim = world.random.choice(world.workers)
     victim.kill()
     await world.start_worker()
+
+
+async def _kill_workers_in_turn(world: World) -> None:
+    """One short of the crash limit, which buries."""
+    for _ in range(CRASH_LIMIT - 1):
+        await _kill_worker(world)
+        await asyncio.sleep(world.random.uniform(0, 0.5))
+
+
+async def _run_out_of_memory(world: World) -> None:
+    """A job that takes all memory, so that the kernel kills its worker in the middle of it: no handler ends, no
+    connection is closed, no hook runs. Enough of them that each worker meets one.
+    """
+    for _ in range(OUT_OF_MEMORY):
+        before = [worker for worker in world.workers if worker.running]
+        world.jobs[(await load.in_loop.enqueue("hungry", 0)).id] = "hungry"
+        await eventually(lambda: not all(worker.running for worker in before), within=30)  # noqa: B023
+        await world.start_worker()
 
 
 async def _freeze_worker(world: World) -> None:
@@ -128,17 +151,19 @@ async def _hand_over(world: World) -> None:
 CATALOGUE = {
     fault.name: fault
     for fault in (
-        Fault("worker-killed", _kill_worker, Setting(), may_repeat=True),
-        Fault("worker-frozen", _freeze_worker, Setting(lease="1s"), may_repeat=True, makes_stale=True),
+        Fault("worker-killed", _kill_worker, Setting(), losses=1),
+        Fault("workers-killed-in-turn", _kill_workers_in_turn, Setting(lease="1s"), losses=CRASH_LIMIT - 1),
+        Fault("workers-out-of-memory", _run_out_of_memory, Setting(lease="1s"), losses=OUT_OF_MEMORY),
+        Fault("worker-frozen", _freeze_worker, Setting(lease="1s"), losses=1, makes_stale=True),
         Fault("redis-stopped", _stop_redis, Setting(aof="everysec")),
         Fault("redis-killed-fsync-always", _kill_redis, Setting(aof="always")),
         Fault("redis-killed-fsync-everysec", _kill_redis, Setting(aof="everysec")),
         Fault("connections-cut", _cut_wires, Setting(through_proxy=True)),
         Fault("replies-lost", _lose_replies, Setting(through_proxy=True)),
         Fault("requests-lost", _lose_requests, Setting(through_proxy=True)),
-        Fault("sentinel-primary-killed", _kill_primary, REPLICATED, may_repeat=True),
-        Fault("sentinel-primary-frozen", _freeze_primary, REPLICATED, may_repeat=True),
-        Fault("sentinel-hand-over", _hand_over, REPLICATED, may_repeat=True),
-        Fault("cluster-primary-killed", _kill_primary, replace(REPLICATED, topology=ClusterGroup), may_repeat=True),
+        Fault("sentinel-primary-killed", _kill_primary, REPLICATED, may_forget=True),
+        Fault("sentinel-primary-frozen", _freeze_primary, REPLICATED, may_forget=True),
+        Fault("sentinel-hand-over", _hand_over, REPLICATED, may_forget=True),
+        Fault("cluster-primary-killed", _kill_primary, replace(REPLICATED, topology=ClusterGroup), may_forget=True),
     )
 }

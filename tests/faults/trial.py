@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faults.catalogue import Fault
-from faults.world import RUNS_CALLED_FOR, World
+from faults.world import RUNS_CALLED_FOR, SLOTS, World
 from headrace import State
 from support.polling import eventually
 
@@ -44,6 +44,15 @@ class Verdict:
         return not (self.lost or self.unsettled or self.complaints)
 
 
+def most_repeats(losses: int, slots: int = SLOTS) -> int:
+    """The bound: repeated runs ≤ leases of the sessions that were lost ≤ 2 * slots * losses.
+
+    A worker holds a slot from the moment it asks for a job until the job has finished, and leases besides only what
+    one lane is just telling Redis: what had finished when that lane spoke, which all had slots, so as many at most.
+    """
+    return 2 * slots * losses
+
+
 async def run_once(fault: Fault, seed: int) -> Verdict:
     """Run it once."""
     begun = time.monotonic()
@@ -71,7 +80,9 @@ async def _judge(world: World, fault: Fault, seed: int, exits: list[int], begun:
     complaints = {
         f"workers exited with {exits}": any(exits),
         f"the audit found {dict(report.counts)}": not report.clean,
-        f"{duplicates} runs too many": duplicates > 0 and not fault.may_repeat,
+        f"{duplicates} runs too many": duplicates > 0 and not (fault.losses or fault.may_forget),
+        f"{duplicates} runs too many for {seen.crashed} leases lost": duplicates > seen.crashed and fault.losses > 0,
+        f"{seen.crashed} leases lost with {fault.losses} workers": seen.crashed > most_repeats(fault.losses) > 0,
         f"{seen.enqueued} jobs enqueued in Redis": seen.enqueued != len(world.jobs),
         f"{done} settled as done, of {len(world.jobs) - len(doomed)}": done != len(world.jobs) - len(doomed),
         "no worker noticed that it had lost its lease": fault.makes_stale and not _lease_losses(world),

@@ -19,8 +19,12 @@ from support.topologies import BINARIES, Place
 from support.wire_proxy import WireProxy
 from support.worker_process import WorkerProcess
 
-RUNS_CALLED_FOR = {"good": 1, "flaky": 2, "doomed": 2}
+RUNS_CALLED_FOR = {"good": 1, "flaky": 2, "doomed": 2, "hungry": 1}
 """Kind of job → how often its own success or failures make it run."""
+ENQUEUED = {"good": 8, "flaky": 1, "doomed": 1}
+"""How many of each kind the load has."""
+SLOTS = 20
+"""Of each worker."""
 PRODUCERS = 4
 IMPATIENT = 1000
 """Milliseconds of a primary's silence before another takes its place."""
@@ -99,7 +103,7 @@ class World:
     async def start_worker(self) -> WorkerProcess:
         """One more."""
         return await self.lab.start(
-            "load", url=self.url, LEASE=self.setting.lease, WORKER_COUNT="20", LOG_JOBS="none", MAX_RETRIES="1"
+            "load", url=self.url, LEASE=self.setting.lease, WORKER_COUNT=str(SLOTS), LOG_JOBS="none", MAX_RETRIES="1"
         )
 
     async def produce(self, jobs: int) -> None:
@@ -137,5 +141,5 @@ class World:
         return count
 
     def _job(self) -> tuple[str, float]:
-        kind = self.random.choices(list(RUNS_CALLED_FOR), (8, 1, 1))[0]
+        kind = self.random.choices(list(ENQUEUED), list(ENQUEUED.values()))[0]
         return kind, self.random.uniform(0, 0.15)

@@ -5,15 +5,18 @@ What a call may be and when is the caller's choice; `check` compares all structu
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from headrace.client.limits import Rule
 from headrace.contract.envelope import decode
 from headrace.wire.link import Link
 from support.queue_driver import LEASE_MS, Exchanged, QueueDriver, Special
 from support.queue_model import VERSIONS, Job, QueueModel, Settlement
 
 CHUNK = 3
+RESULT, RESULT_MS, RESULTS_KEPT = "42", 10_000_000, 2
 COUNTED = ("enqueued", "released", "crashed", "stale", "cancelled", "dead", "replayed")
 COUNTED_BY_VERSION = ("failed", "returned", "crashed")
 
@@ -28,7 +31,7 @@ def wire_form(s: Settlement) -> tuple[object, ...]:
         case "bury":
             return (s.kind, s.id, s.claim, "t", "E", "record", "print", "traceback", s.number)
         case "result":
-            return (s.kind, s.id, s.claim, "42", 60_000)
+            return (s.kind, s.id, s.claim, RESULT, RESULT_MS, "t", RESULTS_KEPT)
         case _:
             return (s.kind, s.id, s.claim)
 
@@ -66,6 +69,8 @@ class CheckedQueue:
 
     def __init__(self, link: Link) -> None:
         self.link = link
+        self.rules: Mapping[str, Rule] = {}
+        """What every session claims by."""
         self.queue = QueueDriver(link, constants={"CHUNK": CHUNK})
         self.model: QueueModel
         self.seq = 0
@@ -75,7 +80,10 @@ class CheckedQueue:
     async def start(self) -> None:
         await self.link.request("FLUSHALL")
         await self.queue.hold_clock()
-        self.model = QueueModel(LEASE_MS, self.queue.now_ms)
+        self.model = self.make_model()
+
+    def make_model(self) -> QueueModel:
+        return QueueModel(LEASE_MS, self.queue.now_ms)
 
     async def advance(self, ms: int) -> None:
         await self.queue.advance(ms)
@@ -117,7 +125,7 @@ class CheckedQueue:
 
     async def join(self, sid: str) -> None:
         self.model.begin()
-        status = (await self.queue.join(sid, version=VERSIONS[sid]))[0]
+        status = (await self.queue.join(sid, version=VERSIONS[sid], rules=self.rules))[0]
         if sid in self.model.reaping:
             assert status == b"LOST"
             return
@@ -169,8 +177,7 @@ class CheckedQueue:
         stale = model.settle(sid, call.in_order())
         assert answer.stale == stale
         model.lanes[sid, call.lane] = (seq, stale)
-        for job_id in model.due():
-            model.make_ready(job_id)
+        model.promote()
         await self._reap(sid)
         status = model.standing(sid)
         assert answer.status == status
@@ -208,12 +215,15 @@ class CheckedQueue:
 
     def _check_answer(self, call: Call, answer: Exchanged) -> None:
         model = self.model
-        assert answer.next_due_ms == (model.next_due_ms() if not answer.ids and call.n > 0 else -1)
+        self._check_next_due(call, answer)
         assert set(answer.cancelled) == model.cancelled_here(call.sid)
         jobs = [model.jobs[job_id] for job_id in answer.ids]
         assert [decode(value).attempts for value in answer.values] == [job.attempts for job in jobs]
         assert answer.crashes in ((), tuple(job.crashes for job in jobs))
         assert answer.crashes or not any(job.crashes for job in jobs)
+
+    def _check_next_due(self, call: Call, answer: Exchanged) -> None:
+        assert answer.next_due_ms == (self.model.next_due_ms() if not answer.ids and call.n > 0 else -1)
 
     async def exchange_again(self, sid: str, lane: str) -> None:
         """The last call of a lane once more: its reply was lost, and meanwhile anything may have happened."""

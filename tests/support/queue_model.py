@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from headrace.contract.entry import Mark
+
 CRASH_LIMIT = 5
 SUSPECT_AFTER = 2
 TRIAL_PAUSE_MS, TRIAL_PAUSE_MOST_MS = 1_000, 60_000
@@ -28,6 +30,8 @@ class Job:
     attempts: int = 0
     crashes: int = 0
     cancel: bool = False
+    mark: Mark = field(default_factory=Mark)
+    task: str = "t"
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,10 @@ class Settlement:
 
 @dataclass
 class QueueModel:
-    """State and transitions. `begin` stands for read_clock, `save` for save_clock."""
+    """State and transitions. `begin` stands for read_clock, `save` for save_clock.
+
+    `freed`, `keep_result` and `promote` are where a model that knows more (feature_model.py) says what else happens.
+    """
 
     lease_ms: int
     now_ms: int
@@ -125,6 +132,16 @@ class QueueModel:
         job.place, job.crashes, job.claim = "dead", 0, ""
         self.counts["dead"] += 1
 
+    def freed(self, job_id: str) -> None:
+        """It has left its session and lives on."""
+
+    def keep_result(self, job_id: str) -> None:
+        """It is completed, and has a result."""
+
+    def promote(self) -> None:
+        for job_id in self.due():
+            self.make_ready(job_id)
+
     def drop(self, job_id: str, counter: str) -> None:
         del self.jobs[job_id]
         self.counts[counter] += 1
@@ -148,16 +165,22 @@ class QueueModel:
         return tuple(stale)
 
     def _settle_one(self, sid: str, s: Settlement) -> None:
-        failed = s.kind in ("retry", "bury")
         if self.is_evidence(sid, s):
             self.counts[f"{VERSIONS[sid]}:failed"] += 1
-        if s.kind in ("done", "result"):
-            self.drop(s.id, "completed")
-        elif s.kind == "cancel":
-            self.drop(s.id, "cancelled")
-        elif self.cancel_pending(s.id):
-            pass
-        elif failed and self.on_trial(sid):
+        match s.kind:
+            case "done" | "result":
+                self.drop(s.id, "completed")
+                if s.kind == "result":
+                    self.keep_result(s.id)
+            case "cancel":
+                self.drop(s.id, "cancelled")
+            case _:
+                self.freed(s.id)
+                if not self.cancel_pending(s.id):
+                    self._settle_unfinished(sid, s)
+
+    def _settle_unfinished(self, sid: str, s: Settlement) -> None:
+        if s.kind in ("retry", "bury") and self.on_trial(sid):
             self.give_back(sid, s)
         elif s.kind == "bury":
             self.jobs[s.id].attempts = s.number
@@ -211,6 +234,8 @@ class QueueModel:
         return min(self.reaping, key=lambda sid: (self.reaping[sid], sid), default=None)
 
     def abandon(self, sid: str, moved: Collection[str]) -> None:
+        for job_id in moved:
+            self.freed(job_id)
         for job_id in moved:
             self.counts["crashed"] += 1
             if self.cancel_pending(job_id):
@@ -268,7 +293,10 @@ class QueueModel:
     def leave(self, sid: str) -> int:
         """How many jobs are given back."""
         given_back = 0
-        for job_id in self.held(sid):
+        held = self.held(sid)
+        for job_id in held:
+            self.freed(job_id)
+        for job_id in held:
             if not self.cancel_pending(job_id):
                 self.make_ready(job_id)
                 given_back += 1

@@ -98,6 +98,32 @@ async def read_snapshot(link: Link, queue: str) -> Snapshot:
     return Snapshot(zsets, sets, hashes, own, wake, _places(zsets, sets, hashes, own))
 
 
+async def read_everything(link: Link, queue: str) -> dict[str, object]:
+    """Every key of a queue with its whole value, whatever it is for; the clock's latest reading left out."""
+    at = prefix(queue)
+    found: dict[str, object] = {}
+    for key in await link.request("KEYS", at.replace("{", "[{]") + "*", at=at):
+        value = await _read_value(link, key.decode())
+        if isinstance(value, dict):
+            value.pop(b"tick", None)
+        found[key.decode().removeprefix(at)] = value
+    return found
+
+
+async def _read_value(link: Link, key: str) -> object:
+    kind = (await link.request("TYPE", key)).decode()
+    match kind:
+        case "hash" | "zset":
+            flat = await link.request(*(("HGETALL", key) if kind == "hash" else ("ZRANGE", key, 0, -1, "WITHSCORES")))
+            return {flat[i]: flat[i + 1] for i in range(0, len(flat), 2)}
+        case "set":
+            return frozenset(await link.request("SMEMBERS", key))
+        case "list":
+            return await link.request("LRANGE", key, 0, -1)
+        case _:
+            return await link.request("GET", key)
+
+
 def _pairs(flat: list[bytes]) -> list[tuple[str, bytes]]:
     return [(flat[i].decode(), flat[i + 1]) for i in range(0, len(flat), 2)]
 

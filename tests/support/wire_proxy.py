@@ -28,6 +28,10 @@ class Faults:
     """Accept bytes and connections; deliver and answer nothing."""
     delay: float = 0.0
     """Seconds each reply is held back."""
+    request_bytes: int | None = None
+    """Deliver only so many bytes of each request, then cut: it was not executed."""
+    reply_bytes: int | None = None
+    """Deliver only so many bytes of each reply, and never the last, then cut: it was executed."""
 
 
 class WireProxy:
@@ -148,6 +152,8 @@ class _Link:
                     raise ConnectionAbortedError("a request to lose")
                 else:
                     self._numbers.put_nowait(self._proxy.requests)
+                if self._proxy.faults.request_bytes is not None and not _is_login(request):
+                    await self._cut_within(self._upstream, packet, self._proxy.faults.request_bytes)
                 self._upstream.write(packet)
             await self._upstream.drain()
         raise ConnectionResetError("the client is gone")
@@ -161,11 +167,18 @@ class _Link:
                     raise ConnectionAbortedError("a reply to lose")
                 if self._proxy.faults.delay:
                     await asyncio.sleep(self._proxy.faults.delay)
+                if number and self._proxy.faults.reply_bytes is not None:
+                    await self._cut_within(self._writer, packet, self._proxy.faults.reply_bytes)
                 self._silent = self._silent or self._proxy.faults.blackhole
                 if not self._silent:
                     self._writer.write(packet)
             await self._writer.drain()
         raise ConnectionResetError("Redis is gone")
+
+    async def _cut_within(self, writer: asyncio.StreamWriter, packet: bytes, count: int) -> None:
+        writer.write(packet[: min(count, len(packet) - 1)])
+        await writer.drain()
+        raise ConnectionAbortedError("a message to cut")
 
 
 class Framer:

@@ -1,8 +1,10 @@
-"""What the fault loops run: short jobs that end well, fail once, or are doomed, in the loop and in threads."""
+"""What the fault loops run: short jobs that end well, fail once, are doomed, or cost their worker its life once."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 
 from headrace import Fleet, current_context
@@ -27,5 +29,7 @@ def in_thread(kind: str, seconds: float) -> None:
 
 
 def _end(kind: str) -> None:
+    if kind == "hungry" and not current_context().crashes:
+        os.kill(os.getpid(), signal.SIGKILL)  # as the kernel does to who takes too much memory
     if kind == "doomed" or (kind == "flaky" and current_context().attempt == 1):
         raise ValueError(kind)

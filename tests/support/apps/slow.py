@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from typing import Any
 
@@ -63,3 +65,10 @@ async def stubborn(seconds: float) -> None:
 async def block_the_loop(seconds: float) -> None:
     with recorded():
         time.sleep(seconds)
+
+
+@jobs.task(max_retries=0)
+async def poison() -> None:
+    """Costs its worker its life, each time."""
+    with recorded():
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -9,7 +9,11 @@ for _, p in ipairs(PRIORITIES) do removed = removed + call('ZREM', K['ready:' ..
 if removed > 0 then
   note_end(id, 'cancelled', ARGV[2] ~= '' and ARGV[2] or nil)
   call('HDEL', K.jobs, id)
-  if drop_marks({id}) > 0 then wake(1) end
+  if drop_marks({id}) > 0 then
+    read_clock()
+    wake(1)
+    signal()
+  end
   call('HDEL', K.prio, id)
   call('HDEL', K.crash, id)
   call('HINCRBY', K.count, 'cancelled', 1)

@@ -33,11 +33,10 @@ repeat
   end
 until #ids == 0
 call('UNLINK', K['lane:' .. sid])
-if given_back > 0 then
-  call('HINCRBY', K.count, 'released', given_back)
-  signal()
-end
-wake(ready_count()) -- suspects, too, if it was the session set apart
+if given_back > 0 then call('HINCRBY', K.count, 'released', given_back) end
+local ready = ready_count()
+wake(ready) -- suspects, too, if it was the session set apart
+if ready > 0 then signal() end -- also those that a cancelled one has let out
 if herald then herald.announce() end
 save_clock()
 return given_back

@@ -31,7 +31,10 @@ if standing ~= '' and call('ZREM', K.sched, standing) == 1 then
   called_off = 1
   note_end(standing, 'cancelled')
   call('HDEL', K.jobs, standing)
-  if drop_marks({standing}) > 0 then wake(1) end
+  if drop_marks({standing}) > 0 then
+    wake(1)
+    signal()
+  end
   call('HDEL', K.prio, standing)
   call('HDEL', K.crash, standing)
   call('HINCRBY', K.count, 'cancelled', 1)

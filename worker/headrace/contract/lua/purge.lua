@@ -22,8 +22,13 @@ for _, id in ipairs(leave_ticks(waiting, function(id, due) call('ZADD', K.sched,
 end
 if #removed > 0 then
   for _, id in ipairs(removed) do note_end(id, 'cancelled') end
-  wake(forget(removed))
+  local let_out = forget(removed) -- a planned tick that waited for its key, say
   call('HINCRBY', K.count, 'cancelled', #removed)
+  if let_out > 0 then
+    read_clock()
+    wake(let_out)
+    signal()
+  end
 end
 if herald then herald.announce() end
 return #removed

@@ -1,0 +1,52 @@
+"""`python -m tests.soak [kills] [dead-letters] [--jobs N] [--every SECONDS] …`: the proofs that take a million jobs."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from soak import dead_letters, kills  # noqa: E402
+from support.soak_record import RECORD, commit, merge  # noqa: E402
+
+SCENARIOS = ("kills", "dead-letters")
+
+
+def main() -> int:
+    """Exit code 0 when all was as it should be."""
+    made = argparse.ArgumentParser(prog="python -m tests.soak", description="A million jobs, and what they prove.")
+    made.add_argument("scenarios", nargs="*", default=list(SCENARIOS), help=f"of {', '.join(SCENARIOS)}")
+    made.add_argument("--jobs", type=int, default=1_000_000, help="jobs, or dead letters")
+    made.add_argument("--seed", type=int, default=random.randrange(2**31), help="of who is killed when")
+    made.add_argument("--every", type=float, default=3.0, help="seconds between kills, on average")
+    made.add_argument("--within", type=float, default=3600, help="seconds for each scenario")
+    made.add_argument("--out", type=Path, default=RECORD, help="summary, merged by scenario")
+    arguments = made.parse_args()
+    if unknown := set(arguments.scenarios) - set(SCENARIOS):
+        made.error(f"unknown: {', '.join(sorted(unknown))} (choose from {', '.join(SCENARIOS)})")
+    if arguments.jobs < 1:
+        made.error("--jobs: must be 1 or more")
+    sound = [_run(name, arguments) for name in arguments.scenarios]
+    return 0 if all(sound) else 1
+
+
+def _run(name: str, arguments: argparse.Namespace) -> bool:
+    verdict: kills.Verdict | dead_letters.Verdict
+    if name == "kills":
+        verdict = asyncio.run(
+            kills.run(arguments.jobs, seed=arguments.seed, every=arguments.every, within=arguments.within)
+        )
+    else:
+        verdict = asyncio.run(dead_letters.run(arguments.jobs, within=arguments.within))
+    print(f"{name}: {'sound' if verdict.sound else 'NOT SOUND'}: {verdict}", flush=True)
+    merge(arguments.out, {"scenario": name, "commit": commit(), **verdict.summary()})
+    return verdict.sound
+
+
+if __name__ == "__main__":
+    sys.exit(main())

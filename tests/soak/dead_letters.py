@@ -1,0 +1,153 @@
+"""A million dead letters: how long a page, a filter and a replay's dry run take, and what they cost the workers beside.
+
+The letters are of five tasks and four reasons. The same queue has a worker with a backlog; it is timed alone and beside
+the questions by turns, so that what else the machine does falls on both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from headrace.admin.queue_admin import QueueAdmin
+from headrace.admin.selection import ReplaySelection
+from soak import tally
+from support.apps import endurance
+from support.lab import Lab
+from support.polling import eventually
+from support.seeding import Seeder
+from support.servers import RedisServer
+
+MOST_MS = 50.0
+"""What each question may take, by its median."""
+LEAST_SHARE = 0.85
+"""Of the worker's throughput that must be left beside the questions, by the medians of the turns."""
+TASKS, REASONS = 5, ("ValueError", "TimeoutError", "KeyError", "ConnectionError")
+BATCH = 500
+TURNS, TURN_SECONDS, ASKED_PER_SECOND = 5, 3.0, 4
+BACKLOG = 30_000
+Question = Callable[[], Awaitable[object]]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Milliseconds by question, median and most; jobs per second alone and beside the questions."""
+
+    letters: int
+    median_ms: dict[str, float]
+    most_ms: dict[str, float]
+    alone_per_s: int
+    beside_per_s: int
+    by_turns: list[tuple[int, int]]
+
+    @property
+    def sound(self) -> bool:
+        """What `make soak` asserts."""
+        fast = all(ms < MOST_MS for ms in self.median_ms.values())
+        return fast and self.beside_per_s >= LEAST_SHARE * self.alone_per_s
+
+    def summary(self) -> dict[str, Any]:
+        """For the record."""
+        return {**asdict(self), "sound": self.sound}
+
+
+async def run(letters: int, *, within: float) -> Verdict:
+    """Raises TimeoutError when it has not ended after `within` seconds."""
+    with tempfile.TemporaryDirectory(prefix="headrace-soak-") as directory, RedisServer() as redis:
+        lab = Lab(redis.url, Path(directory))
+        try:
+            async with asyncio.timeout(within):
+                await _bury(lab, letters)
+                return await _measure(lab, letters)
+        finally:
+            await lab.close()
+
+
+async def _bury(lab: Lab, letters: int) -> None:
+    seeder = Seeder(lab.link, "jobs", sid="gravedigger")
+    await seeder.join(lease_ms=600_000)
+    for number, first in enumerate(range(0, letters, BATCH)):
+        ids = [f"dead-{i}" for i in range(first, min(first + BATCH, letters))]
+        reason = REASONS[number // TASKS % len(REASONS)]
+        await seeder.bury(*ids, task=f"task{number % TASKS}", reason=reason, traceback=f"Trace {number % 50}")
+    await seeder.run("leave", seeder.sid)
+
+
+def _questions(admin: QueueAdmin, middle_us: int) -> dict[str, Question]:
+    dead, replays = admin.dead_letters, admin.replays
+    task, reason = "task1", REASONS[0]
+    return {
+        "page": lambda: dead.page(limit=100),
+        "page in the middle": lambda: dead.page(limit=100, cursor=middle_us),
+        "filter by task": lambda: dead.page(limit=100, task=task),
+        "filter by task and reason": lambda: dead.page(limit=100, task=task, reason=reason),
+        "facets": dead.facets,
+        "dry run of all": lambda: replays.preview(ReplaySelection(everything=True)),
+        "dry run of a filter": lambda: replays.preview(ReplaySelection(task=task, reason=reason)),
+    }
+
+
+async def _ask(questions: dict[str, Question], times: dict[str, list[float]]) -> None:
+    """Each in turn, evenly spread over time, until cancelled."""
+    while True:
+        for name, question in questions.items():
+            begun = time.perf_counter()
+            await question()
+            times[name].append((time.perf_counter() - begun) * 1000)
+            await asyncio.sleep(1 / ASKED_PER_SECOND)
+
+
+async def _measure(lab: Lab, letters: int) -> Verdict:
+    admin = lab.admin()
+    (first,) = (await admin.dead_letters.page(limit=1)).letters
+    (last,) = (await admin.dead_letters.page(limit=1, newest_first=True)).letters
+    questions = _questions(admin, (first.died_us + last.died_us) // 2)
+    times: dict[str, list[float]] = {name: [] for name in questions}
+    ledger = lab.directory / "ledger"
+    lab.use(endurance.fleet)
+    await lab.start("endurance", WORKER_COUNT="100", LOG_JOBS="none")
+    feeding = asyncio.create_task(_feed(ledger))
+    await eventually(lambda: tally.size(ledger) > BACKLOG, within=60)
+    turns: list[tuple[int, int]] = []
+    for _ in range(TURNS):
+        alone = await _rate(ledger)
+        asking = asyncio.create_task(_ask(questions, times))
+        beside = await _rate(ledger)
+        asking.cancel()
+        await asyncio.wait({asking})
+        assert asking.cancelled(), asking.exception()
+        turns.append((alone, beside))
+    assert not feeding.done(), feeding.exception()
+    feeding.cancel()
+    return Verdict(
+        letters=letters,
+        median_ms={name: round(median(found), 2) for name, found in times.items()},
+        most_ms={name: round(max(found), 2) for name, found in times.items()},
+        alone_per_s=round(median(alone for alone, _ in turns)),
+        beside_per_s=round(median(beside for _, beside in turns)),
+        by_turns=turns,
+    )
+
+
+async def _feed(ledger: Path) -> None:
+    """Keep a backlog, until cancelled."""
+    made = 0
+    while True:
+        if made - tally.size(ledger) // 2 < BACKLOG:
+            await endurance.work.enqueue_many([{"number": made + i} for i in range(1000)])
+            made += 1000
+        else:
+            await asyncio.sleep(0.02)
+
+
+async def _rate(ledger: Path) -> int:
+    """Jobs per second that one turn sees end."""
+    before, begun = tally.size(ledger), time.monotonic()
+    await asyncio.sleep(TURN_SECONDS)
+    return round((tally.size(ledger) - before) / 2 / (time.monotonic() - begun))

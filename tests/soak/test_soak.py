@@ -1,0 +1,87 @@
+"""The proofs of a million at a hundredth of it, and that their judges notice what is wrong."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from soak import dead_letters, kills, tally
+from soak.tally import END, START, Tally
+
+SOUND = kills.Verdict(
+    jobs=10,
+    kills=2,
+    lost=0,
+    repeats=3,
+    leases_lost=5,
+    bound=8,
+    most_starts=2,
+    dead=0,
+    settled=10,
+    audit_clean=True,
+    rss_mb=(40.0, 41.0, 45.0),
+    seconds=1.0,
+)
+FAST = dead_letters.Verdict(10, {"page": 1.0}, {"page": 2.0}, 1000, 990, [(1000, 990)])
+
+
+async def test_jobs_outlive_their_workers() -> None:
+    verdict = await kills.run(10_000, seed=1, every=0.05, within=90)
+    assert verdict.sound, verdict
+    assert verdict.kills >= 1
+
+
+async def test_dead_letters_answer_fast_beside_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No throughput is asserted here: that is for a machine that does nothing else."""
+    for name, small in (("TURNS", 1), ("TURN_SECONDS", 2.0), ("BACKLOG", 3_000)):
+        monkeypatch.setattr(dead_letters, name, small)
+    verdict = await dead_letters.run(5_000, within=90)
+    assert verdict.alone_per_s > 0
+    assert verdict.beside_per_s > 0
+    assert all(0 < ms < 1_000 for ms in verdict.median_ms.values()), verdict
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kills": 0},
+        {"lost": 1},
+        {"dead": 1},
+        {"settled": 9},
+        {"audit_clean": False},
+        {"repeats": 6},
+        {"leases_lost": 9},
+        {"rss_mb": (40.0, 49.0, 49.0)},
+    ],
+    ids=str,
+)
+def test_the_judge_of_kills_takes_nothing_for_sound_that_is_not(wrong: dict[str, object]) -> None:
+    assert SOUND.sound
+    assert not replace(SOUND, **wrong).sound  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", [{"median_ms": {"page": 50.0}}, {"beside_per_s": 849}], ids=str)
+def test_the_judge_of_dead_letters_too(wrong: dict[str, object]) -> None:
+    assert FAST.sound
+    assert not replace(FAST, **wrong).sound  # type: ignore[arg-type]
+
+
+def test_the_tally_counts_what_processes_have_written(tmp_path: Path) -> None:
+    path = tmp_path / "tally"
+    for events in ([(0, START), (0, END), (1, START)], [(1, START), (1, END), (2, START), (0, START)]):
+        writer = Tally(path)
+        for job, event in events:
+            writer.write(job, event)
+    counted = tally.count(path, 4)
+    assert (counted.lost, counted.starts, counted.most_starts, counted.repeats) == (2, 5, 2, 2)
+    assert tally.size(path) == 7
+    assert os.path.getsize(path) == 35
+
+
+def test_a_job_that_nobody_enqueued_is_an_error(tmp_path: Path) -> None:
+    Tally(tmp_path / "tally").write(4, START)
+    with pytest.raises(IndexError):
+        tally.count(tmp_path / "tally", 4)
