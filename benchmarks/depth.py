@@ -18,6 +18,7 @@ import msgspec
 from benchmarks.results import DepthCost
 from benchmarks.scenarios import Aof
 from benchmarks.server import Server
+from headrace.brokers.redis import RedisBroker
 from headrace.contract.envelope import DeathRecord, Envelope, encode, header, lua_string
 from headrace.contract.keys import prefix
 from headrace.contract.protocol import CHUNK
@@ -124,7 +125,7 @@ async def driver_on(server: Server) -> AsyncIterator[Driver]:
     """A session of its own on the queue."""
     link = Link(parse_target(server.url))
     session = Session(QUEUE, LEASE, Pulse("depth", "", BATCH))
-    await session.join(link)
+    await session.join(RedisBroker(link))
     try:
         yield Driver(link, session)
     finally:

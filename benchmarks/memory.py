@@ -16,7 +16,6 @@ from typing import Final
 from benchmarks.failures import BenchError
 from benchmarks.server import Server, running_server
 from headrace import Bury, Fleet
-from headrace.admin.queue_admin import QueueAdmin
 from headrace.errors import HeadraceError
 from headrace.worker.app import App
 from headrace.worker.launcher import Worker
@@ -116,7 +115,7 @@ async def _run_all() -> None:
             await asyncio.sleep(0.1)
             if running.done():
                 raise BenchError("the worker ended by itself")
-            seen = await QueueAdmin(fleet.link, queue.name).stats()
+            seen = await fleet.broker.stats(queue.name)
             if not (seen.ready or seen.leased or seen.parked):
                 break
         worker.stop()

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from headrace.client.entry import Mark
 from headrace.client.limits import Rule
+from headrace.contract.entry import Mark
 from support.cli import Cli, Seed
 from support.limited import limited
 from support.queue_driver import QueueDriver, Special

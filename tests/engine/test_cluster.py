@@ -8,8 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from headrace.admin.queue_admin import QueueAdmin, stats_many
-from headrace.client.entry import Entry
+from headrace.brokers.redis import RedisBroker
+from headrace.brokers.server_check import check_servers
 from headrace.client.producer import Producer
+from headrace.contract.entry import Entry
 from headrace.contract.keys import prefix
 from headrace.contract.stats import QueueStats
 from headrace.errors import HeadraceError, QueueUnavailableError
@@ -17,7 +19,6 @@ from headrace.wire.blocking_link import BlockingLink
 from headrace.wire.link import Link
 from headrace.wire.routing import slot_of
 from headrace.wire.target import parse_target
-from headrace.worker.server_check import check_servers
 from support.cluster_group import ClusterGroup
 from support.server_talk import ask
 from support.servers import RedisServer
@@ -39,7 +40,7 @@ def node_of(cluster: ClusterGroup, queue: str) -> RedisServer:
 
 
 async def fill(link: Link, queue: str, jobs: int) -> None:
-    await Producer(link, queue, timeout=0.5).enqueue([Entry(f"{queue}{n}", b"x") for n in range(jobs)])
+    await Producer(RedisBroker(link), queue, timeout=0.5).enqueue([Entry(f"{queue}{n}", b"x") for n in range(jobs)])
 
 
 async def test_queues_of_one_link_are_on_several_nodes(cluster: ClusterGroup) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from headrace import Fleet
+from headrace.brokers.sources import source_of
 from headrace.contract.keys import key
 from headrace.wire.link import Link
-from headrace.wire.target import parse_target
 from headrace.worker import consumer as consuming
 from headrace.worker.consumer import Consumer
 from headrace.worker.plan import compile_plans
@@ -29,7 +29,7 @@ class Held:
         self.gate.set()
         self.waiting = 0
         for lane in consumer._lanes:
-            lane.link.run = self._holding(lane.link.run)  # type: ignore[method-assign]
+            lane.broker.exchange = self._holding(lane.broker.exchange)  # type: ignore[method-assign]
 
     def _holding(self, run: Callable[..., Any]) -> Callable[..., Any]:
         async def held(*arguments: Any) -> Any:
@@ -61,7 +61,7 @@ async def test_a_job_whose_token_overtakes_the_lanes_answers_is_started(
         held.gate.clear()
         ran.append(number)
 
-    parts = dataclasses.replace(make_parts(fleet), target=parse_target(redis_url))
+    parts = dataclasses.replace(make_parts(fleet), source=source_of(redis_url))
     consumer = Consumer(QUEUE, 1, parts, compile_plans(fleet, QUEUE, parts))
     held = Held(consumer)
     await consumer.keeper.join()

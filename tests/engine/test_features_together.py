@@ -12,6 +12,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from headrace import ConflictError, Depends, Durability, Fleet, NotDurableError, QueueFullError
 from headrace.admin.queue_admin import QueueAdmin
+from headrace.brokers.redis import RedisBroker
 from headrace.client.limits import Rule
 from headrace.client.schedule import tick_id
 from headrace.errors import ConfigError
@@ -47,7 +48,7 @@ async def plan(driver: QueueDriver, said: TextIO | None = None) -> str:
     async def tidy() -> None: ...
 
     log = Log(stream=said or io.StringIO(), level="warning")
-    await Ticker("q", queue.periodic, cast("Link", HeldLink(driver)), log).look(starting=False)
+    await Ticker("q", queue.periodic, RedisBroker(cast("Link", HeldLink(driver))), log).look(starting=False)
     log.flush()
     return tick_id("tidy", (driver.now_ms // 60_000 + 1) * 60_000)
 

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from headrace.client.entry import Mark
 from headrace.client.limits import Rule
+from headrace.contract.entry import Mark
 from headrace.contract.protocol import CANCELLED_MARK
 from headrace.errors import QueueFullError
 from headrace.wire.link import Link

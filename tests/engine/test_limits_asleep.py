@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import pytest
 
-from headrace.client.entry import Mark
 from headrace.client.limits import Rule
 from headrace.client.schedule import tick_id
+from headrace.contract.entry import Mark
 from support.limited import limited
 from support.queue_driver import QueueDriver, Special
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from headrace.admin.queue_admin import QueueAdmin
-from headrace.client.entry import Mark
 from headrace.client.limits import Rule
+from headrace.contract.entry import Mark
 from headrace.wire.link import Link
 from headrace.wire.target import parse_target
 from support.limited import check_keys

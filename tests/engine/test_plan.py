@@ -14,6 +14,7 @@ import pytest
 
 from headrace import Fleet, Queue
 from headrace.admin.queue_admin import QueueAdmin
+from headrace.brokers.redis import RedisBroker
 from headrace.client.schedule import tick_id
 from headrace.contract.protocol import State
 from headrace.errors import QueueFullError
@@ -37,7 +38,7 @@ def application(seconds: float = 60, *, deadline: float = LONG) -> Queue:
 
 def ticker(driver: QueueDriver, queue: Queue, chance: random.Random | None = None) -> Ticker:
     link = cast("Link", HeldLink(driver, chance))
-    return Ticker("q", queue.periodic, link, Log(stream=io.StringIO(), level="error"))
+    return Ticker("q", queue.periodic, RedisBroker(link), Log(stream=io.StringIO(), level="error"))
 
 
 def following(driver: QueueDriver, seconds: int = 60, ahead: int = 1) -> int:

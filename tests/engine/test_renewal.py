@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from headrace.brokers.redis import RedisBroker, RedisSource
 from headrace.wire.link import Link
 from headrace.wire.target import parse_target
 from headrace.worker import renewal
@@ -22,10 +23,14 @@ async def test_a_new_session_is_renewed_at_once(
 ) -> None:
     monkeypatch.setattr(renewal, "LONGEST_INTERVAL", HOUR)
     session = Session("q", lease=3 * HOUR, pulse=make_parts().pulse)
-    await session.join(link)
+    await session.join(RedisBroker(link))
     heard: list[Renewed] = []
     keeping = Renewal(
-        parse_target(redis_server.url), 3 * HOUR, block_limit=HOUR, sessions=lambda: [session], report=heard.extend
+        RedisSource(parse_target(redis_server.url)),
+        3 * HOUR,
+        block_limit=HOUR,
+        sessions=lambda: [session],
+        report=heard.extend,
     )
     keeping.start()
     try:

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import pytest
 
 from headrace import Fleet
-from headrace.client import result_stream, waiting
-from headrace.client.ending import Ending, Kept
+from headrace.brokers.redis import RedisBroker
+from headrace.client import waiting
 from headrace.client.producer import new_id
 from headrace.client.result_stream import Ended, OnFull, Result, ResultStream
+from headrace.contract.ending import Ending, Kept
 from headrace.contract.envelope import DeathRecord
 from headrace.errors import ConfigError, QueueUnavailableError
 from headrace.worker.outcome import Buried, Cancelled, Done, Outcome, settlement
@@ -121,7 +122,7 @@ async def test_what_could_not_be_read_comes_again(
     async with fleet.queue("q").results() as results:
         await finish(queue, ["a0", "a1"])
         with monkeypatch.context() as patched:
-            patched.setattr(result_stream, "read_endings", away)
+            patched.setattr(RedisBroker, "endings", away)
             with pytest.raises((QueueUnavailableError, TimeoutError)):
                 await asyncio.wait_for(anext(results), 1)
         assert {result.job_id for result in await take(results, 2)} == {"a0", "a1"}

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from headrace import ConflictError, Fleet, Job
-from headrace.client.entry import Entry, Mark
+from headrace.contract.entry import Entry, Mark
 from headrace.contract.protocol import State
 from headrace.errors import ConfigError, ProtocolError
 from headrace.wire.link import Link

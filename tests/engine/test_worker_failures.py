@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from headrace.client.entry import Entry
+from headrace.brokers.redis import RedisBroker
 from headrace.client.producer import Producer
+from headrace.contract.entry import Entry
 from headrace.contract.envelope import Envelope, encode, header
 from support.apps import failing
 from support.lab import Lab
@@ -59,7 +60,7 @@ async def _still_works(lab: Lab) -> bool:
 
 
 async def test_what_can_not_be_run_is_buried_with_its_reason(lab: Lab) -> None:
-    producer = Producer(lab.link, "jobs")
+    producer = Producer(RedisBroker(lab.link), "jobs")
     good = Envelope(1, b"\x92\x90\x80")
     values = {
         "unknown": (encode(header("nobody"), Envelope(1, b"\x92\x90\x80", max_retries=0)), "UnknownTaskError"),

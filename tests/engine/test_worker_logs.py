@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from headrace.client.entry import Entry
+from headrace.brokers.redis import RedisBroker
 from headrace.client.producer import Producer
+from headrace.contract.entry import Entry
 from headrace.contract.envelope import Envelope, encode, header
 from support.apps import kinds, secretive
 from support.lab import Lab
@@ -23,7 +24,7 @@ async def test_no_secret_and_all_fields(lab: Lab) -> None:
     tasks = [task.options(correlation_id="c-1") for task in secretive.jobs.tasks.values()]
     jobs = [await task.enqueue(SECRET) for task in tasks]
     wrong = encode(header("fine"), Envelope(1, b"\x92\x92\xb1hunter2-is-secret\x01\x80", correlation_id="c-1"))
-    await Producer(lab.link, "jobs").enqueue([Entry("wrong", wrong)])
+    await Producer(RedisBroker(lab.link), "jobs").enqueue([Entry("wrong", wrong)])
     await eventually(lab.idle)
     assert await worker.stop() == 0
     assert SECRET not in worker.output()

@@ -8,7 +8,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from headrace.client.entry import Entry
+from headrace.contract.entry import Entry
 from headrace.contract.envelope import Envelope, encode, header
 from support.apps import messages
 from support.lab import Lab

@@ -12,6 +12,7 @@ import pytest
 
 from headrace import Fleet
 from headrace.admin.queue_admin import stats_many
+from headrace.brokers.redis import RedisBroker
 from headrace.worker.log import Log
 from headrace.worker.ticker import Ticker
 from headrace_operator.core.conditions import ConditionReason, ConditionType
@@ -76,7 +77,7 @@ async def test_the_next_tick_of_a_periodic_task_wakes_it(attentive: Rig) -> None
     queue.every(3)(queue.task(name="tidy")(_tidy))
     async with attentive.running():
         await attentive.at_rest()
-        await Ticker("q", queue.periodic, attentive.link, Log(level="error")).begin()
+        await Ticker("q", queue.periodic, RedisBroker(attentive.link), Log(level="error")).begin()
         due = (await attentive.admin().stats()).ticks["tidy"].due_ms
         await attentive.has_workers(key, 1)
         assert (await attentive.admin().stats()).now_ms >= due

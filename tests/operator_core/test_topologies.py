@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
-from headrace.client.entry import Entry
+from headrace.brokers.redis import RedisBroker
 from headrace.client.producer import Producer
+from headrace.contract.entry import Entry
 from headrace.contract.stats import QueueStats
 from headrace.wire.link import Link
 from headrace.wire.target import parse_target
@@ -37,7 +38,7 @@ async def test_numbers_and_signals_of_queues_wherever_they_are(link: Link, redis
 
     await eventually(all_sleep)
     for queue in QUEUES:
-        await Producer(link, queue).enqueue([Entry("job", b"x")])
+        await Producer(RedisBroker(link), queue).enqueue([Entry("job", b"x")])
 
         def heard(queue: str = queue) -> bool:
             stats = watch.reading(queue).stats

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
 from headrace.admin.queue_admin import QueueAdmin
-from headrace.client.entry import Mark
 from headrace.client.limits import QUEUE_RULE, Rule
+from headrace.contract.entry import Mark
 from headrace.wire.link import Link
 from headrace.wire.target import parse_target
 from support.checked_features import CheckedFeatures

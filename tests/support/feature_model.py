@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from headrace.client.entry import Mark
 from headrace.client.limits import QUEUE_RULE, Rule
 from headrace.client.schedule import tick_id
+from headrace.contract.entry import Mark
 from support.checked_queue import RESULT, RESULTS_KEPT
 from support.queue_driver import Special
 from support.queue_model import SUSPECT_AFTER, Job, QueueModel

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from headrace.client.entry import Mark
+from headrace.contract.entry import Mark
 from support.queue_driver import QueueDriver, Special
 from support.queue_state import Snapshot
 

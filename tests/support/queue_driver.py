@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
-from headrace.client.entry import Entry, Mark
 from headrace.client.limits import Rule
+from headrace.contract.entry import Entry, Mark
 from headrace.contract.envelope import Envelope, encode, header
 from headrace.contract.keys import prefix
 from headrace.contract.protocol import PROTOCOL, Priority

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from headrace.client.entry import Mark
+from headrace.contract.entry import Mark
 
 CRASH_LIMIT = 5
 SUSPECT_AFTER = 2

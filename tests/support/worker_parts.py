@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 from headrace import Fleet
+from headrace.brokers.redis import RedisSource
 from headrace.wire.target import Target
 from headrace.worker.log import Log
 from headrace.worker.metrics import Metrics
@@ -23,7 +24,7 @@ def make_parts(fleet: Fleet | None = None) -> Parts:
     metrics = Metrics()
     return Parts(
         settings=settings,
-        target=Target(),
+        source=RedisSource(Target()),
         hooks=(fleet or Fleet()).hooks,
         pulse=Pulse("w", "v", 10),
         slots=Slots(10),

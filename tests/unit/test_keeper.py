@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from headrace.brokers.redis import RedisBroker, RedisSource
 from headrace.wire.connection import Argument, Reply
 from headrace.wire.link import Link
 from headrace.wire.target import Target
@@ -42,7 +43,7 @@ class Desk:
         self.parts, self.outbox, self.link = make_parts(), Outbox(), Held()
         self.executor = Executor("q", self.parts, {}, self._settle)
         self.under_way: set[tuple[str, str]] = set()
-        self.keeper = Keeper("q", self.parts, self.executor, self.outbox, self.link, self._is_under_way)
+        self.keeper = Keeper("q", self.parts, self.executor, self.outbox, RedisBroker(self.link), self._is_under_way)
 
     def _settle(self, run: Run, outcome: Outcome, service_us: int) -> None:
         self.outbox.put(run.id, run.claim, outcome, service_us)
@@ -109,7 +110,9 @@ async def test_another_claim_each_time_is_another_lease_each_time(desk: Desk) ->
 
 async def test_a_session_that_has_not_joined_is_not_renewed_and_so_not_lost_again(desk: Desk) -> None:
     fresh = Session("q", 30, desk.parts.pulse)
-    renewal = Renewal(Target("127.0.0.1", 1), 30, 120, lambda: [fresh], lambda _: pytest.fail("nothing to report"))
+    renewal = Renewal(
+        RedisSource(Target("127.0.0.1", 1)), 30, 120, lambda: [fresh], lambda _: pytest.fail("nothing to report")
+    )
     renewal.renew_once()
     assert renewal.failures == 0
 
@@ -132,7 +135,7 @@ async def test_a_lost_session_is_replaced_once_and_its_successor_joins(desk: Des
 async def test_a_session_that_leaves_while_it_is_renewed_is_not_lost(desk: Desk) -> None:
     await desk.keeper.join()
     old = desk.keeper.session
-    await old.leave(desk.link)
+    await old.leave(RedisBroker(desk.link))
     desk.keeper.hear(Renewed(old, live=False, leases=0, cancelled=(), cordoned=False))
     assert desk.keeper.session is old
     assert desk.parts.metrics.lease_losses == 0

@@ -17,8 +17,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from headrace.brokers.durability import Durability
     from headrace.client.depends import Depends
-    from headrace.client.durability import Durability
     from headrace.client.fleet import Fleet
     from headrace.client.job import Job
     from headrace.client.queue import Queue
@@ -45,7 +45,7 @@ _HOMES = {
     "Bury": "headrace.retry",
     "ConflictError": "headrace.errors",
     "Context": "headrace.context",
-    "Durability": "headrace.client.durability",
+    "Durability": "headrace.brokers.durability",
     "Depends": "headrace.client.depends",
     "Fleet": "headrace.client.fleet",
     "HeadraceError": "headrace.errors",

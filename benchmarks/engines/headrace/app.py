@@ -20,7 +20,7 @@ async def noop() -> None:
 
 
 async def open_producer() -> None:
-    await fleet.link.request("PING")
+    await fleet.broker.problems()
 
 
 async def enqueue_one() -> None:

@@ -12,6 +12,7 @@ import secrets
 import meter
 import uvloop
 
+from headrace.brokers.redis import RedisBroker
 from headrace.contract.envelope import Envelope, encode, header
 from headrace.contract.keys import prefix
 from headrace.contract.protocol import CHUNK
@@ -63,7 +64,7 @@ async def run_lane(name: str, session: Session) -> None:
 
 async def main() -> None:
     session = Session(QUEUE, LEASE, Pulse("ceiling", "", SLOTS))
-    await session.join(link)
+    await session.join(RedisBroker(link))
     async with asyncio.TaskGroup() as group:
         for number in range(LANES):
             group.create_task(run_lane(str(number), session))

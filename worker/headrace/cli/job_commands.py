@@ -13,14 +13,15 @@ from headrace.admin.job_view import JobView
 from headrace.admin.jobs import CancelOutcome, JobPage
 from headrace.admin.published import check_arguments
 from headrace.admin.queue_admin import QueueAdmin
+from headrace.brokers.durability import Durability
+from headrace.brokers.redis import RedisBroker
 from headrace.cli import options
 from headrace.cli.options import DEFAULT_URL
 from headrace.cli.output import Cell, Format, Printer, note, time_of
 from headrace.cli.session import with_link, with_queue
 from headrace.client.codec import MAX_PAYLOAD, codec_named, decode_arguments, encode_arguments
-from headrace.client.durability import Assurance, Durability
-from headrace.client.entry import Entry
 from headrace.client.producer import Producer, new_id
+from headrace.contract.entry import Entry
 from headrace.contract.envelope import Envelope, encode, header
 from headrace.contract.keys import check_queue_name
 from headrace.contract.protocol import Priority, State
@@ -76,8 +77,9 @@ def enqueue(
         if not unchecked:
             schemas = await QueueAdmin(link, queue).published.schemas()
             check_arguments(schemas, queue, task, positional, named)
-        assurance = None if durability is Durability.ACCEPTED else Assurance(durability, replicas=1)
-        return bool(await Producer(link, queue, assurance=assurance).enqueue([entry]))
+        broker = RedisBroker(link)
+        chosen = broker if durability is Durability.ACCEPTED else broker.assured(durability, replicas=1)
+        return bool(await Producer(chosen, queue).enqueue([entry]))
 
     taken = with_link(redis_url, send)
     Printer(output).say(entry.id, {"id": entry.id, "queue": queue, "created": not taken})

@@ -11,10 +11,10 @@ from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from headrace.client.durability import Durability
-from headrace.client.entry import Entry, Standing
+from headrace.brokers.durability import Durability
 from headrace.client.job import Job
 from headrace.client.uniqueness import conflict
+from headrace.contract.entry import Entry, Standing
 from headrace.errors import ConflictError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Batch:
         self, task: Task[Any, Any], entries: Sequence[Entry], durability: Durability | None, wait_for_room: float
     ) -> list[Job]:
         """Collect; the jobs, which Redis does not know yet."""
-        jobs = [Job(entry.id, task.queue.name, True, task.queue.link, task) for entry in entries]
+        jobs = [Job(entry.id, task.queue.name, True, task.queue.broker, task) for entry in entries]
         self._collected += [
             _Collected(task, durability, wait_for_room, entry, job) for entry, job in zip(entries, jobs, strict=True)
         ]

@@ -8,18 +8,19 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from headrace.brokers.capabilities import Feature
+from headrace.brokers.durability import Durability, check_replicas, durability_of
+from headrace.brokers.protocol import Broker, Source
+from headrace.brokers.sources import source_of
 from headrace.client.batch import Batch
 from headrace.client.codec import MAX_PAYLOAD, codec_named
 from headrace.client.depends import Provider
-from headrace.client.durability import Durability, check_replicas, durability_of
 from headrace.client.limits import queue_rate
 from headrace.client.queue import Queue
 from headrace.client.spans import Tracing
 from headrace.client.task import Middleware
 from headrace.errors import ConfigError
 from headrace.hooks import Hooks
-from headrace.wire.link import Link
-from headrace.wire.target import parse_target
 
 if TYPE_CHECKING:
     from headrace.client.waiting import Waiter
@@ -61,44 +62,56 @@ class Fleet:
         self.tracing: Tracing | None = None
         self.overrides: dict[Provider, Provider] = {}
         self._redis_url = redis_url
-        self._link: tuple[asyncio.AbstractEventLoop, Link] | None = None
-        self._assured_link: tuple[asyncio.AbstractEventLoop, Link] | None = None
-        self._waiter: tuple[Link, Waiter] | None = None
+        self._source: Source | None = None
+        self._broker: tuple[asyncio.AbstractEventLoop, Broker] | None = None
+        self._assured: tuple[asyncio.AbstractEventLoop, Broker] | None = None
+        self._waiter: tuple[Broker, Waiter] | None = None
 
     @property
     def redis_url(self) -> str:
         """The URL in force: the argument, else REDIS_URL, else localhost."""
         return self._redis_url or os.environ.get("REDIS_URL") or DEFAULT_URL
 
-    def connect_to(self, redis_url: str) -> None:
-        """Use this server from now on; a worker says so of the one it was started with."""
-        self._redis_url = redis_url
-        self._link = self._assured_link = None
+    def connect_to(self, where: str | Source | None) -> None:
+        """Use this server, by its URL, or this broker from now on; None: no longer that broker, but the URL in force.
+        A worker says so of the one it was started with."""
+        if isinstance(where, str):
+            self._redis_url, self._source = where, None
+        else:
+            self._source = where
+        self._broker = self._assured = None
 
     @property
-    def link(self) -> Link:
+    def source(self) -> Source:
+        """What the URL in force names. Raises ConfigError for a wrong one."""
+        if self._source is None:
+            self._source = source_of(self.redis_url)
+        return self._source
+
+    @property
+    def broker(self) -> Broker:
         """The connection of the running event loop. Raises ConfigError for a wrong URL."""
         loop = asyncio.get_running_loop()
-        if self._link is None or self._link[0] is not loop:
-            self._link = (loop, Link(parse_target(self.redis_url), name="headrace-producer"))
-        return self._link[1]
+        if self._broker is None or self._broker[0] is not loop:
+            self._broker = (loop, self.source.open("headrace-producer"))
+        return self._broker[1]
 
-    @property
-    def assured_link(self) -> Link:
-        """The connection of the running event loop that may wait: for replicas, or a disk."""
+    def assured_broker(self, level: Durability) -> Broker:
+        """A connection of the running event loop that may wait: for replicas, or a disk. Raises ConfigError."""
+        self.source.capabilities.require(Feature.DURABILITY, f"durability {level.value!r}")
         loop = asyncio.get_running_loop()
-        if self._assured_link is None or self._assured_link[0] is not loop:
-            self._assured_link = (loop, Link(parse_target(self.redis_url), name="headrace-assured"))
-        return self._assured_link[1]
+        if self._assured is None or self._assured[0] is not loop:
+            self._assured = (loop, self.source.open("headrace-assured"))
+        return self._assured[1].assured(level, self.replicas)
 
     @property
     def waiter(self) -> Waiter:
         """What waits for results in this event loop."""
-        link = self.link
+        broker = self.broker
         from headrace.client.waiting import Waiter
 
-        if self._waiter is None or self._waiter[0] is not link:
-            self._waiter = (link, Waiter(link))
+        if self._waiter is None or self._waiter[0] is not broker:
+            self._waiter = (broker, Waiter(broker))
         return self._waiter[1]
 
     def batch(self) -> Batch:
@@ -169,12 +182,12 @@ class Fleet:
         """Send what is still waiting and close the connection."""
         for queue in self.queues.values():
             await queue.close_producer()
-        for made in (self._link, self._assured_link):
+        for made in (self._broker, self._assured):
             if made is not None and made[0] is asyncio.get_running_loop():
                 if self._waiter is not None and self._waiter[0] is made[1]:
                     await self._waiter[1].close()
                 await made[1].close()
-        self._link = self._assured_link = self._waiter = None
+        self._broker = self._assured = self._waiter = None
 
     async def __aenter__(self) -> Fleet:
         return self

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from headrace.contract.keys import prefix
+from headrace.brokers.capabilities import Feature
 from headrace.contract.protocol import State
 from headrace.errors import ConfigError
 
 if TYPE_CHECKING:
+    from headrace.brokers.protocol import Broker
     from headrace.client.task import Task
-    from headrace.wire.link import Link
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Job:
     queue: str
     created: bool
     """False: its id, idempotency key or unique key was taken; this is the first job, and nothing was added."""
-    _link: Link
+    _broker: Broker
     _task: Task[Any, Any] | None = None
     """What its arguments and its result are like."""
 
@@ -38,20 +38,17 @@ class Job:
 
         Raises QueueUnavailableError.
         """
-        ((_, places, _, _),) = await self._link.run("locate", prefix(self.queue), self.id)
-        if not places:
-            return State.DONE
-        place = places[0].decode()
-        return {"suspects": State.READY, "reaping": State.LEASED}.get(place) or State(place)
+        return await self._broker.state(self.queue, self.id)
 
     async def cancel(self) -> bool:
         """Call it off: at once when it waits, by cancelling its handler when it runs (within about two seconds).
 
         False when it has already ended, done or dead; that is final. Raises QueueUnavailableError.
         """
+        self._broker.capabilities.require(Feature.CANCEL, "job.cancel()")
         ttl = self._task.settings.result_ttl if self._task else 0.0
-        answer = await self._link.run("cancel", prefix(self.queue), self.id, round(ttl * 1000) or "")
-        return answer in (b"cancelled", b"cancelling")
+        answer = await self._broker.cancel(self.queue, self.id, round(ttl * 1000) or None)
+        return answer in ("cancelled", "cancelling")
 
     async def result(self, timeout: float = 60.0) -> Any:
         """What the handler returned, as soon as the job has ended, within `timeout` seconds.
@@ -62,6 +59,7 @@ class Job:
         if self._task is None or not self._task.settings.result_ttl:
             name = f"task {self._task.name}" if self._task else "the task of this job"
             raise ConfigError(f"{name} keeps no results; give it @queue.task(result_ttl=SECONDS)")
+        self._broker.capabilities.require(Feature.RESULTS, "job.result()")
         from headrace.client.ending import value_of
 
         ending = await self._task.queue.fleet.waiter.wait(self.queue, self.id, timeout)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from headrace.client.durability import Durability, durability_of
+from headrace.brokers.durability import Durability, durability_of
 from headrace.client.uniqueness import UNIQUE_MS, check_key
 from headrace.contract.protocol import Priority
 from headrace.errors import ConfigError

@@ -11,17 +11,12 @@ import random
 import secrets
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
 
-import msgspec
-
-from headrace.client.durability import Assurance
-from headrace.client.entry import Entry, Standing
-from headrace.contract.keys import prefix
+from headrace.brokers.protocol import Broker
+from headrace.client.features import check_entries
+from headrace.contract.entry import Entry, Standing
 from headrace.contract.protocol import CHUNK
 from headrace.errors import HeadraceError, ProtocolError, QueueFullError, QueueUnavailableError
-from headrace.wire.connection import Argument
-from headrace.wire.link import Link
 
 REMEMBER_MS = 24 * 3600 * 1000
 """How long a given job id stays taken, and a producer's last answer can be asked for again."""
@@ -97,12 +92,11 @@ def _share_room(batch: list[_Waiting], room: int) -> tuple[list[_Waiting], list[
 class Producer:
     """One per queue and event loop."""
 
-    def __init__(self, link: Link, queue: str, *, timeout: float = 10.0, assurance: Assurance | None = None) -> None:
-        """`timeout`: seconds to go on trying while Redis can't be reached, or has not `assurance` of the jobs."""
-        self._link = link
-        self._assurance = assurance
+    def __init__(self, broker: Broker, queue: str, *, timeout: float = 10.0) -> None:
+        """`timeout`: seconds to go on trying while the broker can't be reached, or has not the assurance asked for."""
+        self._broker = broker
+        self._lacking = broker.capabilities.lacking
         self._queue = queue
-        self._prefix = prefix(queue)
         self._timeout = timeout
         self._name = secrets.token_hex(8)
         self._seq = 0
@@ -120,6 +114,8 @@ class Producer:
         answer in time: the jobs may or may not be in the queue (enqueue again with ids of your own to be sure); with an
         assurance NotDurableError: they are, but without it.
         """
+        if self._lacking:
+            check_entries(entries, self._broker.capabilities)
         standing: dict[int, Standing] = {}
         for start in range(0, len(entries), CHUNK):
             found = await self._submit_with_room(entries[start : start + CHUNK], wait_for_room)
@@ -197,20 +193,12 @@ class Producer:
 
     async def _send(self, entries: list[Entry]) -> dict[int, Standing]:
         self._seq += 1
-        plain = [part for entry in entries if entry.plain for part in (entry.id, entry.value)]
-        special = [place for place, entry in enumerate(entries) if not entry.plain]
-        packed = msgspec.msgpack.encode([entries[place].packed() for place in special]) if special else b""
-        arguments = (self._name, self._seq, REMEMBER_MS, len(plain) // 2, *plain, packed)
         loop = asyncio.get_running_loop()
         give_up = loop.time() + self._timeout
         pause = 0.02
         while True:
             try:
-                found = await self._run(arguments)
-                return {
-                    special[found[i] - 1]: Standing(found[i + 1].decode(), bool(found[i + 2]))
-                    for i in range(0, len(found), 3)
-                }
+                return await self._broker.enqueue(self._queue, self._name, self._seq, REMEMBER_MS, entries)
             except QueueFullError:
                 raise
             except QueueUnavailableError:
@@ -218,12 +206,6 @@ class Producer:
                     raise
             await asyncio.sleep(pause * (0.5 + random.random()))
             pause = min(pause * 2, 1.0)
-
-    async def _run(self, arguments: tuple[Argument, ...]) -> list[Any]:
-        if self._assurance is None:
-            found: list[Any] = await self._link.run("enqueue", self._prefix, *arguments)
-            return found
-        return await self._assurance.enqueue(self._link, self._prefix, self._name, arguments[1:], REMEMBER_MS)
 
     async def close(self) -> None:
         """Wait until what was handed over has been sent or has failed."""

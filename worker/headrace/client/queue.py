@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, Unpack, overload
 
+from headrace.brokers.durability import Durability
+from headrace.brokers.protocol import Broker
 from headrace.client.batch import Batch
 from headrace.client.batch_task import BatchTask
 from headrace.client.codec import codec_named
-from headrace.client.durability import Assurance, Durability
 from headrace.client.limits import Limit, LimitKey, Rule, task_rule
 from headrace.client.periodic import DEADLINE, Periodic, make_periodic
 from headrace.client.producer import Producer
@@ -25,7 +26,6 @@ from headrace.client.task_options import (
 from headrace.contract.keys import check_queue_name
 from headrace.errors import ConfigError
 from headrace.retry import Backoff, RetryPolicy
-from headrace.wire.link import Link
 
 if TYPE_CHECKING:
     from headrace.client.fleet import Fleet
@@ -56,16 +56,16 @@ class Queue:
         return f"<Queue {self.name}>"
 
     @property
-    def link(self) -> Link:
+    def broker(self) -> Broker:
         """The fleet's connection in this event loop."""
-        return self.fleet.link
+        return self.fleet.broker
 
     @property
     def producer(self) -> Producer:
         """The queue's producer in this event loop."""
         loop = asyncio.get_running_loop()
         if self._producer is None or self._producer[0] is not loop:
-            self._producer = (loop, Producer(self.link, self.name, timeout=self.fleet.enqueue_timeout))
+            self._producer = (loop, Producer(self.broker, self.name, timeout=self.fleet.enqueue_timeout))
         return self._producer[1]
 
     def producer_of(self, durability: Durability | None) -> Producer:
@@ -75,9 +75,8 @@ class Queue:
             return self.producer
         loop = asyncio.get_running_loop()
         if level not in self._assured or self._assured[level][0] is not loop:
-            assurance = Assurance(level, self.fleet.replicas)
-            link, timeout = self.fleet.assured_link, self.fleet.enqueue_timeout
-            self._assured[level] = (loop, Producer(link, self.name, timeout=timeout, assurance=assurance))
+            broker = self.fleet.assured_broker(level)
+            self._assured[level] = (loop, Producer(broker, self.name, timeout=self.fleet.enqueue_timeout))
         return self._assured[level][1]
 
     async def close_producer(self) -> None:

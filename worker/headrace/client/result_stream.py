@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from headrace.client.ending import CalledOff, Died, Ending, Gone, Kept, Waiting, read_endings
+from headrace.brokers.capabilities import Feature
 from headrace.client.returns import decode_plain
 from headrace.client.waiting import jobs_told, own_channel
+from headrace.contract.ending import CalledOff, Died, Ending, Gone, Kept, Waiting
 from headrace.contract.keys import key
 from headrace.errors import ConfigError, HeadraceError, PayloadError, QueueUnavailableError
-from headrace.wire.channels import Channels, Joined, follow
+from headrace.wire.channels import Channels, Joined
 from headrace.wire.connection import ServerError
 from headrace.wire.subscription import Lost, Message
 
@@ -88,6 +89,7 @@ class ResultStream:
 
     async def __aenter__(self) -> ResultStream:
         """Listening from here on. Raises QueueUnavailableError, or ServerError when Redis refuses the subscription."""
+        self._queue.broker.capabilities.require(Feature.RESULTS, "queue.results()")
         self._listener = asyncio.create_task(self._listen(), name="headrace-result-stream")
         try:
             async with asyncio.timeout(JOIN_TIMEOUT):
@@ -119,7 +121,7 @@ class ResultStream:
                 batch = [self._told.popleft() for _ in range(min(READ_AT_ONCE, len(self._told)))]
                 self._changed.notify_all()
             try:
-                endings = await read_endings(self._queue.link, self._queue.name, [job_id for job_id, _ in batch])
+                endings = await self._queue.broker.endings(self._queue.name, [job_id for job_id, _ in batch])
             except BaseException:
                 self._put_back(batch)
                 raise
@@ -159,7 +161,7 @@ class ResultStream:
         return decode_plain(result)
 
     async def _listen(self) -> None:
-        async with aclosing(follow(self._queue.link.target, Channels([self._channel]))) as heard:
+        async with aclosing(self._queue.broker.follow(Channels([self._channel]))) as heard:
             async for event in heard:
                 match event:
                     case Joined():

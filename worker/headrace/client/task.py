@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from msgspec.structs import replace
 
+from headrace.brokers.durability import Durability
 from headrace.client.arguments import Arguments
 from headrace.client.batch import Batch, collecting
 from headrace.client.codec import Codec, encode_arguments
 from headrace.client.depends import Need, handler_needs
-from headrace.client.durability import Durability
-from headrace.client.entry import Entry, Mark
 from headrace.client.job import Job
 from headrace.client.limits import Limit
 from headrace.client.options import Options, changed
@@ -25,6 +24,7 @@ from headrace.client.returns import Returns
 from headrace.client.schedule import tick_id
 from headrace.client.uniqueness import check_key, conflict, fingerprint
 from headrace.context import TICK, Context, running
+from headrace.contract.entry import Entry, Mark
 from headrace.contract.envelope import Envelope, encode, header
 from headrace.contract.protocol import Priority
 from headrace.errors import ConfigError
@@ -197,11 +197,15 @@ class Task(Generic[P, R]):
         first = (await self._producer.enqueue([entry], wait_for_room=self._wait_for_room)).get(0)
         if first is not None and first.conflict:
             raise conflict(self.name, first.id)
-        return Job(first.id if first else entry.id, self.queue.name, first is None, self.queue.link, self)
+        return Job(first.id if first else entry.id, self.queue.name, first is None, self.queue.broker, self)
+
+    def entry(self, *args: P.args, **kwargs: P.kwargs) -> Entry:
+        """The job that `enqueue` would send; sends nothing. Raises PayloadError."""
+        return self._entry(args, kwargs, self._options.job_id)
 
     def job(self, job_id: str) -> Job:
         """A handle on a job of this task by its id, whoever enqueued it; asks Redis nothing yet."""
-        return Job(job_id, self.queue.name, False, self.queue.link, self)
+        return Job(job_id, self.queue.name, False, self.queue.broker, self)
 
     async def enqueue_many(
         self, calls: Iterable[Mapping[str, Any]], *, job_ids: Iterable[str] | None = None

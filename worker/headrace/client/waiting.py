@@ -15,12 +15,12 @@ from typing import Final
 
 import msgspec
 
-from headrace.client.ending import Ended, Waiting, read_endings
+from headrace.brokers.protocol import Broker
 from headrace.client.producer import new_id
+from headrace.contract.ending import Ended, Waiting
 from headrace.contract.keys import key
 from headrace.errors import QueueUnavailableError, ResultTimeoutError
-from headrace.wire.channels import Channels, Joined, follow
-from headrace.wire.link import Link
+from headrace.wire.channels import Channels, Joined
 from headrace.wire.subscription import Lost, Message
 
 BACKSTOP: Final = 5.0
@@ -50,8 +50,8 @@ def channel_of(queue: str, job_id: str) -> str:
 class Waiter:
     """Waits for any number of jobs at once."""
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
         self._channels = Channels()
         self._signals: dict[str, dict[str, set[asyncio.Event]]] = {}
         """Channel → job id → who waits for it."""
@@ -70,7 +70,7 @@ class Waiter:
                 signal.clear()
                 pause = BACKSTOP * (0.8 + 0.4 * random.random())
                 try:
-                    (ending,) = await read_endings(self._link, queue, [job_id])
+                    (ending,) = await self._broker.endings(queue, [job_id])
                 except QueueUnavailableError:
                     if loop.time() >= give_up:
                         raise
@@ -103,7 +103,7 @@ class Waiter:
                 self._channels.discard(channel)
 
     async def _listen(self) -> None:
-        async with aclosing(follow(self._link.target, self._channels)) as heard:
+        async with aclosing(self._broker.follow(self._channels)) as heard:
             async for event in heard:
                 match event:
                     case Joined(channel):

@@ -105,6 +105,11 @@ def encode_death(record: DeathRecord) -> bytes:
     return _death_encoder.encode(record)
 
 
+def decode_death(record: bytes) -> DeathRecord:
+    """What a bury settlement carries."""
+    return _death_decoder.decode(record)
+
+
 def decode_dead_entry(entry: bytes) -> tuple[str, str, DeathRecord]:
     """Split a `dj` value into facet (`task|reason`), traceback fingerprint and record."""
     facet, fingerprint, record = entry.split(b"\0", 2)

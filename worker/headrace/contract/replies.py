@@ -41,13 +41,13 @@ def decode_worker_name(packed: bytes) -> str:
     return _presence_decoder.decode(packed).worker
 
 
-def _decode_presence(sid: bytes, packed: bytes) -> Presence:
+def _decode_presence(sid: str, packed: bytes) -> Presence:
     try:
         return _presence_decoder.decode(packed)
     except msgspec.ValidationError as error:
         _list_decoder.decode(packed)  # raises for what is no presence of any version, but something else's data
         raise ProtocolError(
-            f"worker session {sid.decode()} describes itself in a way that protocol {PROTOCOL} can't read: {error}; "
+            f"worker session {sid} describes itself in a way that protocol {PROTOCOL} can't read: {error}; "
             "upgrade the older side of the two"
         ) from error
 
@@ -71,21 +71,26 @@ def _versions(flat: Sequence[Any]) -> dict[str, VersionCounts]:
 def _workers(flat: Sequence[Any]) -> Iterator[WorkerPresence]:
     for i in range(0, len(flat), 5):
         sid, packed, leases, deadline, cordoned = flat[i : i + 5]
-        said = _decode_presence(sid, packed)
-        yield WorkerPresence(
-            sid=sid.decode(),
-            worker=said.worker,
-            version=said.version,
-            slots=said.slots,
-            running=said.running,
-            draining=said.draining,
-            protocol=said.protocol,
-            started_ms=said.started_ms,
-            busy_ms=said.busy_ms,
-            leases=leases,
-            cordoned=bool(cordoned),
-            expires_ms=int(deadline),
-        )
+        yield worker_presence(sid.decode(), packed, leases, int(deadline), cordoned=bool(cordoned))
+
+
+def worker_presence(sid: str, packed: bytes, leases: int, expires_ms: int, *, cordoned: bool = False) -> WorkerPresence:
+    """Of what a session says of itself, and what the broker knows of it. Raises ProtocolError."""
+    said = _decode_presence(sid, packed)
+    return WorkerPresence(
+        sid=sid,
+        worker=said.worker,
+        version=said.version,
+        slots=said.slots,
+        running=said.running,
+        draining=said.draining,
+        protocol=said.protocol,
+        started_ms=said.started_ms,
+        busy_ms=said.busy_ms,
+        leases=leases,
+        cordoned=cordoned,
+        expires_ms=expires_ms,
+    )
 
 
 def encode_tick(tick: PlannedTick) -> str:

@@ -10,6 +10,7 @@ import random
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Protocol
 
 from headrace.errors import HeadraceError
 from headrace.wire.connection import CONNECT_TIMEOUT, login_commands
@@ -27,12 +28,19 @@ class Joined:
 Heard = Joined | Message | Lost
 
 
+class Wire(Protocol):
+    """Takes the commands of whoever listens."""
+
+    def write(self, verb: str, name: str, /) -> None:
+        """[P]SUBSCRIBE or [P]UNSUBSCRIBE."""
+
+
 class Channels:
     """The channels wanted at present; a name that ends in `*` is a pattern. For one `follow` at a time."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._names = set(names)
-        self._wire: PushWire | None = None
+        self._wire: Wire | None = None
 
     def add(self, name: str) -> None:
         """Want one more; Joined follows."""
@@ -46,7 +54,7 @@ class Channels:
             self._names.discard(name)
             self._say("UNSUBSCRIBE", name)
 
-    def attach(self, wire: PushWire | None) -> None:
+    def attach(self, wire: Wire | None) -> None:
         """A connection was made, or is gone."""
         self._wire = wire
         for name in self._names if wire else ():

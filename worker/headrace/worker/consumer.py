@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any
 
-from headrace.contract.keys import key
+from headrace.brokers.protocol import Broker, Exchanged
 from headrace.errors import HeadraceError, QueueUnavailableError
-from headrace.wire.connection import Argument, ServerError
-from headrace.wire.link import Link
+from headrace.wire.connection import ServerError
 from headrace.worker.executor import Executor
 from headrace.worker.keeper import LONGEST_PAUSE, Keeper
 from headrace.worker.outbox import Batch, Outbox
@@ -40,7 +38,7 @@ class Lane:
     """One exchange at a time."""
 
     name: str
-    link: Link
+    broker: Broker
     poke: asyncio.Event = field(default_factory=asyncio.Event)
     idle: bool = False
     """Its last exchange brought nothing; it asks again when woken."""
@@ -69,11 +67,9 @@ class Consumer:
         self._parts = parts
         self._share = parts.slots.open_share(weight)
         self._outbox = Outbox()
-        self._lanes = [
-            Lane(str(n), Link(parts.target, name="headrace-lane", timeout=ANSWER_TIMEOUT)) for n in range(LANES)
-        ]
-        self._wake_link = Link(parts.target, name="headrace-wake", timeout=ANSWER_TIMEOUT)
-        self.keeper = Keeper(queue, parts, self.executor, self._outbox, self.link, self._under_way, rules)
+        self._lanes = [Lane(str(n), parts.source.open("headrace-lane", ANSWER_TIMEOUT)) for n in range(LANES)]
+        self._wake_broker = parts.source.open("headrace-wake", ANSWER_TIMEOUT)
+        self.keeper = Keeper(queue, parts, self.executor, self._outbox, self.broker, self._under_way, rules)
         self._someone_idle = asyncio.Event()
         self._registered_idle = False
         """Redis counts this session among the idle ones; the next exchange takes it out."""
@@ -82,9 +78,9 @@ class Consumer:
         self._closing = False
 
     @property
-    def link(self) -> Link:
+    def broker(self) -> Broker:
         """A connection that no blocking call occupies."""
-        return self._lanes[0].link
+        return self._lanes[0].broker
 
     @property
     def held(self) -> int:
@@ -111,12 +107,22 @@ class Consumer:
         self._quiet = self._closing = True
         self._poke(all_lanes=True)
 
+    async def step(self) -> int:
+        """One exchange by hand, in place of `run`: settles, claims, starts; says how many it has started."""
+        if not self.keeper.joined.is_set():
+            await self.keeper.join()
+        asked = 0 if self._quiet else self._parts.slots.take(self._share)
+        claimed = self._parts.metrics.claimed
+        if asked or self._outbox.size:
+            await self._exchange(self._lanes[0], self._outbox.take(), asked)
+        return self._parts.metrics.claimed - claimed
+
     async def leave(self) -> None:
         """The last word; said once. A failure is left to the lease."""
         if not self.keeper.session.joined:
             return
         try:
-            await self.keeper.session.leave(self.link)
+            await self.keeper.session.leave(self.broker)
         except HeadraceError as error:
             self._parts.telemetry.log.warning("could not leave the queue; its lease will end", error=str(error))
 
@@ -124,8 +130,8 @@ class Consumer:
         """Close the connections."""
         if self._due_timer is not None:
             self._due_timer.cancel()
-        for link in (self._wake_link, *(lane.link for lane in self._lanes)):
-            await link.close()
+        for broker in (self._wake_broker, *(lane.broker for lane in self._lanes)):
+            await broker.close()
 
     async def _run_lane(self, lane: Lane) -> None:
         while True:
@@ -155,21 +161,19 @@ class Consumer:
         lane.claim, lane.batch, lane.woken = f"{lane.name}.{seq}", batch, False
         flags = ("i" if self._registered_idle else "") + ("q" if self._quiet else "")
         self._registered_idle = False
-        version = self._parts.pulse.version
-        arguments = (session.sid, lane.name, seq, asked, flags, version, *batch.arguments())
-        reply = await self._call_until_answered(lane, session, arguments)
-        if reply is None or reply[0] == b"LOST":
+        reply = await self._call_until_answered(lane, session, seq, asked, flags)
+        if reply is None or reply.status == b"LOST":
             self._give_back_unused(asked)
             self._parts.metrics.stale_settlements += len(batch)
             self.keeper.lose(session)
             return
-        status, now_ms, next_due, stale, cancelled, *jobs, trial = reply
+        status, now_ms, next_due, stale, cancelled, ids, values, scores, crashes, trial = reply
         self.executor.on_trial = trial == 1
         self.last_fetch, self.fetched = monotonic(), True
         if stale:
             self._parts.metrics.stale_settlements += len(stale)
             self._parts.telemetry.log.warning("settlements refused: the jobs are no longer ours", jobs=len(stale))
-        got = self._start(session, lane.claim, *jobs)
+        got = self._start(session, lane.claim, ids, values, scores, crashes)
         self._give_back_unused(asked - got)
         for job_id in cancelled:
             self.executor.stop_one(job_id.decode(), Stop.CANCEL)
@@ -188,14 +192,15 @@ class Consumer:
         return any(lane.claim == claim or lane.batch.find(job_id, claim) for lane in lanes)
 
     async def _call_until_answered(
-        self, lane: Lane, session: Session, arguments: tuple[Argument, ...]
-    ) -> list[Any] | None:
+        self, lane: Lane, session: Session, seq: int, asked: int, flags: str
+    ) -> Exchanged | None:
         """The reply, however often the same words must be said; None when the session was lost meanwhile."""
-        metrics = self._parts.metrics
+        metrics, version, batch = self._parts.metrics, self._parts.pulse.version, lane.batch
+        exchange = lane.broker.exchange
         pause = 0.02
         while not session.lost:
             try:
-                reply: list[Any] = await lane.link.run("exchange", session.prefix, *arguments)
+                reply = await exchange(self.queue, session.sid, lane.name, seq, asked, flags, version, batch)
             except (QueueUnavailableError, ServerError) as error:
                 metrics.redis_errors += 1
                 if pause >= LONGEST_PAUSE or isinstance(error, ServerError):
@@ -211,10 +216,10 @@ class Consumer:
         self,
         session: Session,
         claim: str,
-        ids: list[bytes],
-        values: list[bytes],
-        scores: list[bytes],
-        crashes: list[int],
+        ids: Sequence[bytes],
+        values: Sequence[bytes],
+        scores: Sequence[bytes | int],
+        crashes: Sequence[int],
     ) -> int:
         got = len(ids)
         if got:
@@ -263,12 +268,11 @@ class Consumer:
 
     async def _listen(self) -> None:
         """While a lane is idle: wait for a wake token or the poll, then let the lanes look."""
-        name = key(self.queue, "wake")
         while True:
             await self._someone_idle.wait()
             self._someone_idle.clear()
             try:
-                await self._wake_link.request("BLPOP", name, POLL, timeout=ANSWER_TIMEOUT)
+                await self._wake_broker.wait_for_work(self.queue, POLL, ANSWER_TIMEOUT)
             except (QueueUnavailableError, ServerError):
                 await asyncio.sleep(0.1 + random.random() * 0.2)
             self._look_again()

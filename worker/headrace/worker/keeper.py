@@ -6,10 +6,9 @@ import asyncio
 import random
 from collections.abc import Callable
 
-from headrace.contract.keys import key
+from headrace.brokers.protocol import Broker
 from headrace.errors import QueueUnavailableError
 from headrace.wire.connection import ServerError
-from headrace.wire.link import Link
 from headrace.worker.executor import Executor
 from headrace.worker.outbox import Outbox
 from headrace.worker.parts import Parts
@@ -30,7 +29,7 @@ class Keeper:
         parts: Parts,
         executor: Executor,
         outbox: Outbox,
-        link: Link,
+        broker: Broker,
         under_way: Callable[[str, str], bool],
         rules: bytes = b"",
     ) -> None:
@@ -41,7 +40,7 @@ class Keeper:
         self._parts = parts
         self._executor = executor
         self._outbox = outbox
-        self._link = link
+        self._broker = broker
         self._under_way = under_way
         self._wanted = asyncio.Event()
         self._unknown_leases: set[tuple[str, str]] = set()
@@ -49,7 +48,7 @@ class Keeper:
     async def join(self) -> None:
         """The first word to Redis. Raises QueueUnavailableError or ProtocolError."""
         session = self.session
-        await session.join(self._link)
+        await session.join(self._broker)
         if session is self.session:
             self.joined.set()
 
@@ -110,10 +109,9 @@ class Keeper:
         """
         session = self.session
         try:
-            held = await self._link.request("HGETALL", key(self._queue, f"own:{session.sid}"))
+            claims = await self._broker.held(self._queue, session.sid)
         except (QueueUnavailableError, ServerError):
             return
-        claims = {held[i].decode(): held[i + 1].decode() for i in range(0, len(held), 2)}
         if session is not self.session:
             return
         unknown = {(job, claim) for job, claim in claims.items() if not self._knows(job, claim)}

@@ -1,14 +1,13 @@
-"""How the results of a task are kept: makes the outcome of a run whose result is, and tells Redis which tasks do."""
+"""How the results of a task are kept: makes the outcome of a run whose result is, and says which tasks do."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from headrace.client.codec import encode_result
 from headrace.client.task import Task
-from headrace.contract.keys import key
 from headrace.worker.outcome import Done
 
 
@@ -36,10 +35,7 @@ class Keep:
         return Done(encode_result(self.task, result, self.limit), self.ttl_ms, self.task, self.most)
 
 
-def kept_results(queue: str, tasks: Iterable[Task[Any, Any]]) -> Iterator[tuple[str | bytes, ...]]:
-    """Commands that say which of these tasks keep results: their jobs' other endings are told from then on, too."""
-    for task in tasks:
-        if keep := Keep.of(task):
-            yield ("HSET", key(queue, "keep"), task.name, str(keep.ttl_ms))
-        else:
-            yield ("HDEL", key(queue, "keep"), task.name)
+def kept_results(tasks: Iterable[Task[Any, Any]]) -> dict[str, int | None]:
+    """For how long each keeps results, ms: their jobs' other endings are told from then on, too."""
+    keeps = {task.name: Keep.of(task) for task in tasks}
+    return {name: keep.ttl_ms if keep else None for name, keep in keeps.items()}

@@ -11,10 +11,9 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from headrace.contract.keys import key
-from headrace.contract.replies import decode_stats
+from headrace.brokers.sources import source_of
+from headrace.client.features import check_features
 from headrace.errors import ConfigError, HeadraceError, QueueUnavailableError
-from headrace.wire.target import parse_target
 from headrace.worker.app import App
 from headrace.worker.consumer import Consumer
 from headrace.worker.control import ControlServer
@@ -31,7 +30,6 @@ from headrace.worker.renewal import Renewal, Renewed
 from headrace.worker.resources import Resources
 from headrace.worker.rules import packed_rules
 from headrace.worker.run import Stop
-from headrace.worker.server_check import check_servers
 from headrace.worker.session import Pulse, Session
 from headrace.worker.settings import WorkerSettings
 from headrace.worker.slots import Slots
@@ -64,7 +62,7 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         self._parts = Parts(
             settings=settings,
-            target=parse_target(settings.redis_url),
+            source=source_of(settings.redis_url),
             hooks=app.fleet.hooks,
             pulse=Pulse(settings.worker_id, settings.version, settings.concurrency),
             slots=Slots(min(settings.concurrency, settings.queue_size), pace_of(settings.rate)),
@@ -74,10 +72,12 @@ class Worker:
             processes=Processes(app.spec, settings.redis_url, patience=settings.startup_timeout),
             resources=Resources(app.fleet.overrides),
         )
+        for queue in self._queues():
+            check_features(app.fleet.queues[queue], self._parts.source.capabilities)
         self.metrics.abandoned_threads = lambda: self._parts.threads.abandoned
         self.consumers = [self._consumer(name, weight) for name, weight in self._queues().items()]
         self._renewal = Renewal(
-            self._parts.target, settings.lease, settings.loop_block_limit, self._sessions, self._renewed
+            self._parts.source, settings.lease, settings.loop_block_limit, self._sessions, self._renewed
         )
         self._tickers = [ticker for consumer in self.consumers if (ticker := self._ticker(consumer)) is not None]
         self._control = ControlServer(settings.control_socket, self.quiet, self._held)
@@ -98,7 +98,7 @@ class Worker:
             return None
         from headrace.worker.ticker import Ticker
 
-        return Ticker(consumer.queue, periodic, consumer.link, self.log)
+        return Ticker(consumer.queue, periodic, consumer.broker, self.log)
 
     def _queues(self) -> dict[str, int]:
         asked = self.settings.queues or dict.fromkeys(self._app.queues, 1)
@@ -132,7 +132,7 @@ class Worker:
                 app=self._app.spec,
                 queues=",".join(consumer.queue for consumer in self.consumers),
                 concurrency=self.settings.concurrency,
-                redis=self._parts.target.redacted,
+                redis=self._parts.source.redacted,
                 metrics_port=listener.getsockname()[1],
             )
             await self._work(health)
@@ -184,25 +184,24 @@ class Worker:
             self._started = any(consumer.fetched for consumer in self.consumers)
             await asyncio.sleep(0.01)
         health.start()
-        link = self.consumers[0].link
+        broker = self.consumers[0].broker
         try:
-            for warning in await check_servers(link):
+            for warning in await broker.problems():
                 self.log.warning(warning)
-            schemas = await asyncio.to_thread(self._schemas)
-            await link.pipeline(schemas)
+            for queue, (schemas, keeps) in (await asyncio.to_thread(self._published)).items():
+                await broker.publish(queue, schemas, keeps)
         except HeadraceError as error:
             self.log.warning("could not publish the tasks' schemas", error=str(error))
 
-    def _schemas(self) -> list[tuple[str | bytes, ...]]:
+    def _published(self) -> dict[str, tuple[dict[str, bytes], dict[str, int | None]]]:
         import msgspec
 
-        commands: list[tuple[str | bytes, ...]] = []
+        published = {}
         for consumer in self.consumers:
             tasks = self._app.fleet.queues[consumer.queue].tasks.values()
-            pairs = [part for t in tasks for part in (t.name, msgspec.json.encode(t.arguments.json_schema()))]
-            commands.append(("HSET", key(consumer.queue, "schemas"), *pairs))
-            commands += kept_results(consumer.queue, tasks)
-        return commands
+            schemas = {task.name: msgspec.json.encode(task.arguments.json_schema()) for task in tasks}
+            published[consumer.queue] = (schemas, kept_results(tasks))
+        return published
 
     async def _join_all(self) -> bool:
         """False when told to stop before Redis could be reached."""
@@ -340,8 +339,7 @@ class Worker:
 
     async def _refresh(self) -> None:
         for consumer in self.consumers:
-            reply = await consumer.link.run("stats", key(consumer.queue, ""))
-            stats = decode_stats(consumer.queue, reply)
+            stats = await consumer.broker.stats(consumer.queue)
             self.metrics.queue_gauges[consumer.queue] = {
                 "ready": stats.ready + stats.due,
                 "scheduled": stats.scheduled,

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from headrace.worker.outcome import DONE, Done, Outcome, Settlement, settlement
+from headrace.brokers.protocol import Settlement
+from headrace.worker.outcome import DONE, Done, Outcome, settlement
 
 REMEMBERED_BATCHES = 400
 """With two lanes and an exchange every few ms, this is what an AOF with `everysec` can lose."""

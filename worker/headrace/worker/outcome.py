@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
-import msgspec
-
+from headrace.brokers.protocol import Settlement
 from headrace.contract.envelope import DeathRecord, encode_death, lua_string
 
 
@@ -73,9 +72,6 @@ Outcome = Done | Retried | Buried | Released | Cancelled | Abandoned
 DONE = Done()
 CANCELLED = Cancelled()
 ABANDONED = Abandoned()
-
-Settlement = tuple[str | int | msgspec.Raw, ...]
-"""One entry of exchange.lua's last argument, as lib/settle.lua reads it."""
 
 
 def settlement(job_id: str, claim: str, outcome: Outcome) -> Settlement | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from headrace.brokers.protocol import Source
 from headrace.hooks import Hooks
-from headrace.wire.target import Target
 from headrace.worker.metrics import Metrics
 from headrace.worker.processes import Processes
 from headrace.worker.resources import Resources
@@ -21,7 +21,7 @@ class Parts:
     """Made once by the launcher."""
 
     settings: WorkerSettings
-    target: Target
+    source: Source
     hooks: Hooks
     pulse: Pulse
     slots: Slots
@@ -29,4 +29,6 @@ class Parts:
     telemetry: Telemetry
     threads: Threads
     processes: Processes
+    children: bool = True
+    """Handlers of process=True run in child processes; False: as others do, for tests."""
     resources: Resources = field(default_factory=lambda: Resources({}))

@@ -60,14 +60,14 @@ def compile_plans(fleet: Fleet, queue: str, parts: Parts) -> dict[str, Plan]:
             timeout=task.settings.timeout + (task.settings.batch_wait + BATCH_SLACK if task.settings.batch else 0),
             keep=Keep.of(task),
             counts=parts.metrics.of(queue, task.name),
-            children=parts.processes if task.settings.process else None,
+            children=parts.processes if task.settings.process and parts.children else None,
         )
     return plans
 
 
 def _base(task: Task[Any, Any], parts: Parts) -> Call:
     settings = task.settings
-    if settings.process:
+    if settings.process and parts.children:
         return parts.processes.run
     call = _with_resources(_call(task.handler, parts.threads), task.needs, parts.resources)
     if settings.batch:

@@ -11,9 +11,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from headrace.brokers.protocol import Source
 from headrace.errors import HeadraceError
-from headrace.wire.blocking_link import BlockingLink
-from headrace.wire.target import Target
 from headrace.worker.session import Session
 
 LONGEST_INTERVAL = 2.0
@@ -36,7 +35,7 @@ class Renewal:
 
     def __init__(
         self,
-        target: Target,
+        source: Source,
         lease: float,
         block_limit: float,
         sessions: Callable[[], Sequence[Session]],
@@ -48,7 +47,7 @@ class Renewal:
         self._sessions = sessions
         self._report = report
         self._stopping = threading.Event()
-        self._link = BlockingLink(target, self._timeout, "headrace-renewal")
+        self._renewer = source.renewer("headrace-renewal", self._timeout)
         self._thread = threading.Thread(target=self._run, name="headrace-renewal", daemon=True)
         self.failures = 0
         """Renewals in a row that failed."""
@@ -65,27 +64,30 @@ class Renewal:
         if self._thread.is_alive():
             self._thread.join(self._timeout + 1)
 
+    def close(self) -> None:
+        """Let go of the connections of `renew_once`, where the thread was never started."""
+        self._renewer.close()
+
     def _run(self) -> None:
         # At once: should the name or the login be gone a moment later, the connection is there as the lanes' are.
         self.renew_once()
         while not self._stopping.wait(self._interval if self.failures == 0 else self._interval / 4):
             self.renew_once()
-        self._link.close()
+        self._renewer.close()
 
     def renew_once(self) -> None:
         """One round for all sessions; a failure of any is counted, and all are tried again sooner."""
         sessions = [session for session in self._sessions() if session.joined and not session.lost]
         if not sessions or self._loop_is_stuck(sessions[0]):
             return
-        calls = [(s.prefix, s.sid, s.lease_ms, s.pulse.presence()) for s in sessions]
-        replies = self._link.run_each("renew", calls)
+        replies = self._renewer.renew([(s.queue, s.sid, s.lease_ms, s.pulse.presence()) for s in sessions])
         if any(isinstance(reply, HeadraceError) for reply in replies):
             self.failures += 1
         else:
             self.failures, self.last_success = 0, time.monotonic()
         self._report(
             [
-                _renewed(session, reply)
+                Renewed(session, reply.live, reply.leases, tuple(i.decode() for i in reply.cancelled), reply.cordoned)
                 for session, reply in zip(sessions, replies, strict=True)
                 if not isinstance(reply, HeadraceError)
             ]
@@ -93,10 +95,3 @@ class Renewal:
 
     def _loop_is_stuck(self, session: Session) -> bool:
         return time.monotonic() - session.pulse.loop_seen > self._block_limit
-
-
-def _renewed(session: Session, reply: Sequence[object]) -> Renewed:
-    status, _, leases, cancelled, cordoned = reply
-    assert isinstance(leases, int)
-    assert isinstance(cancelled, list)
-    return Renewed(session, status == b"OK", leases, tuple(i.decode() for i in cancelled), cordoned == 1)

@@ -9,11 +9,10 @@ import secrets
 import time
 from dataclasses import dataclass, field
 
-from headrace.contract.keys import prefix
+from headrace.brokers.protocol import Broker
 from headrace.contract.protocol import PROTOCOL, SKEW
 from headrace.contract.replies import Presence, encode_presence
 from headrace.errors import ProtocolError
-from headrace.wire.link import Link
 
 
 @dataclass
@@ -62,7 +61,6 @@ class Session:
     def __init__(self, queue: str, lease: float, pulse: Pulse, rules: bytes = b"") -> None:
         """rules: the limits that its claims keep to, packed by client/limits.py."""
         self.queue = queue
-        self.prefix = prefix(queue)
         self.lease_ms = round(lease * 1000)
         self.pulse = pulse
         self.rules = rules
@@ -77,25 +75,23 @@ class Session:
         self._seq += 1
         return self._seq
 
-    async def join(self, link: Link) -> None:
+    async def join(self, broker: Broker) -> None:
         """Make the session known. Raises QueueUnavailableError or ProtocolError."""
-        presence = self.pulse.presence()
-        answer = await link.run("join", self.prefix, self.sid, self.lease_ms, presence, PROTOCOL, self.rules)
-        match answer[0]:
+        answer = await broker.join(self.queue, self.sid, self.lease_ms, self.pulse.presence(), self.rules)
+        match answer.status:
             case b"UPGRADE":
                 raise ProtocolError(
-                    f"queue {self.queue} takes protocol {answer[1]} or newer, this worker speaks {PROTOCOL}; "
+                    f"queue {self.queue} takes protocol {answer.value} or newer, this worker speaks {PROTOCOL}; "
                     "upgrade headrace in the worker's image"
                 )
             case b"AHEAD":
                 raise ProtocolError(
-                    f"queue {self.queue} has workers of protocol {answer[1]}, this one speaks {PROTOCOL}; "
+                    f"queue {self.queue} has workers of protocol {answer.value}, this one speaks {PROTOCOL}; "
                     f"upgrade those to protocol {PROTOCOL - SKEW} first, or wait until they have ended"
                 )
         self.joined = True
 
-    async def leave(self, link: Link) -> int:
+    async def leave(self, broker: Broker) -> int:
         """End it in peace; returns how many jobs were given back."""
         self.joined = False
-        given_back: int = await link.run("leave", self.prefix, self.sid)
-        return given_back
+        return await broker.leave(self.queue, self.sid)

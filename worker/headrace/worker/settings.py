@@ -123,6 +123,8 @@ def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
 
 
 def _redis_url(text: str) -> str:
+    if text.startswith("memory:"):
+        raise ConfigError("memory:// is inside one process: nobody could send a job to this worker")
     try:
         parse_target(text, "")
     except ConfigError as error:

@@ -11,16 +11,12 @@ import random
 from collections.abc import Mapping
 from typing import Final, assert_never
 
-import msgspec
-
+from headrace.brokers.protocol import Broker
 from headrace.client.periodic import Periodic
 from headrace.client.schedule import tick_id
-from headrace.contract.keys import prefix
-from headrace.contract.replies import decode_tick, encode_tick
 from headrace.contract.stats import PlannedTick
 from headrace.errors import HeadraceError, QueueUnavailableError
 from headrace.wire.connection import ServerError
-from headrace.wire.link import Link
 from headrace.worker.log import Log
 from headrace.worker.ticks import Plan, Wait, decide
 
@@ -35,10 +31,10 @@ TRIES: Final = 5
 class Ticker:
     """One queue's. `begin` before the worker's first claim, then `run`."""
 
-    def __init__(self, queue: str, periodic: Mapping[str, Periodic], link: Link, log: Log) -> None:
+    def __init__(self, queue: str, periodic: Mapping[str, Periodic], broker: Broker, log: Log) -> None:
         self._queue = queue
         self._periodic = periodic
-        self._link = link
+        self._broker = broker
         self._log = log
 
     async def begin(self) -> None:
@@ -81,9 +77,8 @@ class Ticker:
 
     async def _plan(self, periodic: Periodic, *, starting: bool) -> float:
         task, schedule = periodic.task, periodic.schedule
-        now_ms, held, _ = await self._ask(task.name, b"", "", "", ())
+        now_ms, seen, _ = await self._broker.plan(self._queue, task.name, None, None, "", ())
         for _ in range(TRIES):
-            seen = decode_tick(held) if held else None
             try:
                 decision = decide(schedule, seen, now_ms, deadline_ms=periodic.deadline_ms, starting=starting)
             except StopIteration:
@@ -94,20 +89,12 @@ class Ticker:
                 case Plan(ticks, call_off, reason):
                     due = PlannedTick(due_ms=ticks[-1], schedule=schedule.text)
                     standing = "" if call_off is None else tick_id(task.name, call_off)
-                    now_ms, held, planned = await self._ask(task.name, held, encode_tick(due), standing, ticks)
+                    entries = [task.tick(tick) for tick in ticks]
+                    now_ms, seen, planned = await self._broker.plan(
+                        self._queue, task.name, seen, due, standing, entries
+                    )
                     if planned and reason != "followed":
                         self._log.info("ticks planned", queue=self._queue, task=task.name, why=reason, ticks=len(ticks))
                 case _:
                     assert_never(decision)
         return PAUSE
-
-    async def _ask(
-        self, task: str, seen: bytes, wanted: str, standing: str, ticks: tuple[int, ...]
-    ) -> tuple[int, bytes, bool]:
-        """The time on the Redis clock, what `ticks` holds now, whether this call has planned."""
-        entries = [self._periodic[task].task.tick(tick) for tick in ticks]
-        packed = msgspec.msgpack.encode([entry.packed() for entry in entries]) if entries else b""
-        now_ms, held, planned, _ = await self._link.run(
-            "plan", prefix(self._queue), task, seen, wanted, standing, packed
-        )
-        return now_ms, held, planned == 1

@@ -1,0 +1,1 @@
+"""The checks of conformance.py, by what they are about."""
