@@ -39,7 +39,7 @@ end
 local settle = {}
 
 -- Kinds whose job is gone afterwards: what it holds of its limits goes with it.
-local ENDS = {done = true, cancel = true, result = true}
+local ENDS = {done = true, cancel = true, result = true, pass = true}
 
 -- {kind, id, claim, attempts, delay_ms, class of the error}: failed, to be tried again
 function settle.retry(s)
@@ -84,6 +84,7 @@ end
 function settle.cancel(s)
   note_end(s[2], 'cancelled')
   forget({s[2]})
+  cut({s[2]})
   call('HINCRBY', K.count, 'cancelled', 1)
   return 'cancelled'
 end
@@ -92,6 +93,14 @@ end
 function settle.result(s)
   forget({s[2]})
   keep_result(s[2], s[4], s[5], s[6], s[7])
+  return 'completed'
+end
+
+-- {kind, id, claim, result, ttl_ms, task, most results of that task, attempts}: done, and a gate waits for it
+function settle.pass(s)
+  forget({s[2]})
+  if s[5] > 0 then keep_result(s[2], s[4], s[5], s[6], s[7]) end
+  pass_result(s[2], s[4])
   return 'completed'
 end
 
@@ -137,6 +146,7 @@ local function settle_all(own, version, others)
   for _, s in ipairs(others) do
     if call('HGET', own, s[2]) == s[3] then
       call('HDEL', own, s[2])
+      if s[1] == 'pass' then s = checked_pass(s) end
       if not ENDS[s[1]] then free_slots({s[2]}) end
       local outcome = settle_one(version, trial, s)
       outcomes[outcome] = outcomes[outcome] + 1
