@@ -17,7 +17,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("page", ["batches", "process-limits", "queue-length", "results"])
+@pytest.mark.parametrize("page", ["batches", "process-limits", "queue-length", "results", "workflows"])
 async def test_a_page_runs_as_printed(lab: Lab, page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     application, *blocks = BLOCK.findall((DOCS / f"{page}.md").read_text())
     assert blocks

@@ -30,6 +30,16 @@ async def check_nothing_left(lab: Lab) -> None:
     assert await lab.link.request("EXISTS", "hr:{jobs}:awaiting", "hr:{jobs}:feeds") == 0
 
 
+async def start(lab: Lab, **environ: str) -> None:
+    """A worker that has said which of its tasks keep results."""
+    await lab.start("flows", **environ)
+
+    async def said() -> bool:
+        return bool(await lab.link.request("EXISTS", "hr:{jobs}:keep"))
+
+    await eventually(said)
+
+
 async def test_a_chain_hands_each_result_to_the_next(lab: Lab) -> None:
     lab.use(flows.fleet)
     await lab.start("flows")
@@ -148,7 +158,7 @@ async def test_results_too_large_for_who_follows_kill_the_one_too_many(lab: Lab)
 
 async def test_calling_a_member_off_calls_off_what_waits_for_it(lab: Lab) -> None:
     lab.use(flows.fleet)
-    await lab.start("flows", WORKER_COUNT="3")
+    await start(lab, WORKER_COUNT="3")
     flow = await (group(hold.s(1, 600), hold.s(2, 1) | add.s()) | total.s() | add.s()).enqueue()
     await eventually(lambda: len(lab.runs()) >= 2)
     assert await flow.jobs[0].cancel()
@@ -182,7 +192,7 @@ async def test_a_purge_takes_what_waits_for_what_it_takes(lab: Lab) -> None:
 
 async def test_deleting_a_dead_letter_calls_off_what_waits_for_it(lab: Lab) -> None:
     lab.use(flows.fleet)
-    await lab.start("flows")
+    await start(lab)
     flow = await (needs.s(1, "/nowhere") | add.s() | add.s()).enqueue()
 
     async def died() -> bool:

@@ -13,7 +13,7 @@ if removed > 0 then
   if drop_marks({id}) > 0 then wake(1) end
   call('HDEL', K.prio, id)
   call('HDEL', K.crash, id)
-  cut({id})
+  gates().cut({id})
   call('HINCRBY', K.count, 'cancelled', 1)
   if herald then herald.announce() end
   return 'cancelled'

@@ -22,7 +22,7 @@ repeat
     for i, id in ipairs(ids) do
       if not values[i] then
         drop_marks({id})
-        cut({id})
+        gates().cut({id})
       elseif not cancel_pending(id) then
         clock.us = clock.us + 1
         known[#known + 1] = id

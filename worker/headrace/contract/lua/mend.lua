@@ -76,7 +76,7 @@ local function drop(id, places)
   local marks = call('HEXISTS', K.marks, id)
   drop_marks({id})
   marks = marks + call('HEXISTS', K.feeds, id)
-  cut({id})
+  gates().cut({id})
   local removed = marks + call('HDEL', K.prio, id) + call('HDEL', K.crash, id) + call('SREM', K.cancel, id)
   return (#places > 0 or removed + unfile(id) > 0) and 1 or 0
 end

@@ -28,6 +28,6 @@ if #removed > 0 then
   forget(removed)
   call('HINCRBY', K.count, 'cancelled', #removed)
 end
-local called_off = cut(removed)
+local called_off = gates().cut(removed)
 if herald then herald.announce() end
 return #removed + called_off

@@ -1,10 +1,13 @@
--- leased → done of a job that a gate waits for (see lib/gates), and awaiting → ready | scheduled of those that it starts:
--- in one step with the settlement. What a started job is given becomes the end of its value, see envelope.py.
+-- leased → done of a job that a gate waits for (see lib/gates), and awaiting → ready | scheduled of those that it starts: in
+-- one step with the settlement, {'pass', id, claim, result, ttl_ms, task, most results of that task, attempts}.
+-- What a started job is given becomes the end of its value, see envelope.py.
 local TAKES = 4
-local feeding
+local known_feeding
 
-local function make_feeding()
-  feeding = {}
+local function feeding()
+  if known_feeding then return known_feeding end
+  local feeding = {}
+  known_feeding = feeding
 
   local function gate_fed_by(id)
     return string.match(call('HGET', K.feeds, id) or '', '^(%S+) (%d+)$')
@@ -39,7 +42,7 @@ local function make_feeding()
     call('HDEL', K.awaiting, id)
     local value = call('HGET', K.jobs, id)
     if not value then
-      cut({id})
+      gates().cut({id})
       return false
     end
     if string.byte(value, 5 + string.byte(value, 4)) >= TAKES then call('HSET', K.jobs, id, value .. given) end
@@ -93,17 +96,16 @@ local function make_feeding()
     return s
   end
 
-  function feeding.pass(id, result)
-    local gate, place = gate_fed_by(id)
+  -- Of a job that is forgotten by now, with its result.
+  function feeding.pass(s)
+    if s[5] > 0 then keep_result(s[2], s[4], s[5], s[6], s[7]) end
+    local gate, place = gate_fed_by(s[2])
     if not gate then return end
-    call('HDEL', K.feeds, id)
+    call('HDEL', K.feeds, s[2])
     for _, outer in ipairs(outwards(gate)) do
-      if outer[2] >= 0 and outer[4] > 0 then call('HINCRBY', outer[1], 'size', #result) end
+      if outer[2] >= 0 and outer[4] > 0 then call('HINCRBY', outer[1], 'size', #s[4]) end
     end
-    arrive(gate, place, result)
+    arrive(gate, place, s[4])
   end
   return feeding
 end
-
-local function checked_pass(s) return (feeding or make_feeding()).checked(s) end
-local function pass_result(...) return (feeding or make_feeding()).pass(...) end

@@ -3,10 +3,13 @@
 -- of results, -1: nobody wants them), size (bytes so far), starts (msgpack list of ids that wait at it), into ('gate place'
 -- that its list goes to, or ''), and per place w<place> (who has yet to come: 'j<id>', or 'g<gate>' of an inner one) or
 -- r<place> (its result). Only jobs that are done open a gate (lib/feed); here is what becomes of those that never will.
-local gates
+local known_gates
 
-local function make_gates()
-  gates = {}
+-- The functions are made when the first is called: making them costs more than a call that needs none.
+local function gates()
+  if known_gates then return known_gates end
+  local gates = {}
+  known_gates = gates
 
   local function unfeed(id, closing)
     local feed = call('HGET', K.feeds, id)
@@ -77,7 +80,10 @@ local function make_gates()
     return ended
   end
 
+  -- Of ids that have ended without being done, and will never be: whatever waits for them is called off, too. Returns how
+  -- many jobs that were.
   function gates.cut(ids)
+    if call('EXISTS', K.feeds, K.awaiting) == 0 then return 0 end
     local closing = {}
     for _, id in ipairs(ids) do
       leave_gate(id, closing)
@@ -86,11 +92,4 @@ local function make_gates()
     return gates.close(closing)
   end
   return gates
-end
-
--- Of ids that have ended without being done, and will never be: whatever waits for them is called off, too. Returns how
--- many jobs that were. A queue without workflows pays for one look.
-local function cut(ids)
-  if call('EXISTS', K.feeds, K.awaiting) == 0 then return 0 end
-  return (gates or make_gates()).cut(ids)
 end

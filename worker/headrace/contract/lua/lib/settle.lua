@@ -74,17 +74,20 @@ function settle.bury(s)
   return 'dead'
 end
 
--- {kind, id, claim}: settled again after Redis had lost it; plain settlements go in bulk, see settle_done
+-- {kind, id, claim}: settled again after Redis had lost it; plain settlements go in bulk, see settle_done.
+-- Or {'pass', …}: a gate waits for it, see lib/feed
 function settle.done(s)
   forget({s[2]})
+  if s[1] == 'pass' then feeding().pass(s) end
   return 'completed'
 end
+settle.pass = settle.done
 
 -- {kind, id, claim}
 function settle.cancel(s)
   note_end(s[2], 'cancelled')
   forget({s[2]})
-  cut({s[2]})
+  gates().cut({s[2]})
   call('HINCRBY', K.count, 'cancelled', 1)
   return 'cancelled'
 end
@@ -93,14 +96,6 @@ end
 function settle.result(s)
   forget({s[2]})
   keep_result(s[2], s[4], s[5], s[6], s[7])
-  return 'completed'
-end
-
--- {kind, id, claim, result, ttl_ms, task, most results of that task, attempts}: done, and a gate waits for it
-function settle.pass(s)
-  forget({s[2]})
-  if s[5] > 0 then keep_result(s[2], s[4], s[5], s[6], s[7]) end
-  pass_result(s[2], s[4])
   return 'completed'
 end
 
@@ -146,7 +141,7 @@ local function settle_all(own, version, others)
   for _, s in ipairs(others) do
     if call('HGET', own, s[2]) == s[3] then
       call('HDEL', own, s[2])
-      if s[1] == 'pass' then s = checked_pass(s) end
+      if s[1] == 'pass' then s = feeding().checked(s) end
       if not ENDS[s[1]] then free_slots({s[2]}) end
       local outcome = settle_one(version, trial, s)
       outcomes[outcome] = outcomes[outcome] + 1
