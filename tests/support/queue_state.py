@@ -26,6 +26,8 @@ HASHES = (
     "credit",
     "ticks",
     "marks",
+    "awaiting",
+    "feeds",
 )
 PLACE_OF = {"sched": "scheduled", "dead": "dead", **{name: name for name in READY}}
 
@@ -42,7 +44,7 @@ class Snapshot:
     """Wake tokens lying there."""
     places: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Job id → where it stands, for each id that is anywhere: `scheduled`, `ready:<priority>`, `suspects`, `parked`,
-    `dead`, `leased:<sid>`, `orphaned:<sid>` (held by a session that nobody will reap)."""
+    `awaiting`, `dead`, `leased:<sid>`, `orphaned:<sid>` (held by a session that nobody will reap)."""
 
     @property
     def ready(self) -> int:
@@ -73,6 +75,7 @@ class Snapshot:
             "dj": set(self.hashes["dj"]) ^ dead,
             "idle": set(self.sets["idle"]) - set(self.zsets["sess"]),
             "marks": set(self.hashes["marks"]) - ids,
+            "feeds": set(self.hashes["feeds"]) - ids,
             "workers": set(self.hashes["workers"]) ^ set(self.zsets["sess"]),
         }
         return {name: entries for name, entries in found.items() if entries}
@@ -140,6 +143,8 @@ def _places(
             found.setdefault(job_id, set()).add(place)
     for job_id in sets["parked"]:
         found.setdefault(job_id, set()).add("parked")
+    for job_id in hashes["awaiting"]:
+        found.setdefault(job_id, set()).add("awaiting")
     for sid, held in own.items():
         reachable = sid in zsets["sess"] or sid in zsets["reaping"]
         for job_id in held:

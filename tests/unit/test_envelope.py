@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.contract.envelope import (
-    ENVELOPE_VERSION,
+    FLOW_VERSION,
     MAX_TASK_NAME,
     DeathRecord,
     Envelope,
@@ -69,7 +69,7 @@ def test_a_newer_producer_says_more() -> None:
     [
         (b"", "envelope version missing"),
         (b"\x01\x00\x00\x00", "envelope version 1"),
-        (bytes([ENVELOPE_VERSION + 1]) + body(5, b"x")[1:], f"envelope version {ENVELOPE_VERSION + 1}"),
+        (bytes([FLOW_VERSION + 1]) + body(5, b"x")[1:], f"envelope version {FLOW_VERSION + 1}"),
         (header("t"), "truncated"),
         (header("t") + b"\xc1", "malformed"),
         (body(5), "at least length 2"),

@@ -91,6 +91,12 @@ CASES = {
         _stats(),
         "which lets a job go now; it is the next, but no worker of this queue is running.",
     ),
+    "awaiting": (
+        _view(State.AWAITING, waits_for=7, waits_for_ids=("x", "y")),
+        _stats(),
+        "begins when 7 steps before it in its workflow, x, y and others, will be done",
+    ),
+    "awaiting, its gate lost": (_view(State.AWAITING), _stats(), "headrace audit --repair makes it a dead letter"),
     "parked, its mark lost": (_view(State.PARKED), _stats(), "headrace audit --repair makes it ready"),
     "held by the queue's rate": (
         READY,

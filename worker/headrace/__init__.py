@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from headrace.client.fleet import Fleet
     from headrace.client.job import Job
     from headrace.client.queue import Queue
+    from headrace.client.steps import Step, chain, group
     from headrace.client.task import Task
+    from headrace.client.workflow import Workflow
     from headrace.context import Context, current_context, current_contexts
     from headrace.contract.protocol import Priority, State
     from headrace.errors import (
@@ -64,10 +66,14 @@ _HOMES = {
     "RetryLater": "headrace.retry",
     "RetryPolicy": "headrace.retry",
     "State": "headrace.contract.protocol",
+    "Step": "headrace.client.steps",
     "Task": "headrace.client.task",
     "UsageError": "headrace.errors",
+    "Workflow": "headrace.client.workflow",
+    "chain": "headrace.client.steps",
     "current_context": "headrace.context",
     "current_contexts": "headrace.context",
+    "group": "headrace.client.steps",
 }
 
 __all__ = [
@@ -93,10 +99,14 @@ __all__ = [
     "RetryLater",
     "RetryPolicy",
     "State",
+    "Step",
     "Task",
     "UsageError",
+    "Workflow",
+    "chain",
     "current_context",
     "current_contexts",
+    "group",
 ]
 
 

@@ -18,7 +18,9 @@ from headrace.admin.findings import (
     Ghost,
     Misfiled,
     Orphan,
+    StrayGate,
     StrayLeases,
+    Stuck,
     TracebackMismatch,
 )
 from headrace.admin.handle import SCAN_SLICE, QueueHandle
@@ -38,6 +40,8 @@ _PLAIN: Final = (
     "crash",
     "cancel",
     "marks",
+    "awaiting",
+    "feeds",
 )
 _OF_KEYS: Final = ("kc", "kw")
 _STATE_OF: Final = {"suspects": State.READY, "reaping": State.LEASED}
@@ -70,6 +74,7 @@ class _Run:
         await self._check_structure("jobs")
         for structure in [*_PLAIN, *await self._leases(), *await self._letters(), *await self._limit_keys()]:
             await self._check_structure(structure)
+        await self._check_gates()  # last: at those of mended jobs nobody waits any more
         checked = await self._check_counts()
         return AuditReport(self._handle.queue, self._states, self._counts, tuple(self._kept), self._mended, checked)
 
@@ -134,6 +139,16 @@ class _Run:
             if self._repair:
                 self._mended += await self._handle.run("leave", sid)
 
+    async def _check_gates(self) -> None:
+        found = [gate async for gate in self._members("gate")]
+        for start in range(0, len(found), CHUNK):
+            asked = found[start : start + CHUNK]
+            stray = await self._handle.run("audit_gates", "mend" if self._repair else "look", *asked)
+            for gate in stray:
+                self._note(StrayGate(gate.decode()))
+            if self._repair:
+                self._mended += len(stray)
+
     async def _check_counts(self) -> bool:
         tracebacks = await compare_tracebacks(self._handle)
         differences: list[str | int] = []
@@ -169,5 +184,7 @@ def _finding(fault: Sequence[str]) -> Finding:
             return Doubled(job_id, tuple(places))
         case "misfiled":
             return Misfiled(job_id, places[0])
+        case "stuck":
+            return Stuck(job_id)
         case _:
             raise ValueError(f"audit_slice.lua named a fault {kind!r} that this version does not know")

@@ -42,12 +42,13 @@ class Control:
         return None if kept is None else int(kept)
 
     async def purge(self) -> int:
-        """Call off every job that waits now, ready, scheduled or parked; says how many. Running and dead jobs stay.
+        """Call off every job that waits now, ready, scheduled or parked; says how many. Running and dead jobs stay,
+        and so do those of their workflows that wait for them.
 
         In steps of CHUNK jobs, and no more than waited at the start: producers that go on don't keep it going.
         """
         stats = decode_stats(self._handle.queue, await self._handle.run("stats"))
-        waiting = stats.ready + stats.held + stats.due + stats.scheduled + stats.parked
+        waiting = stats.ready + stats.held + stats.due + stats.scheduled + stats.parked + stats.awaiting
         purged = 0
         while purged < waiting:
             removed = int(await self._handle.run("purge", min(CHUNK, waiting - purged)))

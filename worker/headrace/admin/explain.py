@@ -19,8 +19,8 @@ def explain(view: JobView, stats: QueueStats) -> str:
             return _ready(view, stats)
         case State.LEASED:
             return _leased(view, stats)
-        case State.PARKED:
-            return _parked(view, stats)
+        case State.PARKED | State.AWAITING:
+            return _parked(view, stats) if view.state is State.PARKED else _awaiting(view)
         case State.DEAD:
             return f"It is dead ({view.reason or 'reason lost'}): it runs again only when replayed."
         case State.DONE:
@@ -78,6 +78,19 @@ def _parked(view: JobView, stats: QueueStats) -> str:
     running = "1 job of it runs" if limit.running == 1 else f"{limit.running} jobs of it run"
     return f"It waits for a slot of its limit key {limit.key!r}: {running}; {turn}" + (
         f", but {blocked}." if blocked else "."
+    )
+
+
+def _awaiting(view: JobView) -> str:
+    if not view.waits_for:
+        return (
+            "It waits for a step of its workflow whose record is gone: headrace audit --repair makes it a dead letter."
+        )
+    more = " and others" if view.waits_for > len(view.waits_for_ids) else ""
+    return (
+        f"It begins when {_times(view.waits_for, 'step')} before it in its workflow, "
+        f"{', '.join(view.waits_for_ids)}{more}, will be done; "
+        "a dead letter among them keeps it waiting until it is replayed."
     )
 
 

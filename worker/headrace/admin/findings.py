@@ -33,10 +33,25 @@ class Doubled:
 
 @dataclass(frozen=True)
 class Misfiled:
-    """The dead-letter structures, or those of limits, disagree about it. Mended: filed where its state says."""
+    """The dead-letter structures, or those of limits or workflows, disagree about it. Mended: filed where its
+    state says."""
 
     id: str
     place: str
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """Waits for jobs of its workflow that are no more, or that do not know of it. Mended: a dead letter."""
+
+    id: str
+
+
+@dataclass(frozen=True)
+class StrayGate:
+    """A gate of a workflow at which nobody waits. Mended: removed."""
+
+    gate: str
 
 
 @dataclass(frozen=True)
@@ -65,7 +80,7 @@ class TracebackMismatch:
     actual: int
 
 
-Finding = Orphan | Ghost | Doubled | Misfiled | StrayLeases | FacetMismatch | TracebackMismatch
+Finding = Orphan | Ghost | Doubled | Misfiled | Stuck | StrayGate | StrayLeases | FacetMismatch | TracebackMismatch
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,10 @@ class JobView:
     """Its limit key, if it has one."""
     unique: str | None = None
     """Its unique key."""
+    waits_for: int = 0
+    """How many steps of its workflow must end before it begins."""
+    waits_for_ids: tuple[str, ...] = ()
+    """The first few of the jobs that it waits for."""
     reason: str | None = None
     error: str | None = None
     """Why it died; only for dead jobs."""

@@ -10,6 +10,7 @@ from typing import Any, assert_never
 from headrace.admin.handle import QueueHandle
 from headrace.admin.job_view import JobView, decode_view
 from headrace.admin.limit_view import with_limits
+from headrace.admin.workflow_view import with_workflows
 from headrace.contract.envelope import decode_dead_entry
 from headrace.contract.protocol import CANCELLED_MARK, CHUNK, Priority, State
 from headrace.contract.replies import decode_worker_name
@@ -65,6 +66,7 @@ class Jobs:
         views = [decode_view(self._handle.queue, *of_one) for of_one in found]
         known = [view for view in views if view is not None]
         known = await with_limits(self._handle, await self._with_deaths(await self._with_holders(known)))
+        known = await with_workflows(self._handle, known)
         return known if with_payload else [replace(view, payload=None) for view in known]
 
     async def _with_holders(self, views: list[JobView]) -> list[JobView]:
@@ -123,6 +125,8 @@ class Jobs:
                 return sorted({f"own:{sid.decode()}" for sid in (*live, *reaping)})
             case State.PARKED:
                 return ["parked"]
+            case State.AWAITING:
+                return ["awaiting"]
             case State.DEAD:
                 return ["dead"]
             case State.DONE:
@@ -132,7 +136,7 @@ class Jobs:
 
     async def _read(self, container: str, position: int, limit: int) -> tuple[list[str], int]:
         """Ids from `position` (a rank or scan cursor) and the position after them, 0 at the end."""
-        if container == "parked" or container.startswith("own:"):
+        if container in ("parked", "awaiting") or container.startswith("own:"):
             command = "SSCAN" if container == "parked" else "HSCAN"
             following, members = await self._handle.request(command, container, position, "COUNT", limit)
             ids = members if container == "parked" else members[::2]

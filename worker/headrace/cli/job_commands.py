@@ -28,7 +28,7 @@ from headrace.contract.protocol import Priority, State
 from headrace.errors import JobNotFoundError, PayloadError, UsageError
 from headrace.wire.link import Link
 
-LISTED = (State.LEASED, State.READY, State.SCHEDULED, State.PARKED, State.DEAD)
+LISTED = (State.LEASED, State.READY, State.SCHEDULED, State.PARKED, State.AWAITING, State.DEAD)
 
 
 def register(app: typer.Typer) -> None:

@@ -132,9 +132,8 @@ def purge(
     """Call off every waiting job of a queue; running jobs and dead letters stay. Asks first."""
     if not yes:
         stats = with_queue(redis_url, queue, lambda admin: admin.stats())
-        confirm(
-            f"call off {stats.ready + stats.held + stats.due + stats.scheduled + stats.parked} waiting jobs of {queue}?"
-        )
+        waiting = stats.ready + stats.held + stats.due + stats.scheduled + stats.parked + stats.awaiting
+        confirm(f"call off {waiting} waiting jobs of {queue}?")
     purged = with_queue(redis_url, queue, lambda admin: admin.control.purge())
     Printer(output).say(f"{purged} jobs called off", {"queue": queue, "purged": purged})
 

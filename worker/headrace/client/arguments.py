@@ -12,6 +12,8 @@ from typing import Any, cast
 from headrace.errors import ConfigError, PayloadError
 
 Checked = tuple[Sequence[Any], Mapping[str, Any]]
+_RESULT = object()
+"""Stands for a result that is not there yet."""
 
 
 class Arguments:
@@ -64,6 +66,20 @@ class Arguments:
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
         return dict(bound.arguments)
+
+    def check_following(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """That these fit behind a result, which comes first. Returns the parameter that takes that, and those that the
+        others go to. Raises ConfigError.
+        """
+        try:
+            bound = self._signature.bind(_RESULT, *args, **kwargs)
+        except TypeError as error:
+            raise ConfigError(
+                f"task {self._task}: after another step it gets that one's result first, then what .s() was given, and "
+                f"that does not fit: {error}; use .si() to leave the result out"
+            ) from None
+        bound.apply_defaults()
+        return next(iter(bound.arguments)), dict(bound.arguments)
 
     def json_schema(self) -> dict[str, Any]:
         """JSON Schema of the arguments; `{}` where an annotation has none."""

@@ -93,6 +93,10 @@ class Limit:
         self._key = f"task:{task}" if key is None else key
         self._wanted = _parameters_of(task, self._key, parameters) if key is not None else ()
 
+    def needs(self, parameter: str) -> bool:
+        """Whether the key is made of that argument."""
+        return parameter in self._wanted
+
     def key_of(self, named: Mapping[str, Any]) -> str:
         """The limit key of a job with these arguments. Raises PayloadError, which never quotes a value."""
         wanted = {name: named[name] for name in self._wanted}

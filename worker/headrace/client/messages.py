@@ -45,6 +45,12 @@ class MessageArguments(Arguments):
         message = self._read(args[0] if args else kwargs[name])
         return ((), {name: message}) if self._parameter.kind in _BY_NAME else ((message,), {})
 
+    def check_following(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Always a ConfigError: a result is no message."""
+        raise ConfigError(
+            f"task {self._task}: with codec protobuf it can't take another step's result; use .si(message)"
+        )
+
     def json_schema(self) -> dict[str, Any]:
         """`{}`: protobuf has a schema of its own."""
         return {}

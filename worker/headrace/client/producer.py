@@ -122,6 +122,10 @@ class Producer:
             standing.update((start + place, first) for place, first in found.items())
         return standing
 
+    async def enqueue_together(self, entries: list[Entry], *, wait_for_room: float = 0.0) -> None:
+        """Enqueue in one step, however many they are: all or none. Raises what `enqueue` raises."""
+        await self._submit_with_room(entries, wait_for_room)
+
     async def _submit_with_room(self, entries: list[Entry], wait: float) -> dict[int, Standing]:
         loop = asyncio.get_running_loop()
         give_up = loop.time() + wait

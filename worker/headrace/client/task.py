@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property, update_wrapper
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from msgspec.structs import replace
 
@@ -22,10 +22,11 @@ from headrace.client.options import Options, changed
 from headrace.client.producer import Producer, new_id
 from headrace.client.returns import Returns
 from headrace.client.schedule import tick_id
+from headrace.client.steps import Signature
 from headrace.client.uniqueness import check_key, conflict, fingerprint
 from headrace.context import TICK, Context, running
-from headrace.contract.entry import Entry, Mark
-from headrace.contract.envelope import Envelope, encode, header
+from headrace.contract.entry import Entry, Mark, Place
+from headrace.contract.envelope import Envelope, encode, header, in_workflow
 from headrace.contract.protocol import Priority
 from headrace.errors import ConfigError
 from headrace.retry import RetryPolicy
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Q = ParamSpec("Q")
+V = TypeVar("V")
 
 Handler = Callable[..., Any]
 Next = Callable[[], Awaitable[Any]]
@@ -203,6 +206,36 @@ class Task(Generic[P, R]):
         """The job that `enqueue` would send; sends nothing. Raises PayloadError."""
         return self._entry(args, kwargs, self._options.job_id)
 
+    @overload
+    def s(self: Task[P, Coroutine[Any, Any, V]], *args: P.args, **kwargs: P.kwargs) -> Signature[V]: ...
+
+    @overload
+    def s(
+        self: Task[Concatenate[Any, Q], Coroutine[Any, Any, V]], *args: Q.args, **kwargs: Q.kwargs
+    ) -> Signature[V]: ...
+
+    @overload
+    def s(self, *args: P.args, **kwargs: P.kwargs) -> Signature[R]: ...
+
+    @overload
+    def s(self: Task[Concatenate[Any, Q], R], *args: Q.args, **kwargs: Q.kwargs) -> Signature[R]: ...
+
+    def s(self, *args: Any, **kwargs: Any) -> Signature[Any]:
+        """A step of a workflow: this task with these arguments. After another step it gets that one's result as its
+        first argument, before these. Raises ConfigError for options that a step can't have.
+        """
+        return Signature(self, args, kwargs)
+
+    @overload
+    def si(self: Task[P, Coroutine[Any, Any, V]], *args: P.args, **kwargs: P.kwargs) -> Signature[V]: ...
+
+    @overload
+    def si(self, *args: P.args, **kwargs: P.kwargs) -> Signature[R]: ...
+
+    def si(self, *args: Any, **kwargs: Any) -> Signature[Any]:
+        """The same without the result of the step before it: just these arguments."""
+        return Signature(self, args, kwargs, takes_result=False)
+
     def job(self, job_id: str) -> Job:
         """A handle on a job of this task by its id, whoever enqueued it; asks Redis nothing yet."""
         return Job(job_id, self.queue.name, False, self.queue.broker, self)
@@ -265,6 +298,52 @@ class Task(Generic[P, R]):
         planned = self.options(meta={TICK: str(tick_ms)})
         return replace(planned._entry((), {}, tick_id(self.name, tick_ms)), at_ms=tick_ms)
 
+    @property
+    def chosen(self) -> Options:
+        """What `options` was told."""
+        return self._options
+
+    def check_step(self) -> None:
+        """That it can be a step of a workflow. Raises ConfigError."""
+        if self._options.job_id is not None or self._options.unique:
+            raise ConfigError(
+                f"task {self.name}: a step of a workflow can't have a job_id, an idempotency_key or a unique key"
+            )
+
+    def check_following(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """That it can be called with a result and these. The arguments by name. Raises ConfigError."""
+        taking, named = self.arguments.check_following(args, kwargs)
+        if self.limit is not None and self.limit.needs(taking):
+            raise ConfigError(
+                f"task {self.name}: its limit_key needs {taking!r}, which is known only when the step before is done; "
+                "use .si(), or a key without it"
+            )
+        return named
+
+    def step_entry(
+        self,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        *,
+        job_id: str,
+        place: Place,
+        takes: bool,
+        wanted: bool,
+        correlation_id: str,
+        carrier: Mapping[str, str] | None,
+    ) -> Entry:
+        """The job of one step. takes: its first argument is yet to come; wanted: others get its result. Raises
+        PayloadError or ConfigError.
+        """
+        if takes:
+            named = self.check_following(args, kwargs)
+        else:
+            checked = self.arguments.check(args, kwargs)
+            named = self.arguments.by_name(*checked) if self.limit else {}
+        entry = self._unmarked(args, kwargs, job_id, carrier, correlation_id)
+        value = in_workflow(entry.value, feeds=bool(place.feeds), wanted=wanted, takes=takes)
+        return replace(entry, value=value, mark=self._mark(named) if self.limit else None, flow=place)
+
     def _entry(
         self,
         args: tuple[Any, ...],
@@ -273,14 +352,28 @@ class Task(Generic[P, R]):
         carrier: Mapping[str, str] | None = None,
     ) -> Entry:
         checked = self.arguments.check(args, kwargs)
-        options = self._options
-        job_id = given or new_id()
         parent = running.get()
+        correlation_id = parent.correlation_id if parent else ""
+        entry = self._unmarked(args, kwargs, given or new_id(), carrier, correlation_id, given is not None)
+        if self.limit or self._options.unique or self._options.idempotent:
+            return replace(entry, mark=self._mark(self.arguments.by_name(*checked)))
+        return entry
+
+    def _unmarked(
+        self,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        job_id: str,
+        carrier: Mapping[str, str] | None,
+        correlation_id: str,
+        given: bool = False,
+    ) -> Entry:
+        options = self._options
         envelope = Envelope(
             enqueued_ms=int(time.time() * 1000),
             payload=encode_arguments(self._codec, self.name, args, kwargs, self.queue.fleet.max_payload),
             codec=self._codec.name,
-            correlation_id=options.correlation_id or (parent.correlation_id if parent else ""),
+            correlation_id=options.correlation_id or correlation_id,
             meta={**(options.meta or {}), **(carrier or {})} if options.meta or carrier else None,
             max_retries=options.max_retries,
             timeout=options.timeout,
@@ -291,13 +384,11 @@ class Task(Generic[P, R]):
             at_ms=options.at_ms,
             delay_ms=options.delay_ms,
             priority=options.priority,
-            given=given is not None,
-            mark=self._mark(*checked) if self.limit or options.unique or options.idempotent else None,
+            given=given,
         )
 
-    def _mark(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Mark:
+    def _mark(self, named: Mapping[str, Any]) -> Mark:
         options, limit = self._options, self.limit
-        named = self.arguments.by_name(args, kwargs)
         return Mark(
             limit_key=limit.key_of(named) if limit else "",
             rule=limit.name if limit else "",

@@ -24,6 +24,40 @@ class Mark:
     """Of task and arguments: the same given id with another one is a conflict."""
 
 
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Where jobs of a workflow wait for others, as lua/lib/gates.lua keeps it."""
+
+    id: str
+    many: int
+    """Places of the list that it gives to those it starts; 0: one result, no list."""
+    limit: int
+    """Bytes of all results together; -1: nobody takes them."""
+    starts: tuple[str, ...]
+    into: str
+    """Gate and place that its list goes to, or ''."""
+    waits: tuple[str, ...]
+    """By place: `j` and a job's id, or `g` and an inner gate's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A job's place in its workflow."""
+
+    awaits: str = ""
+    """Gate that starts it; '': it begins at once."""
+    feeds: str = ""
+    """Gate that waits for it, at `place`."""
+    place: int = 0
+    gates: tuple[Gate, ...] = ()
+    """Made with this job; the first of a workflow brings them all."""
+
+    def packed(self) -> tuple[object, ...]:
+        """As lua/lib/flowing.lua unpacks it."""
+        gates = [(one.id, one.many, one.limit, one.starts, one.into, one.waits) for one in self.gates]
+        return (self.awaits, self.feeds, self.place, gates)
+
+
 class Entry(msgspec.Struct, frozen=True, gc=False):
     """One job to enqueue. `at_ms` is Unix ms on the Redis clock, `delay_ms` counts from the enqueue; 0 is now."""
 
@@ -35,19 +69,22 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     given: bool = False
     """The id was chosen by the caller: enqueue only if it is not taken."""
     mark: Mark | None = None
+    flow: Place | None = None
 
     @property
     def plain(self) -> bool:
-        special = self.at_ms or self.delay_ms or self.given or self.mark
+        special = self.at_ms or self.delay_ms or self.given or self.mark or self.flow
         return not special and self.priority is Priority.DEFAULT
 
-    def packed(self) -> tuple[str | int | bool | msgspec.Raw, ...]:
+    def packed(self) -> tuple[object, ...]:
         """What enqueue.lua unpacks of one that is not plain."""
         head = (self.id, lua_string(self.value), self.at_ms, self.delay_ms, self.priority, self.given)
         mark = self.mark
-        if mark is None:
+        if mark is None and self.flow is None:
             return head
-        return (*head, mark.limit_key, mark.rule, mark.unique, mark.unique_ms, mark.fingerprint)
+        mark = mark or Mark()
+        marked = (*head, mark.limit_key, mark.rule, mark.unique, mark.unique_ms, mark.fingerprint)
+        return marked if self.flow is None else (*marked, self.flow.packed())
 
 
 @dataclass(frozen=True, slots=True)

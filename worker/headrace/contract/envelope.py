@@ -3,6 +3,9 @@
 header: [0] envelope version, [1] attempts charged so far, [2] replays, [3] length of the task's name, then the name;
 body: msgpack array of Envelope. Lua's msgpack knows no binary type, so it must never have to look into the body.
 Unknown trailing fields are ignored and missing ones take their defaults, so old and new workers coexist.
+
+A job of a workflow has version FLOW_VERSION: between header and body stand one byte of flags and the body's length (4
+bytes, big-endian), and behind the body, once those before it are done, what they give it: one value in msgpack.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ import msgspec
 from headrace.errors import ConfigError
 
 ENVELOPE_VERSION: Final = 1
+FLOW_VERSION: Final = 2
+_FEEDS, _WANTED, _TAKES = 1, 2, 4
 MAX_TASK_NAME: Final = 200
 """Bytes."""
 
@@ -41,6 +46,12 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
     envelope: Envelope
     attempts: int
     replays: int
+    feeds: bool = False
+    """Other jobs wait for its end …"""
+    wanted: bool = False
+    """… and for its result."""
+    given: bytes | None = None
+    """Its first argument, from those before it, in msgpack; None: its own arguments are all."""
 
 
 class UnreadableEnvelope(Exception):  # noqa: N818 - a fact about the data, the caller buries the job
@@ -67,15 +78,35 @@ def encode(head: bytes, envelope: Envelope) -> bytes:
     return head + _encoder.encode(envelope)
 
 
+def in_workflow(value: bytes, *, feeds: bool, wanted: bool, takes: bool) -> bytes:
+    """The value of a job as part of a workflow. feeds, wanted: others wait for its end, for its result; takes: it gets
+    the result of those before it."""
+    end = 4 + value[3]
+    flags = _FEEDS * feeds + _WANTED * wanted + _TAKES * takes
+    size = len(value) - end
+    return bytes((FLOW_VERSION,)) + value[1:end] + bytes((flags,)) + size.to_bytes(4, "big") + value[end:]
+
+
+def _decode_in_workflow(value: bytes, end: int) -> Stored:
+    flags, start = value[end], end + 5
+    stop = start + int.from_bytes(value[end + 1 : start], "big")
+    envelope = _decoder.decode(value[start:stop])
+    given = value[stop:] if flags & _TAKES and len(value) > stop else None
+    task = value[4:end].decode()
+    return Stored(task, envelope, value[1], value[2], bool(flags & _FEEDS), bool(flags & _WANTED), given)
+
+
 def decode(value: bytes) -> Stored:
     """Raises UnreadableEnvelope."""
-    if len(value) < 5 or value[0] > ENVELOPE_VERSION:
+    if len(value) < 5 or value[0] > FLOW_VERSION:
         raise UnreadableEnvelope(f"envelope version {value[0] if value else 'missing'}")
     end = 4 + value[3]
     try:
+        if value[0] == FLOW_VERSION:
+            return _decode_in_workflow(value, end)
         body = value[end:] if len(value) < SMALL else memoryview(value)[end:]
         return Stored(value[4:end].decode(), _decoder.decode(body), value[1], value[2])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, IndexError) as error:
         raise UnreadableEnvelope(str(error)) from error
 
 

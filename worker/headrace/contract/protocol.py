@@ -46,5 +46,7 @@ class State(StrEnum):
     READY = "ready"
     LEASED = "leased"
     PARKED = "parked"
+    AWAITING = "awaiting"
+    """Waits for other jobs of its workflow."""
     DEAD = "dead"
     DONE = "done"

@@ -120,6 +120,7 @@ def decode_stats(queue: str, reply: Sequence[Any]) -> QueueStats:
         scheduled=said["scheduled"],
         leased=said["leased"],
         parked=said["parked"],
+        awaiting=said.get("awaiting", 0),
         held=said.get("held", 0),
         dead=said["dead"],
         oldest_ready_ms=_time(said["oldest_ready_ms"]),

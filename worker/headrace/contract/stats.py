@@ -68,6 +68,8 @@ class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
     leased: int = 0
     parked: int = 0
     """Blocked by a limit of their key."""
+    awaiting: int = 0
+    """Wait for other jobs of their workflows."""
     held: int = 0
     """Would be ready, but the queue's own rate lets them go only later."""
     dead: int = 0

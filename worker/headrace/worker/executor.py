@@ -12,14 +12,16 @@ from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import Any
 
+from headrace.client.arguments import Checked
 from headrace.client.codec import decode_arguments
+from headrace.client.returns import decode_plain
 from headrace.context import NO_META, Context, running
 from headrace.contract.envelope import DeathRecord, Stored, UnreadableEnvelope, decode
 from headrace.errors import PayloadError, UnknownTaskError
 from headrace.hooks import HookName
 from headrace.retry import GiveUp, RetryPolicy, after_failure
 from headrace.worker.failures import describe, fingerprint, innermost_place, tidy_reason, traceback_text
-from headrace.worker.outcome import ABANDONED, CANCELLED, DONE, Buried, Outcome, Released, Retried
+from headrace.worker.outcome import ABANDONED, CANCELLED, DONE, Buried, Done, Outcome, Released, Retried
 from headrace.worker.parts import Parts
 from headrace.worker.plan import Plan
 from headrace.worker.processes import Processes
@@ -111,8 +113,7 @@ class Executor:
             if plan is None:
                 raise UnknownTaskError(f"this worker has no task named {stored.task!r}")
             try:
-                args, kwargs = decode_arguments(stored.envelope.codec, stored.envelope.payload)
-                args, kwargs = plan.arguments.check(args, kwargs)
+                args, kwargs = plan.arguments.check(*_arguments(stored))
             except PayloadError as error:
                 return await self._dead(run, stored.task, "InvalidPayload", error)
             for hook in self._hooks.named("on_job_start"):
@@ -124,9 +125,9 @@ class Executor:
                 else _in_child(run, plan, children, args, kwargs)
             )
             outcome: Outcome = DONE
-            if plan.keep is not None:
+            if plan.keep is not None or stored.feeds:
                 try:
-                    outcome = plan.keep.done(result)
+                    outcome = _with_result(plan, stored, result)
                 except PayloadError as error:
                     return await self._dead(run, stored.task, "InvalidResult", error)
             if self._hooks.named("on_job_complete"):
@@ -225,6 +226,20 @@ async def _in_child(run: Run, plan: Plan, children: Processes, args: Sequence[An
     async with children.ready():
         run.deadline = monotonic() + left
         return await plan.call(run.context, args, kwargs)
+
+
+def _arguments(stored: Stored) -> Checked:
+    """As the job has them: what a step before it in its workflow gives comes first. Raises PayloadError."""
+    args, kwargs = decode_arguments(stored.envelope.codec, stored.envelope.payload)
+    return (args, kwargs) if stored.given is None else ((decode_plain(stored.given), *args), kwargs)
+
+
+def _with_result(plan: Plan, stored: Stored, result: object) -> Done:
+    """Of a job whose result is kept, or passed on in its workflow. Raises PayloadError."""
+    kept = plan.keep.done(result) if plan.keep is not None else DONE
+    if not stored.feeds:
+        return kept
+    return plan.pass_on.done(result, kept, wanted=stored.wanted, attempts=stored.attempts + 1)
 
 
 def _uncancel() -> None:

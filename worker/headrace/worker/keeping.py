@@ -1,9 +1,9 @@
-"""How the results of a task are kept: makes the outcome of a run whose result is, and says which tasks do."""
+"""How a task's results are kept or passed on: makes the outcome of such a run, and says which tasks keep."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from headrace.client.codec import encode_result
@@ -33,6 +33,21 @@ class Keep:
     def done(self, result: Any) -> Done:
         """The outcome. Raises PayloadError for a result that can't be kept."""
         return Done(encode_result(self.task, result, self.limit), self.ttl_ms, self.task, self.most)
+
+
+@dataclass(frozen=True)
+class PassOn:
+    """What a task's jobs in workflows give to those that wait for them."""
+
+    task: str
+    limit: int
+    """Bytes of one encoded result."""
+
+    def done(self, result: Any, kept: Done, *, wanted: bool, attempts: int) -> Done:
+        """The outcome; wanted: somebody takes the result. Raises PayloadError for one that can't be passed on."""
+        if wanted and not kept.ttl_ms:
+            kept = Done(encode_result(self.task, result, self.limit), task=self.task)
+        return replace(kept, task=self.task, passes=True, attempts=attempts)
 
 
 def kept_results(tasks: Iterable[Task[Any, Any]]) -> dict[str, int | None]:

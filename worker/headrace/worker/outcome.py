@@ -18,6 +18,10 @@ class Done:
     ttl_ms: int = 0
     task: str = ""
     most: int = 0
+    passes: bool = False
+    """Other jobs of its workflow wait for it, and those that want its result get it."""
+    attempts: int = 0
+    """Charged so far, should the result be too large for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +78,18 @@ CANCELLED = Cancelled()
 ABANDONED = Abandoned()
 
 
+def _done(job_id: str, claim: str, done: Done) -> Settlement | None:
+    kept = (job_id, claim, lua_string(done.result), done.ttl_ms, done.task, done.most)
+    if done.passes:
+        return ("pass", *kept, done.attempts)
+    return ("result", *kept) if done.ttl_ms else None
+
+
 def settlement(job_id: str, claim: str, outcome: Outcome) -> Settlement | None:
     """The entry for an outcome; None for those that need none (plain done ids go in bulk, abandoned ones nowhere)."""
     match outcome:
-        case Done(result, ttl_ms, task, most):
-            return ("result", job_id, claim, lua_string(result), ttl_ms, task, most) if ttl_ms else None
+        case Done():
+            return _done(job_id, claim, outcome)
         case Retried(attempts, delay_ms):
             return ("retry", job_id, claim, attempts, delay_ms, outcome.reason)
         case Released(ready_us, delay_ms):

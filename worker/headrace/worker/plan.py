@@ -14,7 +14,7 @@ from headrace.client.task import Handler, Middleware, Task
 from headrace.context import Context
 from headrace.retry import RetryPolicy
 from headrace.worker.gathering import Gatherer
-from headrace.worker.keeping import Keep
+from headrace.worker.keeping import Keep, PassOn
 from headrace.worker.metrics import TaskMetrics
 from headrace.worker.parts import Parts
 from headrace.worker.processes import Processes
@@ -40,6 +40,7 @@ class Plan:
     timeout: float
     keep: Keep | None
     """How results are kept; None: not at all."""
+    pass_on: PassOn
     counts: TaskMetrics
     children: Processes | None
     """Where its handler runs, if in a child process."""
@@ -59,6 +60,7 @@ def compile_plans(fleet: Fleet, queue: str, parts: Parts) -> dict[str, Plan]:
             max_retries=parts.settings.max_retries if own is None else own,
             timeout=task.settings.timeout + (task.settings.batch_wait + BATCH_SLACK if task.settings.batch else 0),
             keep=Keep.of(task),
+            pass_on=PassOn(task.name, fleet.max_payload),
             counts=parts.metrics.of(queue, task.name),
             children=parts.processes if task.settings.process and parts.children else None,
         )

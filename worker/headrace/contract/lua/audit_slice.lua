@@ -1,11 +1,12 @@
 -- Reads one slice of one structure and names the ids that break the rule "an envelope and exactly one state".
 -- Scan and checks are one step, so each fault it names was a fact at that moment. Writes nothing.
---@include keys, clock, ready, marks, places
+--@include keys, clock, ready, marks, places, gate_checks
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] structure (a name of keys.py), [2] scan cursor, [3] count
 -- RETURNS: {next cursor, ids seen, {place, ids, …} of the sound ones (only for `jobs`),
 --          {fingerprint, ids, …} (only for `dj`), {{id, fault, place, …}, …}};
---          fault: 'orphan' (no place), 'doubled' (several), 'ghost' (no envelope), 'misfiled' (dead-letter structures, or those of limits, disagree)
+--          fault: 'orphan' (no place), 'doubled' (several), 'ghost' (no envelope), 'misfiled' (dead-letter
+--          structures, or those of limits or workflows, disagree), 'stuck' (waits for what will never come)
 local structure = ARGV[1]
 local SCAN = {hash = 'HSCAN', zset = 'ZSCAN', set = 'SSCAN'}
 local sound, fingerprints, faults = {}, {}, {}
@@ -81,13 +82,22 @@ local function check_key(ids)
   end
 end
 
+-- What a workflow's jobs wait for, and whom they are expected by.
+local function check_workflow(ids)
+  for _, id in ipairs(ids) do
+    if structure == 'awaiting' and not will_start(id) then fault(id, 'stuck', {structure, ''}) end
+    if structure == 'feeds' and not feeds_rightly(id) then fault(id, 'misfiled', {structure, ''}) end
+  end
+end
+
 local function check_members(ids)
   local real = without_ghosts(ids)
   if #real == 0 then return end
   local family = string.match(structure, '^%a+:')
   if structure == 'parked' then check_keyed(real, 'kw:', true)
   elseif family == 'own:' and marked() then check_keyed(real, 'kc:', false)
-  elseif family == 'kc:' or family == 'kw:' then check_key(real) end
+  elseif family == 'kc:' or family == 'kw:' then check_key(real)
+  elseif structure == 'awaiting' or structure == 'feeds' then check_workflow(real) end
   if structure == 'dead' then check_dead(real)
   elseif structure == 'dj' or string.sub(structure, 1, 5) == 'dead:' then check_is_dead(real) end
 end

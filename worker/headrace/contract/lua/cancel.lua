@@ -1,10 +1,11 @@
--- ready | scheduled | parked → done (cancelled); leased → leased, its worker told. Dead and done are final.
---@include keys, clock, ready, marks, endings
+-- ready | scheduled | parked | awaiting → done (cancelled); leased → leased, its worker told. Dead and done are final.
+--@include keys, clock, ready, marks, endings, gates
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] id, [2] keep_ms (how long the caller wants it remembered that it was called off; '': what its task says)
 -- RETURNS: 'cancelled' | 'cancelling' (running: its worker stops it) | 'dead' | 'unknown'
 local id = ARGV[1]
 local removed = call('ZREM', K.sched, id) + call('ZREM', K.suspects, id) + call('SREM', K.parked, id)
+  + call('HEXISTS', K.awaiting, id)
 for _, p in ipairs(PRIORITIES) do removed = removed + call('ZREM', K['ready:' .. p], id) end
 if removed > 0 then
   note_end(id, 'cancelled', ARGV[2] ~= '' and ARGV[2] or nil)
@@ -16,6 +17,7 @@ if removed > 0 then
   end
   call('HDEL', K.prio, id)
   call('HDEL', K.crash, id)
+  gates().cut({id})
   call('HINCRBY', K.count, 'cancelled', 1)
   if herald then herald.announce() end
   return 'cancelled'

@@ -1,5 +1,5 @@
--- dead → (gone), by the owner's wish.
---@include keys, clock, ready, marks, dead
+-- dead → (gone), by the owner's wish; what waits for them is called off.
+--@include keys, clock, ready, marks, dead, endings, gates
 -- KEYS: [1] the queue's prefix
 -- ARGV: 1..1000 ids
 -- RETURNS: how many were deleted
@@ -9,7 +9,9 @@ for _, id in ipairs(ARGV) do
     call('HDEL', K.jobs, id)
     call('HDEL', K.prio, id)
     call('HDEL', K.marks, id)
+    gates().cut({id})
     deleted = deleted + 1
   end
 end
+if herald then herald.announce() end
 return deleted

@@ -1,16 +1,17 @@
--- (new) → ready | scheduled, unless its id or unique key is taken: then the first job stands. Idempotent: the same
+-- (new) → ready | scheduled | awaiting, unless its id or unique key is taken: then the first job stands. Idempotent: the same
 -- (producer, seq) again answers as before and writes nothing.
 -- Its first write is an HSET, so a full Redis (maxmemory, noeviction) refuses it whole; nothing else is ever refused.
---@include keys, clock, protocol, ready, schedule, marking
+--@include keys, clock, protocol, ready, schedule, marking, flowing
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] producer, [2] seq (an integer that grows; a call that was overtaken on its way is refused),
 --        [3] keep_ms (how long seq and given ids are remembered), [4] n,
 --       then n pairs id, value (plain: default priority, now, an id made by the producer),
 --       last: msgpack list of {id, value, at_ms, delay_ms, priority, given, limit key, rule, unique key, unique_ms,
---       fingerprint} or ''; what has the last five has a mark, see lib/marking
+--       fingerprint, workflow} or ''; what has the five before the last has a mark, see lib/marking, and what has the last
+--       belongs to a workflow, see lib/flowing
 -- RETURNS: flat list place in that list (from 1), id of the job that stands, 1 if a given id was used with another
 --          fingerprint, else 0, …: of those for which nothing was enqueued
---          | error UPGRADE: a worker is too old for marks, nothing was enqueued
+--          | error UPGRADE: a worker is too old for marks or workflows, nothing was enqueued
 --          | error QUEUEFULL limit room: the queue has a limit and no room for all of these, nothing was enqueued
 local limit = tonumber(read_clock('limit'))
 local producer, seq, keep_ms, plain = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -53,7 +54,7 @@ end
 
 -- The limit is for jobs that wait, whatever they wait for; only where one is set does an enqueue count them.
 local function room_left()
-  return limit - ready_count() - call('ZCARD', K.sched) - call('SCARD', K.parked)
+  return limit - ready_count() - call('ZCARD', K.sched) - call('SCARD', K.parked) - call('HLEN', K.awaiting)
 end
 
 local function new_jobs()
@@ -69,7 +70,7 @@ if limit then
   end
 end
 
-local refusal = refuse_marks(specials)
+local refusal = refuse_marks(specials) or refuse_workflows(specials)
 if refusal then return refusal end
 
 local standing, refused, added = {}, 0, 0
@@ -93,6 +94,7 @@ local function add_special(s)
   set_mark(s)
   call('HSET', K.jobs, id, s[2])
   if s[5] ~= 'default' then call('HSET', K.prio, id, s[5]) end
+  if s[12] and enter_workflow(s) then return end
   local due = s[4] > 0 and clock.ms + s[4] or s[3]
   if due > clock.ms then
     schedule(id, due)

@@ -1,5 +1,5 @@
 -- live → gone, in peace: what it still holds goes back to ready, nothing charged; what is to be cancelled is done.
---@include keys, clock, ready, marks, endings, forget, take, versions
+--@include keys, clock, ready, marks, endings, gates, forget, take, versions
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] sid
 -- RETURNS: how many jobs were given back
@@ -22,6 +22,7 @@ repeat
     for i, id in ipairs(ids) do
       if not values[i] then
         drop_marks({id})
+        gates().cut({id})
       elseif not cancel_pending(id) then
         clock.us = clock.us + 1
         known[#known + 1] = id

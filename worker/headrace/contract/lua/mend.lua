@@ -1,7 +1,7 @@
 -- orphan → ready, uncharged; ghost → (gone); doubled → its most advanced place: dead, leased, reaping, suspects, ready,
--- scheduled, parked, in this order; misfiled → filed where its state says;
--- a parked job that its key's line does not name becomes ready. Looks again first: sound ids are left alone.
---@include keys, clock, ready, marks, places, dead
+-- scheduled, parked, awaiting, in this order; misfiled → filed where its state says;
+-- a parked job that its key's line does not name becomes ready; awaiting what will never come → dead. Looks again first: sound ids are left alone.
+--@include keys, clock, ready, marks, places, dead, endings, gates, gate_checks
 -- KEYS: [1] the queue's prefix
 -- ARGV: 1..1000 ids
 -- RETURNS: how many were changed
@@ -25,6 +25,7 @@ local function take_out(id, place, detail)
     let_out = let_out + free_slots({id})
   elseif place == 'dead' then exhume(id)
   elseif place == 'parked' then out_of_line(id)
+  elseif place == 'awaiting' then call('HDEL', K.awaiting, id)
   elseif place == 'scheduled' then call('ZREM', K.sched, id)
   elseif place == 'suspects' then call('ZREM', K.suspects, id)
   else for _, p in ipairs(PRIORITIES) do call('ZREM', K['ready:' .. p], id) end end
@@ -75,6 +76,8 @@ local function drop(id, places)
   for i = 1, #places, 2 do take_out(id, places[i], places[i + 1]) end
   local marks = call('HEXISTS', K.marks, id)
   let_out = let_out + drop_marks({id})
+  marks = marks + call('HEXISTS', K.feeds, id)
+  gates().cut({id})
   local removed = marks + call('HDEL', K.prio, id) + call('HDEL', K.crash, id) + call('SREM', K.cancel, id)
   return (#places > 0 or removed + unfile(id) > 0) and 1 or 0
 end
@@ -110,6 +113,19 @@ local function refile_key(id)
   return call('SADD', K['kc:' .. key], id)
 end
 
+local function refile_in_workflow(id)
+  local changed = 0
+  if call('HEXISTS', K.feeds, id) == 1 and not feeds_rightly(id) then changed = call('HDEL', K.feeds, id) end
+  if call('HEXISTS', K.awaiting, id) == 0 or will_start(id) then return changed end
+  call('HDEL', K.awaiting, id)
+  local value = call('HGET', K.jobs, id)
+  local record = cmsgpack.pack({'what it waited for was lost', string.byte(value, 2), 0, ''})
+  bury(id, string.sub(value, 5, 4 + string.byte(value, 4)), 'ResultLost', record, '', '')
+  note_end(id, 'dead')
+  call('HINCRBY', K.count, 'dead', 1)
+  return 1
+end
+
 local mended = 0
 for _, id in ipairs(ARGV) do
   local places = places_of_all({id})[1]
@@ -118,7 +134,7 @@ for _, id in ipairs(ARGV) do
     changed = drop(id, places)
   else
     changed = settle_places(id, places)
-    changed = math.max(changed, refile_key(id))
+    changed = math.max(changed, refile_key(id), refile_in_workflow(id))
     local died = call('ZSCORE', K.dead, id)
     if died then changed = math.max(changed, refile(id, died)) else changed = math.max(changed, unfile(id)) end
   end
@@ -128,5 +144,6 @@ if let_out > 0 then
   wake(let_out)
   signal()
 end
+if herald then herald.announce() end
 save_clock()
 return mended

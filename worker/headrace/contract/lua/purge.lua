@@ -1,9 +1,12 @@
--- parked | ready | scheduled → done (cancelled), up to n jobs a call, by the owner's wish. Running and dead jobs stay.
---@include keys, clock, ready, marks, endings, forget, ticks
+-- parked | ready | scheduled → done (cancelled), up to n jobs a call, by the owner's wish, and what waits for them.
+-- Running and dead jobs stay, and what waits for those.
+--@include keys, clock, ready, marks, endings, gates, forget, ticks
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] n, 1..1000
 -- RETURNS: how many were removed
+local MOST_OF_WORKFLOWS = 100
 local left = tonumber(ARGV[1])
+if call('EXISTS', K.awaiting) == 1 then left = math.min(left, MOST_OF_WORKFLOWS) end
 local waiting = {}
 -- first the parked ones: none of them must become ready just to be removed
 local parked = call('SPOP', K.parked, left)
@@ -30,5 +33,6 @@ if #removed > 0 then
     signal()
   end
 end
+local called_off = gates().cut(removed)
 if herald then herald.announce() end
-return #removed
+return #removed + called_off

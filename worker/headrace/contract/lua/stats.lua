@@ -57,7 +57,7 @@ if ready == 0 then oldest = nil end
 local oldest_dead = call('ZRANGE', K.dead, 0, 0, 'WITHSCORES')[2]
 return {
   'now_ms', now_ms, 'ready', ready, 'due', due, 'scheduled', call('ZCARD', K.sched) - overdue, 'leased', leased,
-  'parked', call('SCARD', K.parked), 'held', held, 'dead', call('ZCARD', K.dead),
+  'parked', call('SCARD', K.parked), 'awaiting', call('HLEN', K.awaiting), 'held', held, 'dead', call('ZCARD', K.dead),
   'oldest_ready_ms', oldest and math.floor(oldest / 1000) or -1, 'next_due_ms', next_due,
   'oldest_dead_ms', oldest_dead and math.floor(tonumber(oldest_dead) / 1000) or -1,
   'expired_sessions', call('ZCOUNT', K.sess, '-inf', now_ms) + call('ZCARD', K.reaping),

@@ -14,6 +14,7 @@ local function cancel_pending(id)
   if call('SCARD', K.cancel) == 0 or call('SREM', K.cancel, id) == 0 then return false end
   note_end(id, 'cancelled')
   forget({id})
+  gates().cut({id})
   call('HINCRBY', K.count, 'cancelled', 1)
   return true
 end

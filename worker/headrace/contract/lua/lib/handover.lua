@@ -15,6 +15,7 @@ local function values_of(own, ids, scores)
     else
       call('HDEL', own, id)
       drop_marks({id})
+      gates().cut({id})
       call('HDEL', K.prio, id)
       call('HDEL', K.crash, id)
       call('SREM', K.cancel, id)

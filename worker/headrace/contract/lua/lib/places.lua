@@ -11,6 +11,7 @@ local function all_structures()
   for _, p in ipairs(PRIORITIES) do list[#list + 1] = {'ready', 'ZMSCORE', K['ready:' .. p], false} end
   list[#list + 1] = {'scheduled', 'ZMSCORE', K.sched, false}
   list[#list + 1] = {'parked', 'SMISMEMBER', K.parked, '0'}
+  list[#list + 1] = {'awaiting', 'HMGET', K.awaiting, false}
   return list
 end
 

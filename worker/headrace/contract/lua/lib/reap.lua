@@ -35,6 +35,7 @@ local function abandon(ids, spared)
   for i, id in ipairs(ids) do
     if not known[i] then
       drop_marks({id})
+      gates().cut({id})
     elseif not cancel_pending(id) then
       local crashes = spared and 0 or call('HINCRBY', K.crash, id, 1)
       if crashes >= CRASH_LIMIT then

@@ -39,7 +39,7 @@ end
 local settle = {}
 
 -- Kinds whose job is gone afterwards: what it holds of its limits goes with it.
-local ENDS = {done = true, cancel = true, result = true}
+local ENDS = {done = true, cancel = true, result = true, pass = true}
 
 -- {kind, id, claim, attempts, delay_ms, class of the error}: failed, to be tried again
 function settle.retry(s)
@@ -74,16 +74,20 @@ function settle.bury(s)
   return 'dead'
 end
 
--- {kind, id, claim}: settled again after Redis had lost it; plain settlements go in bulk, see settle_done
+-- {kind, id, claim}: settled again after Redis had lost it; plain settlements go in bulk, see settle_done.
+-- Or {'pass', …}: a gate waits for it, see lib/feed
 function settle.done(s)
   forget({s[2]})
+  if s[1] == 'pass' then feeding().pass(s) end
   return 'completed'
 end
+settle.pass = settle.done
 
 -- {kind, id, claim}
 function settle.cancel(s)
   note_end(s[2], 'cancelled')
   forget({s[2]})
+  gates().cut({s[2]})
   call('HINCRBY', K.count, 'cancelled', 1)
   return 'cancelled'
 end
@@ -137,6 +141,7 @@ local function settle_all(own, version, others)
   for _, s in ipairs(others) do
     if call('HGET', own, s[2]) == s[3] then
       call('HDEL', own, s[2])
+      if s[1] == 'pass' then s = feeding().checked(s) end
       if not ENDS[s[1]] then free_slots({s[2]}) end
       local outcome = settle_one(version, trial, s)
       outcomes[outcome] = outcomes[outcome] + 1
