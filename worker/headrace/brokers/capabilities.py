@@ -21,6 +21,7 @@ class Feature(Enum):
     RESULTS = "kept results"
     CANCEL = "cancellation"
     PERIODIC = "periodic tasks"
+    WORKFLOWS = "workflows"
     DEAD_LETTERS = "dead letters and their replay"
     DURABILITY = "a durability per enqueue"
     PROCESSES = "other processes, such as those of process=True"

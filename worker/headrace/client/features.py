@@ -49,6 +49,8 @@ def _check_entry(entry: Entry, capabilities: Capabilities) -> None:
         capabilities.require(Feature.DELAYS, "enqueue: delay or at")
     if entry.priority is not Priority.DEFAULT:
         capabilities.require(Feature.PRIORITIES, "enqueue: priority")
+    if entry.flow is not None:
+        capabilities.require(Feature.WORKFLOWS, "enqueue: a step of a workflow")
     mark = entry.mark
     if mark is not None and mark.fingerprint:
         capabilities.require(Feature.IDEMPOTENCY, "enqueue: idempotency_key")

@@ -83,17 +83,17 @@ def _answer(fleet: Fleet | HeadraceError, message: bytes) -> Answer:
                 result = asyncio.run(_call_with_resources(fleet, task, args, kwargs))
             else:
                 result = _call(task.handler, args, kwargs)
-        return _done(result, kept=bool(task.settings.result_ttl))
+        return _done(result)
     except BaseException as error:
         return _failure(error)
 
 
-def _done(result: Any, *, kept: bool) -> Answer:
-    """A result that nobody keeps may be anything; then middleware, in the other process, sees None."""
+def _done(result: Any) -> Answer:
+    """A result that nobody keeps may be anything."""
     try:
         return Answer(ok=True, result=msgspec.Raw(_encode_result(result)))
     except (TypeError, NotImplementedError, ValueError, OverflowError, RecursionError) as error:
-        return Answer(ok=True, unsendable=f"the handler's result can't be encoded: {error}" if kept else "")
+        return Answer(ok=True, unsendable=str(error))
 
 
 def _call(handler: Any, args: Any, kwargs: Any) -> Any:

@@ -32,12 +32,15 @@ class CpuLimitError(ChildDiedError):
     """The handler used more CPU time than its task allows; its process was ended."""
 
 
-class InvalidResultError(Bury):
-    """The handler has returned, but what it returned can't be kept: no retry can help."""
+class Unsendable:
+    """Stands for a result that could not be sent: harmless, unless it is to be kept or passed on."""
 
     def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.reason = "InvalidResult"
+        self._why = why
+
+    def model_dump(self, *, mode: str) -> Any:
+        """Asked by whoever encodes it. Raises TypeError."""
+        raise TypeError(self._why)
 
 
 class RemoteError(Exception):
@@ -54,7 +57,7 @@ class Answer(msgspec.Struct, array_like=True):
     ok: bool
     result: Any = None
     unsendable: str = ""
-    """Why the result can't be kept, if it is to be."""
+    """Why the result can't be encoded."""
     error: str = ""
     message: str = ""
     traceback: str = ""
@@ -160,7 +163,7 @@ class Processes:
         else:
             self._idle.append(child)
         if answer.unsendable:
-            raise InvalidResultError(answer.unsendable)
+            return Unsendable(answer.unsendable)
         if answer.ok:
             return answer.result
         raise _error_of(answer)

@@ -10,7 +10,9 @@ from headrace.brokers.memory.clock import Clock, SystemClock
 from headrace.brokers.memory.store import Store
 from headrace.brokers.protocol import CALL_TIMEOUT
 
-CAPABILITIES: Final = Capabilities("memory", EVERY - {Feature.DURABILITY, Feature.PROCESSES, Feature.OPERATOR})
+CAPABILITIES: Final = Capabilities(
+    "memory", EVERY - {Feature.DURABILITY, Feature.PROCESSES, Feature.WORKFLOWS, Feature.OPERATOR}
+)
 
 
 class MemorySource:
