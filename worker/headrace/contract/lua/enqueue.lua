@@ -1,7 +1,7 @@
 -- (new) → ready | scheduled, unless its id or unique key is taken: then the first job stands. Idempotent: the same
 -- (producer, seq) again answers as before and writes nothing.
 -- Its first write is an HSET, so a full Redis (maxmemory, noeviction) refuses it whole; nothing else is ever refused.
---@include keys, clock, protocol, ready, schedule, marking
+--@include keys, clock, presence, protocol, ready, schedule, marking
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] producer, [2] seq (an integer that grows; a call that was overtaken on its way is refused),
 --        [3] keep_ms (how long seq and given ids are remembered), [4] n,
@@ -115,9 +115,6 @@ end
 
 call('HINCRBY', K.count, 'enqueued', plain + #specials - refused)
 call('SET', K['p:' .. producer], cmsgpack.pack({seq, standing}), 'PX', keep_ms)
-if added > 0 then
-  wake(added)
-  signal()
-end
+rouse(added)
 save_clock()
 return standing

@@ -124,9 +124,6 @@ for _, id in ipairs(ARGV) do
   end
   mended = mended + changed
 end
-if let_out > 0 then
-  wake(let_out)
-  signal()
-end
+rouse(let_out)
 save_clock()
 return mended

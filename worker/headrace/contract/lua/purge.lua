@@ -21,14 +21,7 @@ for _, id in ipairs(leave_ticks(waiting, function(id, due) call('ZADD', K.sched,
   removed[#removed + 1] = id
 end
 if #removed > 0 then
-  for _, id in ipairs(removed) do note_end(id, 'cancelled') end
-  local let_out = forget(removed) -- a planned tick that waited for its key, say
-  call('HINCRBY', K.count, 'cancelled', #removed)
-  if let_out > 0 then
-    read_clock()
-    wake(let_out)
-    signal()
-  end
+  rouse(call_off(removed)) -- a planned tick that waited for its key may be let out
 end
 if herald then herald.announce() end
 return #removed
