@@ -1,4 +1,5 @@
-"""Loads the Lua files: one per transition, shared parts under lua/lib by an `--@include` line."""
+"""Loads the Lua files: one per transition, shared parts under lua/lib by an `--@include` line, at the top or in the one
+function that needs them."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
-_INCLUDE = re.compile(r"^--@include (.+)$", re.MULTILINE)
+_INCLUDE = re.compile(r"^ *--@include (.+)$", re.MULTILINE)
 _COMMENT = re.compile(r"^\s*--[^\n]*\n", re.MULTILINE)
 
 NAMES: Final = (

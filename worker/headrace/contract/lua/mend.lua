@@ -140,10 +140,7 @@ for _, id in ipairs(ARGV) do
   end
   mended = mended + changed
 end
-if let_out > 0 then
-  wake(let_out)
-  signal()
-end
+rouse(let_out)
 if herald then herald.announce() end
 save_clock()
 return mended

@@ -17,9 +17,6 @@ for i, id in ipairs(ids) do
   end
   if place ~= 'parked' then removed = removed + call('ZREM', K['kw:' .. key], id) end
 end
-if let_out > 0 then
-  wake(let_out)
-  signal()
-end
+rouse(let_out)
 save_clock()
 return removed

@@ -10,11 +10,17 @@ local function forget(ids)
   return let_out
 end
 
+-- → done (cancelled): ids that have just been taken from where they stood, and what waits for them. keep_ms: see endings.
+-- Returns what forget does, and how many jobs waited for them.
+local function call_off(ids, keep_ms)
+  for _, id in ipairs(ids) do note_end(id, 'cancelled', keep_ms) end
+  call('HINCRBY', K.count, 'cancelled', #ids)
+  local let_out = forget(ids)
+  return let_out, gates().cut(ids)
+end
+
 local function cancel_pending(id)
   if call('SCARD', K.cancel) == 0 or call('SREM', K.cancel, id) == 0 then return false end
-  note_end(id, 'cancelled')
-  forget({id})
-  gates().cut({id})
-  call('HINCRBY', K.count, 'cancelled', 1)
+  call_off({id})
   return true
 end

@@ -4,7 +4,6 @@ local function schedule(id, due_ms)
   local head = call('ZRANGE', K.sched, 0, 0, 'WITHSCORES')
   call('ZADD', K.sched, due_ms, id)
   if not head[1] or due_ms < tonumber(head[2]) then
-    wake(1)
-    signal()
+    rouse(1)
   end
 end

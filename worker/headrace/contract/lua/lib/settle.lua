@@ -85,10 +85,7 @@ settle.pass = settle.done
 
 -- {kind, id, claim}
 function settle.cancel(s)
-  note_end(s[2], 'cancelled')
-  forget({s[2]})
-  gates().cut({s[2]})
-  call('HINCRBY', K.count, 'cancelled', 1)
+  call_off({s[2]})
   return 'cancelled'
 end
 
