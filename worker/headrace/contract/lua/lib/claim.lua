@@ -57,6 +57,7 @@ local function pop(key, n, ids, scores)
 end
 
 local function claim_ready(n, ids, scores)
+  if common then return pop('ready:default', n, ids, scores) end
   local waiting, kinds, only = {}, 0, nil
   for _, p in ipairs(PRIORITIES) do
     local count = call('ZCARD', K['ready:' .. p])
@@ -79,7 +80,7 @@ end
 -- more until its own jobs are settled, then gets the suspect by itself. True when this session is that one.
 local function claim_suspect(sid, ids, scores)
   if clock.alone and clock.alone ~= sid and call('ZSCORE', K.sess, clock.alone) then return false end
-  if call('ZCARD', K.suspects) == 0 then
+  if common or call('ZCARD', K.suspects) == 0 then
     if clock.alone ~= sid then return false end
     if call('HLEN', K['own:' .. sid]) > 0 then return true end
     set_apart(false)

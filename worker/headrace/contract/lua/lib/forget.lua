@@ -4,6 +4,7 @@
 local function forget(ids)
   local let_out = drop_marks(ids)
   call('HDEL', K.jobs, unpack(ids))
+  if common then return let_out end
   if call('HLEN', K.prio) > 0 then call('HDEL', K.prio, unpack(ids)) end
   if call('HLEN', K.crash) > 0 then call('HDEL', K.crash, unpack(ids)) end
   if call('SCARD', K.cancel) > 0 then call('SREM', K.cancel, unpack(ids)) end
@@ -20,7 +21,7 @@ local function call_off(ids, keep_ms)
 end
 
 local function cancel_pending(id)
-  if call('SCARD', K.cancel) == 0 or call('SREM', K.cancel, id) == 0 then return false end
+  if common or call('SCARD', K.cancel) == 0 or call('SREM', K.cancel, id) == 0 then return false end
   call_off({id})
   return true
 end

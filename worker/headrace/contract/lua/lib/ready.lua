@@ -1,11 +1,12 @@
 -- Puts ids on the ready path: a zset per priority, scored by the µs since which the job could have run.
 -- Jobs of default priority that never crashed a worker pay for neither look-up.
 local SUSPECT_AFTER = 2
+local common = false -- true: there is nothing of what few queues have (see exchange), so nobody need look for it
 
 local function group_by_target(ids, scores)
   local groups = {}
-  local ranked = call('HLEN', K.prio) > 0 and call('HMGET', K.prio, unpack(ids))
-  local crashed = call('HLEN', K.crash) > 0 and call('HMGET', K.crash, unpack(ids))
+  local ranked = not common and call('HLEN', K.prio) > 0 and call('HMGET', K.prio, unpack(ids))
+  local crashed = not common and call('HLEN', K.crash) > 0 and call('HMGET', K.crash, unpack(ids))
   for i, id in ipairs(ids) do
     local target = 'ready:' .. (ranked and ranked[i] or 'default')
     if crashed and (tonumber(crashed[i]) or 0) >= SUSPECT_AFTER then target = 'suspects' end
