@@ -25,11 +25,14 @@ from support.seeding import Seeder
 from support.servers import RedisServer
 
 MOST_MS = 50.0
-"""What each question may take, by its median."""
+"""What each question may take beside a busy worker, by its median."""
+MOST_QUIET_MS = 10.0
+"""The same while nobody else asks anything."""
 LEAST_SHARE = 0.85
 """Of the worker's throughput that must be left beside the questions, by the medians of the turns."""
 TASKS, REASONS = 5, ("ValueError", "TimeoutError", "KeyError", "ConnectionError")
 BATCH = 500
+ASKED_QUIETLY = 20
 TURNS, TURN_SECONDS, ASKED_PER_SECOND = 5, 3.0, 4
 BACKLOG = 30_000
 Question = Callable[[], Awaitable[object]]
@@ -37,9 +40,12 @@ Question = Callable[[], Awaitable[object]]
 
 @dataclass(frozen=True)
 class Verdict:
-    """Milliseconds by question, median and most; jobs per second alone and beside the questions."""
+    """Milliseconds by question, median and most, the median also before the worker came; jobs per second alone and
+    beside the questions.
+    """
 
     letters: int
+    quiet_ms: dict[str, float]
     median_ms: dict[str, float]
     most_ms: dict[str, float]
     alone_per_s: int
@@ -50,7 +56,8 @@ class Verdict:
     def sound(self) -> bool:
         """What `make soak` asserts."""
         fast = all(ms < MOST_MS for ms in self.median_ms.values())
-        return fast and self.beside_per_s >= LEAST_SHARE * self.alone_per_s
+        quiet = all(ms < MOST_QUIET_MS for ms in self.quiet_ms.values())
+        return fast and quiet and self.beside_per_s >= LEAST_SHARE * self.alone_per_s
 
     def summary(self) -> dict[str, Any]:
         """For the record."""
@@ -86,20 +93,28 @@ def _questions(admin: QueueAdmin, middle_us: int) -> dict[str, Question]:
         "page": lambda: dead.page(limit=100),
         "page in the middle": lambda: dead.page(limit=100, cursor=middle_us),
         "filter by task": lambda: dead.page(limit=100, task=task),
+        "filter by reason": lambda: dead.page(limit=100, reason=reason),
         "filter by task and reason": lambda: dead.page(limit=100, task=task, reason=reason),
         "facets": dead.facets,
         "dry run of all": lambda: replays.preview(ReplaySelection(everything=True)),
+        "dry run of a task": lambda: replays.preview(ReplaySelection(task=task)),
+        "dry run of the last half": lambda: replays.preview(ReplaySelection(since_us=middle_us)),
         "dry run of a filter": lambda: replays.preview(ReplaySelection(task=task, reason=reason)),
     }
+
+
+async def _timed(question: Question) -> float:
+    """Milliseconds to its answer."""
+    begun = time.perf_counter()
+    await question()
+    return (time.perf_counter() - begun) * 1000
 
 
 async def _ask(questions: dict[str, Question], times: dict[str, list[float]]) -> None:
     """Each in turn, evenly spread over time, until cancelled."""
     while True:
         for name, question in questions.items():
-            begun = time.perf_counter()
-            await question()
-            times[name].append((time.perf_counter() - begun) * 1000)
+            times[name].append(await _timed(question))
             await asyncio.sleep(1 / ASKED_PER_SECOND)
 
 
@@ -108,6 +123,7 @@ async def _measure(lab: Lab, letters: int) -> Verdict:
     (first,) = (await admin.dead_letters.page(limit=1)).letters
     (last,) = (await admin.dead_letters.page(limit=1, newest_first=True)).letters
     questions = _questions(admin, (first.died_us + last.died_us) // 2)
+    quiet = {name: [await _timed(ask) for _ in range(ASKED_QUIETLY)] for name, ask in questions.items()}
     times: dict[str, list[float]] = {name: [] for name in questions}
     ledger = lab.directory / "ledger"
     lab.use(endurance.fleet)
@@ -127,12 +143,17 @@ async def _measure(lab: Lab, letters: int) -> Verdict:
     feeding.cancel()
     return Verdict(
         letters=letters,
-        median_ms={name: round(median(found), 2) for name, found in times.items()},
+        quiet_ms=_medians(quiet),
+        median_ms=_medians(times),
         most_ms={name: round(max(found), 2) for name, found in times.items()},
         alone_per_s=round(median(alone for alone, _ in turns)),
         beside_per_s=round(median(beside for _, beside in turns)),
         by_turns=turns,
     )
+
+
+def _medians(times: dict[str, list[float]]) -> dict[str, float]:
+    return {name: round(median(found), 2) for name, found in times.items()}
 
 
 async def _feed(ledger: Path) -> None:
