@@ -7,6 +7,7 @@ the questions by turns, so that what else the machine does falls on both.
 from __future__ import annotations
 
 import asyncio
+import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -33,8 +34,16 @@ LEAST_SHARE = 0.85
 TASKS, REASONS = 5, ("ValueError", "TimeoutError", "KeyError", "ConnectionError")
 BATCH = 500
 ASKED_QUIETLY = 20
+MOST_EXPORT_MB = 150.0
+"""Of the process that exports, at its most."""
 TURNS, TURN_SECONDS, ASKED_PER_SECOND = 5, 3.0, 4
 BACKLOG = 30_000
+EXPORT = """
+import resource, sys
+from headrace.cli.entry import main
+assert main(sys.argv[1:]) == 0
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
 Question = Callable[[], Awaitable[object]]
 
 
@@ -51,13 +60,19 @@ class Verdict:
     alone_per_s: int
     beside_per_s: int
     by_turns: list[tuple[int, int]]
+    exported: int
+    """Lines of `headrace dlq export` …"""
+    export_seconds: float
+    export_mb: float
+    """… and the most memory it took, MB."""
 
     @property
     def sound(self) -> bool:
         """What `make soak` asserts."""
         fast = all(ms < MOST_MS for ms in self.median_ms.values())
         quiet = all(ms < MOST_QUIET_MS for ms in self.quiet_ms.values())
-        return fast and quiet and self.beside_per_s >= LEAST_SHARE * self.alone_per_s
+        exported = self.exported == self.letters and self.export_mb < MOST_EXPORT_MB
+        return fast and quiet and exported and self.beside_per_s >= LEAST_SHARE * self.alone_per_s
 
     def summary(self) -> dict[str, Any]:
         """For the record."""
@@ -124,6 +139,7 @@ async def _measure(lab: Lab, letters: int) -> Verdict:
     (last,) = (await admin.dead_letters.page(limit=1, newest_first=True)).letters
     questions = _questions(admin, (first.died_us + last.died_us) // 2)
     quiet = {name: [await _timed(ask) for _ in range(ASKED_QUIETLY)] for name, ask in questions.items()}
+    exported, export_seconds, export_mb = await _export(lab)
     times: dict[str, list[float]] = {name: [] for name in questions}
     ledger = lab.directory / "ledger"
     lab.use(endurance.fleet)
@@ -149,7 +165,21 @@ async def _measure(lab: Lab, letters: int) -> Verdict:
         alone_per_s=round(median(alone for alone, _ in turns)),
         beside_per_s=round(median(beside for _, beside in turns)),
         by_turns=turns,
+        exported=exported,
+        export_seconds=round(export_seconds, 1),
+        export_mb=round(export_mb, 1),
     )
+
+
+async def _export(lab: Lab) -> tuple[int, float, float]:
+    """Lines, seconds and MB of an export by the command line, in a process of its own."""
+    out, begun = lab.directory / "letters.jsonl", time.monotonic()
+    verb = ("dlq", "export", "jobs", "--redis-url", lab.url, "--out", str(out))
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", EXPORT, *verb, stdout=asyncio.subprocess.PIPE)
+    told, _ = await child.communicate()
+    with out.open("rb") as lines:
+        count = sum(1 for _ in lines)
+    return count, time.monotonic() - begun, int(told) / 1024
 
 
 def _medians(times: dict[str, list[float]]) -> dict[str, float]:

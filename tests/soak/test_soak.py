@@ -25,7 +25,7 @@ SOUND = kills.Verdict(
     rss_mb=(40.0, 41.0, 45.0),
     seconds=1.0,
 )
-FAST = dead_letters.Verdict(10, {"page": 0.5}, {"page": 1.0}, {"page": 2.0}, 1000, 990, [(1000, 990)])
+FAST = dead_letters.Verdict(10, {"page": 0.5}, {"page": 1.0}, {"page": 2.0}, 1000, 990, [(1000, 990)], 10, 1.0, 40.0)
 
 
 async def test_jobs_outlive_their_workers() -> None:
@@ -42,6 +42,7 @@ async def test_dead_letters_answer_fast_beside_a_worker(monkeypatch: pytest.Monk
     assert verdict.alone_per_s > 0
     assert verdict.beside_per_s > 0
     assert all(0 < ms < 1_000 for ms in verdict.median_ms.values()), verdict
+    assert verdict.exported == 5_000
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,15 @@ def test_the_judge_of_kills_takes_nothing_for_sound_that_is_not(wrong: dict[str,
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"quiet_ms": {"page": 10.0}}, {"median_ms": {"page": 50.0}}, {"beside_per_s": 849}], ids=str
+    "wrong",
+    [
+        {"quiet_ms": {"page": 10.0}},
+        {"median_ms": {"page": 50.0}},
+        {"beside_per_s": 849},
+        {"exported": 9},
+        {"export_mb": 150.0},
+    ],
+    ids=str,
 )
 def test_the_judge_of_dead_letters_too(wrong: dict[str, object]) -> None:
     assert FAST.sound

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from headrace.admin.handle import QueueHandle
 from headrace.admin.paging import Range, Scored, Wanted, read_page
@@ -96,11 +95,7 @@ class DeadLetters:
             raise JobNotFoundError(f"no dead letter {job_id!r} in queue {self._handle.queue!r}")
         fingerprint = decode_dead_entry(entry)[1]
         traceback = await self._handle.request("HGET", "tb", fingerprint) if fingerprint else None
-        return _detail(
-            _letter(Scored(int(float(score)), job_id, entry), entry),
-            (traceback or b"").decode(errors="replace"),
-            value,
-        )
+        return detail_of(_letter(Scored(int(float(score)), job_id, entry), entry), traceback, value)
 
     async def delete(self, selection: ReplaySelection) -> int:
         """Delete the letters that are dead now and meant; returns how many. Raises UsageError."""
@@ -164,12 +159,14 @@ def _letter(scored: Scored, entry: bytes) -> DeadLetter:
     return DeadLetter(scored.id, facet.task, facet.reason, scored.died_us, record)
 
 
-def _detail(letter: DeadLetter, traceback: str, value: Any) -> DeadLetterDetail:
+def detail_of(letter: DeadLetter, traceback: bytes | None, value: bytes | None) -> DeadLetterDetail:
+    """With its traceback and the value of its job, as they are kept."""
+    text = (traceback or b"").decode(errors="replace")
     try:
         stored = decode(value or b"")
     except UnreadableEnvelope:
-        return DeadLetterDetail(letter, traceback, 0, None, "", {})
+        return DeadLetterDetail(letter, text, 0, None, "", {})
     envelope = stored.envelope
     return DeadLetterDetail(
-        letter, traceback, stored.replays, envelope.enqueued_ms, envelope.correlation_id, dict(envelope.meta or {})
+        letter, text, stored.replays, envelope.enqueued_ms, envelope.correlation_id, dict(envelope.meta or {})
     )
