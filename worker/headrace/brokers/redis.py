@@ -18,6 +18,7 @@ from headrace.brokers.protocol import (
     DeadJob,
     Exchanged,
     Joined,
+    LeaseRenewal,
     Planned,
     RenewedLease,
     Settled,
@@ -27,6 +28,7 @@ from headrace.contract.ending import Ending, decode_ending
 from headrace.contract.entry import Entry, Standing
 from headrace.contract.envelope import decode_dead_entry
 from headrace.contract.keys import key, prefix
+from headrace.contract.progress import Progress, decode_kept
 from headrace.contract.protocol import PROTOCOL, State
 from headrace.contract.replies import decode_stats, decode_tick, encode_tick
 from headrace.contract.stats import PlannedTick, QueueStats
@@ -89,6 +91,17 @@ class RedisBroker:
     async def endings(self, queue: str, ids: Sequence[str]) -> list[Ending]:
         """outcomes.lua."""
         return [decode_ending(reply) for reply in await self.link.run("outcomes", prefix(queue), *ids)]
+
+    async def progress(self, queue: str, job_id: str) -> Progress | None:
+        """locate.lua, then the session's own hash and what it has said: who holds the job says under which claim."""
+        ((_, places, _, _),) = await self.link.run("locate", prefix(queue), job_id)
+        if not places or places[0] != b"leased":
+            return None
+        sid = places[1].decode()
+        claim, kept = await self.link.pipeline(
+            [("HGET", key(queue, f"own:{sid}"), job_id), ("GET", key(queue, f"progress:{sid}"))]
+        )
+        return decode_kept(kept).get((job_id, claim.decode())) if claim else None
 
     def follow(self, channels: Channels) -> AsyncGenerator[Heard, None]:
         """On a connection of its own."""
@@ -190,11 +203,9 @@ class RedisRenewer:
     def __init__(self, target: Target, timeout: float, name: str) -> None:
         self._link = BlockingLink(target, timeout, name)
 
-    def renew(self, calls: Sequence[tuple[str, str, int, bytes]]) -> list[RenewedLease | HeadraceError]:
+    def renew(self, calls: Sequence[LeaseRenewal]) -> list[RenewedLease | HeadraceError]:
         """One write per server."""
-        replies = self._link.run_each(
-            "renew", [(prefix(queue), sid, lease_ms, said) for queue, sid, lease_ms, said in calls]
-        )
+        replies = self._link.run_each("renew", [(prefix(call.queue), *call[1:]) for call in calls])
         return [reply if isinstance(reply, HeadraceError) else _renewed(reply) for reply in replies]
 
     def close(self) -> None:
