@@ -68,6 +68,7 @@ DAMAGES: dict[str, tuple[Damage, list[Finding], dict[State, int]]] = {
     "ghost in a session": (lambda s: s.raw("HSET", "own:s1", "x", "0.1"), [Ghost("x", "own:s1")], SOUND),
     "ghost in parked": (lambda s: s.raw("SADD", "parked", "x"), [Ghost("x", "parked")], SOUND),
     "ghost in prio": (lambda s: s.raw("HSET", "prio", "x", "low"), [Ghost("x", "prio")], SOUND),
+    "ghost in trail": (lambda s: s.raw("HSET", "trail", "x", b"\x90"), [Ghost("x", "trail")], SOUND),
     "ghost in cancel": (lambda s: s.raw("SADD", "cancel", "x"), [Ghost("x", "cancel")], SOUND),
     "ghost in dj": (lambda s: s.raw("HSET", "dj", "x", b"t|E\0\0r"), [Ghost("x", "dj")], SOUND),
     "leased and ready": (

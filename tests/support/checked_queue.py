@@ -11,9 +11,10 @@ from typing import Any
 
 from headrace.client.limits import Rule
 from headrace.contract.envelope import decode
+from headrace.contract.trail import decode_trail
 from headrace.wire.link import Link
 from support.queue_driver import LEASE_MS, Exchanged, QueueDriver, Special
-from support.queue_model import VERSIONS, Job, QueueModel, Settlement
+from support.queue_model import REASON, VERSIONS, Job, QueueModel, Settlement
 
 CHUNK = 3
 RESULT, RESULT_MS, RESULTS_KEPT = "42", 10_000_000, 2
@@ -29,11 +30,15 @@ def wire_form(s: Settlement) -> tuple[object, ...]:
         case "release":
             return (s.kind, s.id, s.claim, "1000000", s.delay_ms)
         case "bury":
-            return (s.kind, s.id, s.claim, "t", "E", "record", "print", "traceback", s.number)
+            return (s.kind, s.id, s.claim, "t", REASON, "record", "print", "traceback", s.number)
         case "result":
             return (s.kind, s.id, s.claim, RESULT, RESULT_MS, "t", RESULTS_KEPT)
         case _:
             return (s.kind, s.id, s.claim)
+
+
+def _told(trail: bytes) -> list[tuple[int, str, int, str, str]]:
+    return [(one.at_ms, one.what, one.times, one.worker, one.error) for one in decode_trail(trail)]
 
 
 @dataclass(frozen=True)
@@ -264,7 +269,9 @@ class CheckedQueue:
     async def replay(self, job_id: str) -> None:
         self.model.begin()
         assert await self.queue.replay(job_id, request=f"r{self._next()}") == 1
-        self.model.jobs[job_id].attempts = 0
+        job = self.model.jobs[job_id]
+        job.attempts, job.replays = 0, job.replays + 1
+        self.model.note(job_id, "replayed", job.replays)
         self.model.make_ready(job_id)
         self.model.counts["replayed"] += 1
         self.model.save()
@@ -282,6 +289,8 @@ class CheckedQueue:
         assert seen.hashes["meta"].get("alone", b"").decode() == (model.alone or "")
         crashes = {job_id: job.crashes for job_id, job in model.jobs.items() if job.crashes}
         assert {job_id: int(n) for job_id, n in seen.hashes["crash"].items()} == crashes
+        trails = {job_id: job.trail for job_id, job in model.jobs.items() if job.trail}
+        assert {job_id: _told(packed) for job_id, packed in seen.hashes["trail"].items()} == trails
         counts = {name: seen.counter(name) for name in COUNTED} | {"completed": seen.completed()}
         assert counts == {name: model.counts[name] for name in counts}
         assert model.balance(counts) == 0

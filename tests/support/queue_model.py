@@ -15,6 +15,8 @@ from headrace.contract.entry import Mark
 CRASH_LIMIT = 5
 SUSPECT_AFTER = 2
 TRIAL_PAUSE_MS, TRIAL_PAUSE_MOST_MS = 1_000, 60_000
+WORKER, REASON = "w", "E"
+"""Of every worker, and why its jobs are buried."""
 VERSIONS = {"s1": "v1", "s2": "v1", "s3": "v2", "s4": "v2"}
 """Session → the version that its worker runs."""
 
@@ -29,9 +31,12 @@ class Job:
     claim: str = ""
     attempts: int = 0
     crashes: int = 0
+    replays: int = 0
     cancel: bool = False
     mark: Mark = field(default_factory=Mark)
     task: str = "t"
+    trail: list[tuple[int, str, int, str, str]] = field(default_factory=list)
+    """When, what, how often, worker, class of the error: as contract/trail.py."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,11 @@ class QueueModel:
         job = self.jobs[job_id]
         job.place, job.due_ms, job.claim = "scheduled", self.now_ms + delay_ms, ""
 
+    def note(self, job_id: str, what: str, times: int = 0, worker: str = "", error: str = "") -> None:
+        """Of what is out of the ordinary the last five are kept."""
+        job = self.jobs[job_id]
+        job.trail = [*job.trail, (self.now_ms, what, times, worker, error)][-5:]
+
     def bury(self, job_id: str) -> None:
         job = self.jobs[job_id]
         job.place, job.crashes, job.claim = "dead", 0, ""
@@ -184,11 +194,14 @@ class QueueModel:
             self.give_back(sid, s)
         elif s.kind == "bury":
             self.jobs[s.id].attempts = s.number
+            self.note(s.id, "dead", s.number, WORKER, REASON)
             self.bury(s.id)
         else:
             if s.kind in ("retry", "later"):
                 self.jobs[s.id].attempts = s.number
+                self.note(s.id, *(("failed", s.number) if s.kind == "retry" else ("later", 0)), WORKER)
             else:
+                self.note(s.id, "released", 0, WORKER)
                 self.counts["released"] += 1
             if s.delay_ms:
                 self.schedule(s.id, s.delay_ms)
@@ -207,6 +220,7 @@ class QueueModel:
         times = self.tried[VERSIONS[sid], s.id] = self.tried[VERSIONS[sid], s.id] + 1
         pause = min(TRIAL_PAUSE_MS * 2 ** (times - 1), TRIAL_PAUSE_MOST_MS)
         self.schedule(s.id, max(s.delay_ms, pause))
+        self.note(s.id, "returned", 0, WORKER, REASON if s.kind == "bury" else "")
         self.counts["released"] += 1
         self.counts[f"{VERSIONS[sid]}:returned"] += 1
 
@@ -243,8 +257,10 @@ class QueueModel:
             job = self.jobs[job_id]
             job.crashes += sid not in self.spared
             if job.crashes >= CRASH_LIMIT:
+                self.note(job_id, "dead", job.attempts, WORKER, "WorkerCrashed")
                 self.bury(job_id)
             else:
+                self.note(job_id, "lost", 0 if sid in self.spared else job.crashes, WORKER)
                 self.make_ready(job_id)
         if not self.held(sid):
             self.reaping.pop(sid, None)
@@ -298,6 +314,7 @@ class QueueModel:
             self.freed(job_id)
         for job_id in held:
             if not self.cancel_pending(job_id):
+                self.note(job_id, "left", 0, WORKER)
                 self.make_ready(job_id)
                 given_back += 1
         self.counts["released"] += given_back
@@ -317,6 +334,8 @@ class QueueModel:
         if job.place == "dead":
             return "dead"
         if job.place.startswith("leased:"):
+            if not job.cancel:
+                self.note(job_id, "cancelling")
             job.cancel = True
             return "cancelling"
         self.drop(job_id, "cancelled")

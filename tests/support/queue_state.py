@@ -15,6 +15,7 @@ HASHES = (
     "jobs",
     "prio",
     "crash",
+    "trail",
     "workers",
     "dj",
     "facets",
@@ -71,6 +72,7 @@ class Snapshot:
         found = {
             "prio": set(self.hashes["prio"]) - ids,
             "crash": set(self.hashes["crash"]) - ids,
+            "trail": set(self.hashes["trail"]) - ids,
             "cancel": set(self.sets["cancel"]) - leased,
             "dj": set(self.hashes["dj"]) ^ dead,
             "idle": set(self.sets["idle"]) - set(self.zsets["sess"]),

@@ -38,6 +38,7 @@ _PLAIN: Final = (
     "dj",
     "prio",
     "crash",
+    "trail",
     "cancel",
     "marks",
     "awaiting",

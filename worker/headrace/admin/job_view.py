@@ -9,6 +9,7 @@ from typing import Any
 from headrace.contract.envelope import UnreadableEnvelope, decode
 from headrace.contract.progress import Progress
 from headrace.contract.protocol import State
+from headrace.contract.trail import Transition
 
 _STATES = {"suspects": State.READY, "reaping": State.LEASED}
 
@@ -62,10 +63,16 @@ class JobView:
     waits_for: int = 0
     """How many steps of its workflow must end before it begins."""
     waits_for_ids: tuple[str, ...] = ()
-    """The first few of the jobs that it waits for."""
+    """The first few of the jobs that it waits for …"""
+    waits_for_dead: tuple[str, ...] = ()
+    """… and those of them that are dead letters."""
     reason: str | None = None
     error: str | None = None
     """Why it died; only for dead jobs."""
+    called_off: bool = False
+    """Only of a job that is done: it was cancelled, and that is what is kept."""
+    transitions: tuple[Transition, ...] = ()
+    """The last ones out of the ordinary, oldest first; only of a job that is looked at by itself."""
     enqueued_ms: int | None = None
     """On the producer's clock."""
     correlation_id: str = ""

@@ -14,6 +14,7 @@ from headrace.admin.limit_view import with_limits
 from headrace.admin.workflow_view import with_workflows
 from headrace.contract.envelope import decode_dead_entry
 from headrace.contract.protocol import CANCELLED_MARK, CHUNK, Priority, State
+from headrace.contract.trail import decode_trail
 from headrace.errors import JobNotFoundError, UsageError
 
 
@@ -44,16 +45,17 @@ class Jobs:
         self._handle = handle
 
     async def locate(self, job_id: str, *, with_payload: bool = False) -> JobView:
-        """Where the job stands and what is known of it. Raises JobNotFoundError."""
+        """Where the job stands, what is known of it and what has befallen it. Raises JobNotFoundError."""
         views = await self.views([job_id], with_payload=with_payload)
         if views:
-            return views[0]
-        if await self.result(job_id) is not None:
-            return JobView(id=job_id, queue=self._handle.queue, state=State.DONE)
-        raise JobNotFoundError(
-            f"no job {job_id!r} waits, runs or is dead in queue {self._handle.queue!r}: "
-            "done, cancelled, or never enqueued"
-        )
+            trail = await self._handle.request("HGET", "trail", job_id)
+            return replace(views[0], transitions=decode_trail(trail))
+        kept, taken = await self._handle.pipeline([("GET", f"r:{job_id}"), ("EXISTS", f"i:{job_id}")])
+        if kept is not None:
+            called_off = kept.startswith(CANCELLED_MARK)
+            return JobView(id=job_id, queue=self._handle.queue, state=State.DONE, called_off=called_off)
+        why = "done or cancelled: its id is still taken" if taken else "done, cancelled, or never enqueued"
+        raise JobNotFoundError(f"no job {job_id!r} waits, runs or is dead in queue {self._handle.queue!r}: {why}")
 
     async def views(self, ids: Sequence[str], *, with_payload: bool = False) -> list[JobView]:
         """Views of those of at most 1000 ids that exist, in the order given."""

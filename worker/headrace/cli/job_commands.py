@@ -13,6 +13,7 @@ from headrace.admin.job_view import JobView
 from headrace.admin.jobs import CancelOutcome, JobPage
 from headrace.admin.published import check_arguments
 from headrace.admin.queue_admin import QueueAdmin
+from headrace.admin.transition_words import describe
 from headrace.brokers.durability import Durability
 from headrace.brokers.redis import RedisBroker
 from headrace.cli import options
@@ -136,7 +137,7 @@ def _job_row(view: JobView) -> list[Cell]:
 
 
 def _job_json(view: JobView) -> dict[str, Any]:
-    return {name: value for name, value in vars(view).items() if name not in ("payload", "codec")}
+    return {name: value for name, value in vars(view).items() if name not in ("payload", "codec", "transitions")}
 
 
 def show(
@@ -148,7 +149,7 @@ def show(
 ) -> None:
     """Show one job, and why it is or isn't running."""
     view, why = with_queue(redis_url, queue, lambda admin: _look(admin, job_id, payload))
-    data = {**_job_json(view), "why": why}
+    data = {**_job_json(view), "transitions": view.transitions, "why": why}
     shown: dict[str, Cell] = {"id": view.id, "queue": view.queue, "state": view.state, "why": why, "task": view.task}
     shown |= {
         "priority": view.priority,
@@ -169,6 +170,9 @@ def show(
         "correlation id": view.correlation_id,
     }
     shown |= {f"meta {name}": value for name, value in view.meta.items()}
+    shown |= {
+        f"transition {place}": f"{time_of(one.at_ms)} {describe(one)}" for place, one in enumerate(view.transitions, 1)
+    }
     if payload:
         data["args"], data["kwargs"] = _arguments(view)
         shown |= {name: msgspec.json.encode(data[name]).decode() for name in ("args", "kwargs")}

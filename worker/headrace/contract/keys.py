@@ -19,6 +19,7 @@ NAMES: Final[dict[str, str]] = {
     "suspects": "zset of ready ids that run alone, by ready-at",
     "prio": "hash id → priority, only for priorities other than default",
     "crash": "hash id → crashes, only for jobs whose worker has died",
+    "trail": "hash id → msgpack list of its last five transitions out of the ordinary, see trail.py",
     "cancel": "set of leased ids whose cancellation was asked for",
     "parked": "set of ids blocked by a limit of their key",
     "awaiting": "hash id → gate it waits at, at_ms, delay_ms: jobs of workflows that others come before",
@@ -54,7 +55,8 @@ NAMES: Final[dict[str, str]] = {
 
 FAMILIES: Final[dict[str, str]] = {
     "own:": "own:<sid>: hash of leased ids → the claim (`lane.seq`) they are held under",
-    "lane:": "lane:<sid>: hash lane → last seq and its refused ids; `spared` if it died on trial; `rules` it claims by",
+    "lane:": "lane:<sid>: hash lane → last seq and its refused ids; `rules` it claims by; once dead `worker`,"
+    " whose it was, and `spared` if that was on trial",
     "dead:": "dead:<task>|<reason>: zset of dead ids by time of death",
     "progress:": "progress:<sid>: when it was said, Unix ms, a space, then msgpack of its jobs' progress, with PX",
     "p:": "p:<producer>: last enqueue's seq and answer, with PX",

@@ -1,5 +1,5 @@
 -- ready | scheduled | parked | awaiting → done (cancelled); leased → leased, its worker told. Dead and done are final.
---@include keys, clock, ready, marks, endings, gates, forget
+--@include keys, clock, ready, marks, endings, gates, forget, presence, transitions
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] id, [2] keep_ms (how long the caller wants it remembered that it was called off; '': what its task says)
 -- RETURNS: 'cancelled' | 'cancelling' (running: its worker stops it) | 'dead' | 'unknown'
@@ -14,5 +14,5 @@ if removed > 0 then
 end
 if call('ZSCORE', K.dead, id) then return 'dead' end
 if call('HEXISTS', K.jobs, id) == 0 then return 'unknown' end
-call('SADD', K.cancel, id)
+if call('SADD', K.cancel, id) == 1 then note_transition(id, 'cancelling', 0, '') end
 return 'cancelling'

@@ -9,6 +9,7 @@ for _, id in ipairs(ARGV) do
     call('HDEL', K.jobs, id)
     call('HDEL', K.prio, id)
     call('HDEL', K.marks, id)
+    call('HDEL', K.trail, id)
     gates().cut({id})
     deleted = deleted + 1
   end

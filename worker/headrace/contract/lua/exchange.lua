@@ -50,12 +50,12 @@ end
 local limits = (clock.marks or remembered[2]) and make_limits()
 
 local function make_settle_others()
-  --@include schedule, dead, feed, evidence, others
-  return settle_others
+  --@include presence, transitions, schedule, dead, feed, evidence, others
+  return settle_others_of(sid)
 end
 
 local function make_reap()
-  --@include dead, take, presence, versions, reap
+  --@include presence, transitions, dead, take, versions, reap
   return reap
 end
 

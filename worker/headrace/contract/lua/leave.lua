@@ -1,11 +1,11 @@
 -- live → gone, in peace: what it still holds goes back to ready, nothing charged; what is to be cancelled is done.
---@include keys, clock, ready, marks, endings, gates, forget, take, presence, versions
+--@include keys, clock, ready, marks, endings, gates, forget, take, presence, transitions, versions
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] sid
 -- RETURNS: how many jobs were given back
 read_clock()
 local sid = ARGV[1]
-local own = K['own:' .. sid]
+local own, worker = K['own:' .. sid], worker_named(sid)
 if call('ZREM', K.sess, sid) == 1 then note_version(version_of(sid)) end
 call('SREM', K.idle, sid)
 call('HDEL', K.workers, sid)
@@ -24,6 +24,7 @@ repeat
         drop_marks({id})
         gates().cut({id})
       elseif not cancel_pending(id) then
+        note_transition(id, 'left', 0, worker)
         clock.us = clock.us + 1
         known[#known + 1] = id
         scores[#scores + 1] = clock.us

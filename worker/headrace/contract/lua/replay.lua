@@ -1,6 +1,6 @@
 -- dead → ready, attempts back to none. Ids that are not dead (any more) or died after the request was accepted are passed
 -- over; what the request has moved is counted in the same step, so it never moves more than it may, however often it restarts.
---@include keys, clock, ready, marks, dead
+--@include keys, clock, ready, marks, dead, presence, transitions
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] request (see accept_replay), [2] keep_ms, then 1..1000 ids
 -- RETURNS: {moved now, moved in all} | {-1, 0} the request is not known (any more)
@@ -16,6 +16,7 @@ local function revive(id)
   if not value then return false end
   local replays = math.min(string.byte(value, 3) + 1, 255)
   call('HSET', K.jobs, id, string.sub(value, 1, 1) .. '\0' .. string.char(replays) .. string.sub(value, 4))
+  note_transition(id, 'replayed', replays, '')
   return true
 end
 

@@ -4,6 +4,7 @@
 local function forget(ids)
   local let_out = drop_marks(ids)
   call('HDEL', K.jobs, unpack(ids))
+  if call('EXISTS', K.trail) == 1 then call('HDEL', K.trail, unpack(ids)) end
   if common then return let_out end
   if call('HLEN', K.prio) > 0 then call('HDEL', K.prio, unpack(ids)) end
   if call('HLEN', K.crash) > 0 then call('HDEL', K.crash, unpack(ids)) end

@@ -18,6 +18,7 @@ local function values_of(own, ids, scores)
       gates().cut({id})
       call('HDEL', K.prio, id)
       call('HDEL', K.crash, id)
+      call('HDEL', K.trail, id)
       call('SREM', K.cancel, id)
     end
   end

@@ -1,12 +1,19 @@
 -- Settlements that are not plain done, each under the rule of lib/settle: {kind, id, claim, …}.
+
+-- Returns how many it had before.
 local function set_attempts(id, attempts)
   local value = call('HGET', K.jobs, id)
-  if value then
-    call('HSET', K.jobs, id, string.sub(value, 1, 1) .. string.char(math.min(attempts, 255)) .. string.sub(value, 3))
-  end
+  if not value then return 0 end
+  call('HSET', K.jobs, id, string.sub(value, 1, 1) .. string.char(math.min(attempts, 255)) .. string.sub(value, 3))
+  return string.byte(value, 2)
 end
 
-local settle = {}
+local settle, caller, worker = {}, nil, nil
+
+local function note(id, what, times, class)
+  worker = worker or worker_named(caller)
+  note_transition(id, what, times, worker, class)
+end
 
 -- Kinds whose job is gone afterwards: what it holds of its limits goes with it.
 local ENDS = {done = true, cancel = true, result = true, pass = true}
@@ -14,7 +21,8 @@ local ENDS = {done = true, cancel = true, result = true, pass = true}
 -- {kind, id, claim, attempts, delay_ms, class of the error}: failed, to be tried again
 function settle.retry(s)
   if cancel_pending(s[2]) then return 'failed' end
-  set_attempts(s[2], s[4])
+  local charged = s[4] > set_attempts(s[2], s[4])
+  note(s[2], charged and 'failed' or 'later', charged and s[4] or 0, s[6])
   if s[5] <= 0 then
     clock.us = clock.us + 1
     push_ready({s[2]}, {clock.us})
@@ -28,6 +36,7 @@ end
 -- or waits delay_ms for another look
 function settle.release(s)
   if cancel_pending(s[2]) then return 'released' end
+  note(s[2], 'released', 0)
   if s[5] > 0 then schedule(s[2], clock.ms + s[5]) else push_ready({s[2]}, {tonumber(s[4])}) end
   call('HINCRBY', K.count, 'released', 1)
   return 'released'
@@ -39,6 +48,7 @@ function settle.bury(s)
   set_attempts(s[2], s[9])
   call('HDEL', K.crash, s[2])
   bury(s[2], s[4], s[5], s[6], s[7], s[8])
+  note(s[2], 'dead', s[9], s[5])
   note_end(s[2], 'dead')
   call('HINCRBY', K.count, 'dead', 1)
   return 'dead'
@@ -79,10 +89,12 @@ local function settle_on_trial(version, s)
     return 'released'
   end
   if cancel_pending(s[2]) then return 'failed' end
+  local reason = s[1] == 'retry' and s[6] or s[5]
   local first = give_back(version, s[2], s[1] == 'retry' and s[5] or 0)
+  note(s[2], 'returned', 0, reason)
   call('HINCRBY', K.count, 'released', 1)
   call('HINCRBY', K.versions, version .. ':returned', 1)
-  if first then count_failure(version, s[1] == 'retry' and s[6] or s[5]) end
+  if first then count_failure(version, reason) end
   return first and 'failed' or 'released'
 end
 
@@ -104,4 +116,10 @@ local function settle_others(own, version, others, stale, outcomes)
       stale[#stale + 1] = s[2]
     end
   end
+end
+
+-- sid: the session that settles
+local function settle_others_of(sid)
+  caller = sid
+  return settle_others
 end

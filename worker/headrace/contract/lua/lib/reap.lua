@@ -2,11 +2,13 @@
 -- and against nobody when its version was on trial.
 -- A session is fenced first (out of `sess`, into `reaping`); its ids follow, a chunk a call.
 
--- Counts a death with jobs in hand, and notes whether they are to be spared: the trial may be over when they are moved.
+-- Counts a death with jobs in hand, and notes whether they are to be spared, and whose they were: when they are moved the
+-- trial may be over and the presence is gone.
 local function note_death(sid)
   local version = version_of(sid)
   note_version(version)
   if call('HLEN', K['own:' .. sid]) == 0 then return end
+  call('HSET', K['lane:' .. sid], 'worker', worker_named(sid))
   if version ~= '' then call('HINCRBY', K.versions, version .. ':crashed', 1) end
   if on_trial(version) then call('HSET', K['lane:' .. sid], 'spared', '1') end
 end
@@ -18,17 +20,19 @@ local function fence(sid)
   call('HDEL', K.workers, sid)
 end
 
-local function bury_crashed(id, crashes)
+local function bury_crashed(id, crashes, worker)
   local value = call('HGET', K.jobs, id)
   local task = string.sub(value, 5, 4 + string.byte(value, 4))
   local message = 'the worker died ' .. crashes .. ' times while running this job'
   local attempts = string.byte(value, 2)
   bury(id, task, 'WorkerCrashed', cmsgpack.pack({message, attempts, crashes, ''}), '', '')
   note_end(id, 'dead')
+  note_transition(id, 'dead', attempts, worker, 'WorkerCrashed')
   call('HDEL', K.crash, id)
 end
 
-local function abandon(ids, spared)
+-- worker: the name of the one that held them
+local function abandon(ids, spared, worker)
   local known = call('HMGET', K.jobs, unpack(ids))
   local back, scores = {}, {}
   free_slots(ids)
@@ -39,9 +43,10 @@ local function abandon(ids, spared)
     elseif not cancel_pending(id) then
       local crashes = spared and 0 or call('HINCRBY', K.crash, id, 1)
       if crashes >= CRASH_LIMIT then
-        bury_crashed(id, crashes)
+        bury_crashed(id, crashes, worker)
         call('HINCRBY', K.count, 'dead', 1)
       else
+        note_transition(id, 'lost', crashes, worker)
         clock.us = clock.us + 1
         back[#back + 1] = id
         scores[#scores + 1] = clock.us
@@ -55,7 +60,10 @@ end
 local function reap_one(sid)
   local own = K['own:' .. sid]
   local ids = take_some(own)
-  if #ids > 0 then abandon(ids, call('HEXISTS', K['lane:' .. sid], 'spared') == 1) end
+  if #ids > 0 then
+    local of = call('HMGET', K['lane:' .. sid], 'spared', 'worker')
+    abandon(ids, of[1], of[2] or '')
+  end
   if call('EXISTS', own) == 0 then
     call('ZREM', K.reaping, sid)
     call('UNLINK', K['lane:' .. sid])
