@@ -37,6 +37,30 @@ def test_show_tells_how_far_a_running_job_is(cli: Cli, seed: Seed) -> None:
     assert cli("show", "q", "b", "-o", "json").json["progress"] is None
 
 
+def test_show_tells_what_has_befallen_a_job(cli: Cli, seed: Seed) -> None:
+    async def fail_and_die(seeder: Seeder) -> None:
+        await seeder.enqueue("plain", delay_ms=60_000)
+        await seeder.enqueue("a")
+        await seeder.exchange(1)
+        await seeder.exchange(0, ["retry", "a", seeder.claim, 1, 0, "OSError"])
+        await seeder.exchange(1)
+        await seeder.run("reap_session", seeder.sid)
+
+    seed(fail_and_die)
+    lines = dict(line.split("\t") for line in cli("show", "q", "a", "-o", "plain").out.splitlines())
+    said = [lines[f"transition {place}"].partition("Z ")[2] for place in (1, 2)]
+    assert said == ["failed attempt 1 on pod-1: OSError", "its worker pod-1 died, crash 1"]
+    told = cli("show", "q", "a", "-o", "json").json["transitions"]
+    assert [(one["what"], one["times"], one["worker"], one["error"]) for one in told] == [
+        ("failed", 1, "pod-1", "OSError"),
+        ("lost", 1, "pod-1", ""),
+    ]
+    assert told[0]["at_ms"] <= told[1]["at_ms"]
+    assert cli("show", "q", "plain", "-o", "json").json["transitions"] == []
+    assert "transition" not in cli("show", "q", "plain").out
+    assert "transitions" not in cli("jobs", "q", "-o", "json").json["jobs"][0]
+
+
 def test_show_keeps_payloads_to_itself(cli: Cli) -> None:
     job_id = cli("enqueue", "q", "mail", "--args", '["s3cret"]').out.strip()
     for form in ("plain", "json", "table"):

@@ -103,7 +103,11 @@ CASES = {
         _stats(_worker(), held=7, next_due_ms=NOW + 3000),
         "ready for 5 s, but the queue's own rate is used up, which lets a job go in 3 s; 7 jobs held back.",
     ),
-    "dead": (_view(State.DEAD, reason="OSError"), _stats(), "dead (OSError): it runs again only when replayed"),
+    "dead": (
+        _view(State.DEAD, reason="OSError"),
+        _stats(),
+        "died (OSError): it runs again only when replayed (headrace dlq replay q --id a).",
+    ),
     "done": (_view(State.DONE), _stats(), "done"),
 }
 

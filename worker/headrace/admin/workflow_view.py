@@ -25,7 +25,10 @@ async def _with_gate(handle: QueueHandle, view: JobView, waits: bytes | None) ->
     if waits is None:
         return view
     left, ids = await _expected(handle, waits.split(b" ")[0].decode())
-    return replace(view, waits_for=left, waits_for_ids=tuple(ids[:NAMED]))
+    named = tuple(ids[:NAMED])
+    deaths = await handle.request("ZMSCORE", "dead", *named) if named else ()
+    dead = tuple(job_id for job_id, died in zip(named, deaths, strict=True) if died is not None)
+    return replace(view, waits_for=left, waits_for_ids=named, waits_for_dead=dead)
 
 
 async def _expected(handle: QueueHandle, gate: str) -> tuple[int, list[str]]:
