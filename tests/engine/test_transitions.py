@@ -190,7 +190,7 @@ async def test_a_name_is_not_cut_through_a_character(busy: QueueDriver) -> None:
 
 
 async def test_a_trail_that_can_t_be_read_hinders_nobody(busy: QueueDriver, admin: QueueAdmin) -> None:
-    for attempts, broken in enumerate((b"\xc1", b"\x05", b"\x93\x01"), 1):
+    for attempts, broken in enumerate((b"", b"\xc1", b"\x05"), 1):
         await busy.link.request("HSET", busy.key("trail"), "a", broken)
         assert (await admin.jobs.locate("a")).transitions == ()
         await fail(busy, attempts)

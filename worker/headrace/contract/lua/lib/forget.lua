@@ -1,10 +1,18 @@
+local trailed
+
+-- Whether any job has a trail (lib/transitions): asked once a call, none of which forgets a job that it has noted itself.
+local function any_trails()
+  if trailed == nil then trailed = call('EXISTS', K.trail) == 1 end
+  return trailed
+end
+
 -- leased → done: nothing of these jobs stays but their result. Returns how many others their limits have let out.
 -- A cancellation asked for while a job was leased is fulfilled by whatever takes the job off its session: it never runs
 -- again.
 local function forget(ids)
   local let_out = drop_marks(ids)
   call('HDEL', K.jobs, unpack(ids))
-  if call('EXISTS', K.trail) == 1 then call('HDEL', K.trail, unpack(ids)) end
+  if any_trails() then call('HDEL', K.trail, unpack(ids)) end
   if common then return let_out end
   if call('HLEN', K.prio) > 0 then call('HDEL', K.prio, unpack(ids)) end
   if call('HLEN', K.crash) > 0 then call('HDEL', K.crash, unpack(ids)) end

@@ -3,27 +3,32 @@
 -- Jobs that never fail and are never given back write none, and need this file in no call of theirs.
 local TRANSITIONS_KEPT, LONGEST_NAME = 5, 36
 
+-- The end of a long name tells pods apart; no part of a character stays at its beginning.
 local function worker_named(sid)
   local name = presence_in(call('HGET', K.workers, sid))[1]
-  return type(name) == 'string' and name or ''
-end
-
--- The end of a long name tells pods apart; no part of a character stays at its beginning.
-local function name_kept(name)
+  if type(name) ~= 'string' then return '' end
   return #name <= LONGEST_NAME and name or (string.gsub(string.sub(name, -LONGEST_NAME), '^[\128-\191]+', ''))
 end
 
--- A name, as classes have them. What anybody wrote in words is not for every eye, and has no bound.
+-- A name, as classes have them. What anybody wrote in words is not for every eye.
 local function class_kept(class)
   return type(class) == 'string' and string.find(class, '^[%a_][%w_.]*$') and string.sub(class, 1, LONGEST_NAME) or ''
 end
 
--- times: how often that has happened to it, 0 where nobody counts; worker: the name of the one that ran it, or ''
+-- The list as it is, or what is to be kept of it beside one more: a few are put end to end without a look inside.
+local function room_in(packed)
+  local entries = (string.byte(packed, 1) or 0) - 144
+  if entries >= 0 and entries < TRANSITIONS_KEPT then return entries, string.sub(packed, 2) end
+  local readable, trail = pcall(cmsgpack.unpack, packed)
+  if not readable or type(trail) ~= 'table' then return 0, '' end
+  local kept = {unpack(trail, math.max(#trail - TRANSITIONS_KEPT + 2, 1))}
+  return #kept, string.sub(cmsgpack.pack(kept), 2)
+end
+
+-- times: how often that has happened to it, 0 where nobody counts; worker: see worker_named, or ''
 local function note_transition(id, what, times, worker, class)
   if not clock.us then read_clock() end
-  local readable, trail = pcall(cmsgpack.unpack, call('HGET', K.trail, id) or '\144')
-  if not readable or type(trail) ~= 'table' then trail = {} end
-  while #trail >= TRANSITIONS_KEPT do table.remove(trail, 1) end
-  trail[#trail + 1] = {clock.ms, what, times, name_kept(worker), class_kept(class)}
-  call('HSET', K.trail, id, cmsgpack.pack(trail))
+  local entries, packed = room_in(call('HGET', K.trail, id) or '\144')
+  local entry = cmsgpack.pack({clock.ms, what, times, worker, class_kept(class)})
+  call('HSET', K.trail, id, string.char(145 + entries) .. packed .. entry)
 end
