@@ -40,6 +40,20 @@ async def test_max_retries_of_the_enqueue_wins_and_0_means_one_run(lab: Lab, ret
     assert lab.events(job.id) == ["start", "failed"] * runs
 
 
+async def test_its_trail_names_the_class_of_each_error_and_the_worker(lab: Lab) -> None:
+    lab.use(failing.fleet)
+    await lab.start("failing")
+    job = await failing.fail_until.options(max_retries=2).enqueue(99)
+    fine = await failing.fail_until.enqueue(1)
+    await eventually(lab.dead)
+    await eventually(lambda: lab.ended()[fine.id] == 1)
+    (worker,) = await lab.admin().workers()
+    seen = (await lab.admin().jobs.locate(job.id)).transitions
+    assert [(one.what, one.times) for one in seen] == [("failed", 1), ("failed", 2), ("dead", 3)]
+    assert {(one.error, one.worker) for one in seen} == {("ValueError", worker.worker[-36:])}
+    assert await lab.link.request("HKEYS", "hr:{jobs}:trail") == [job.id.encode()]
+
+
 async def test_max_retries_of_the_worker_is_for_tasks_that_do_not_say(lab: Lab) -> None:
     lab.use(failing.fleet)
     await lab.start("failing", MAX_RETRIES="1")
