@@ -10,16 +10,16 @@ from headrace.admin.queue_admin import QueueAdmin
 from headrace.contract.envelope import DeathRecord, encode_death, lua_string
 from headrace.contract.protocol import PROTOCOL, TRIAL_MS
 from headrace.contract.replies import encode_presence
-from headrace.contract.trail import MOST_TRANSITIONS, Happened, decode_trail
+from headrace.contract.trail import MOST_TRANSITIONS, Happened
 from support.presences import presence
 from support.queue_driver import LEASE_MS, Exchanged, QueueDriver, Special
 
 Said = tuple[str, int, str, str]
 
 
-async def trail(queue: QueueDriver, job_id: str = "a") -> list[Said]:
-    packed = (await queue.look()).hashes["trail"].get(job_id)
-    return [(one.what, one.times, one.worker, one.error) for one in decode_trail(packed)]
+async def trail(queue: QueueDriver) -> list[Said]:
+    seen = (await QueueAdmin(queue.link, queue.queue).jobs.locate("a")).transitions
+    return [(one.what, one.times, one.worker, one.error) for one in seen]
 
 
 async def join_as(queue: QueueDriver, sid: str, worker: str) -> None:
@@ -39,7 +39,7 @@ async def fail(queue: QueueDriver, attempts: int, *, sid: str = "s", error: str 
 
 async def bury(queue: QueueDriver, attempts: int = 1, *, sid: str = "s", reason: str = "E") -> None:
     got = await claim(queue, sid)
-    record = lua_string(encode_death(DeathRecord(f"{reason}: boom", attempts, 0)))
+    record = lua_string(encode_death(DeathRecord(f"{reason}: boom", attempts, 0, "pod-1")))
     await queue.exchange(sid, others=[("bury", "a", got.claim, "t", reason, record, "print", "trace", attempts)])
 
 

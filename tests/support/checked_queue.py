@@ -269,9 +269,7 @@ class CheckedQueue:
     async def replay(self, job_id: str) -> None:
         self.model.begin()
         assert await self.queue.replay(job_id, request=f"r{self._next()}") == 1
-        job = self.model.jobs[job_id]
-        job.attempts, job.replays = 0, job.replays + 1
-        self.model.note(job_id, "replayed", job.replays)
+        self.model.note_replay(job_id)
         self.model.make_ready(job_id)
         self.model.counts["replayed"] += 1
         self.model.save()

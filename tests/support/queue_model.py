@@ -21,6 +21,9 @@ VERSIONS = {"s1": "v1", "s2": "v1", "s3": "v2", "s4": "v2"}
 """Session → the version that its worker runs."""
 
 
+Happened = tuple[int, str, int, str, str]
+
+
 @dataclass
 class Job:
     """`place` as in queue_state.Snapshot.places."""
@@ -35,8 +38,10 @@ class Job:
     cancel: bool = False
     mark: Mark = field(default_factory=Mark)
     task: str = "t"
-    trail: list[tuple[int, str, int, str, str]] = field(default_factory=list)
+    trail: list[Happened] = field(default_factory=list)
     """When, what, how often, worker, class of the error: as contract/trail.py."""
+    death: Happened | None = None
+    """What will be noted of it when it is replayed; of a record that nobody can read, not everything."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,12 @@ class QueueModel:
         job = self.jobs[job_id]
         job.trail = [*job.trail, (self.now_ms, what, times, worker, error)][-5:]
 
+    def note_replay(self, job_id: str) -> None:
+        job = self.jobs[job_id]
+        assert job.death is not None
+        job.attempts, job.replays, job.trail = 0, job.replays + 1, [*job.trail, job.death]
+        self.note(job_id, "replayed", job.replays)
+
     def bury(self, job_id: str) -> None:
         job = self.jobs[job_id]
         job.place, job.crashes, job.claim = "dead", 0, ""
@@ -194,7 +205,7 @@ class QueueModel:
             self.give_back(sid, s)
         elif s.kind == "bury":
             self.jobs[s.id].attempts = s.number
-            self.note(s.id, "dead", s.number, WORKER, REASON)
+            self.jobs[s.id].death = (self.now_ms, "dead", 0, "", REASON)
             self.bury(s.id)
         else:
             if s.kind in ("retry", "later"):
@@ -257,7 +268,7 @@ class QueueModel:
             job = self.jobs[job_id]
             job.crashes += sid not in self.spared
             if job.crashes >= CRASH_LIMIT:
-                self.note(job_id, "dead", job.attempts, WORKER, "WorkerCrashed")
+                job.death = (self.now_ms, "dead", job.attempts, WORKER, "WorkerCrashed")
                 self.bury(job_id)
             else:
                 self.note(job_id, "lost", 0 if sid in self.spared else job.crashes, WORKER)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, assert_never
+from typing import assert_never
 
 from headrace.admin.handle import QueueHandle
 from headrace.admin.holder_view import with_holders
 from headrace.admin.job_view import JobView, decode_view
 from headrace.admin.limit_view import with_limits
 from headrace.admin.workflow_view import with_workflows
-from headrace.contract.envelope import decode_dead_entry
+from headrace.contract.envelope import DeathRecord, decode_dead_entry
 from headrace.contract.protocol import CANCELLED_MARK, CHUNK, Priority, State
-from headrace.contract.trail import decode_trail
+from headrace.contract.trail import MOST_TRANSITIONS, death, decode_trail
 from headrace.errors import JobNotFoundError, UsageError
 
 
@@ -49,7 +49,7 @@ class Jobs:
         views = await self.views([job_id], with_payload=with_payload)
         if views:
             trail = await self._handle.request("HGET", "trail", job_id)
-            return replace(views[0], transitions=decode_trail(trail))
+            return replace(views[0], transitions=(*decode_trail(trail), *views[0].transitions)[-MOST_TRANSITIONS:])
         kept, taken = await self._handle.pipeline([("GET", f"r:{job_id}"), ("EXISTS", f"i:{job_id}")])
         if kept is not None:
             called_off = kept.startswith(CANCELLED_MARK)
@@ -139,10 +139,13 @@ class Jobs:
         return _decoded(ids), position + limit if len(ids) == limit else 0
 
 
-def _with_death(view: JobView, death: tuple[str, str, Any] | None) -> JobView:
-    if death is None:
+def _with_death(view: JobView, died: tuple[str, str, DeathRecord] | None) -> JobView:
+    if died is None:
         return view
-    return replace(view, reason=death[0].partition("|")[2], error=death[2].error, attempts=death[2].attempts)
+    facet, _, record = died
+    reason = facet.partition("|")[2]
+    last = death(view.since_ms or 0, reason, record.attempts, record.worker)
+    return replace(view, reason=reason, error=record.error, attempts=record.attempts, transitions=(last,))
 
 
 def _decoded(ids: Sequence[bytes]) -> list[str]:

@@ -6,6 +6,7 @@ never what anybody wrote in words.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -14,6 +15,8 @@ import msgspec
 
 MOST_TRANSITIONS: Final = 5
 """Of one job, the last ones."""
+LONGEST_NAME: Final = 36
+"""Bytes that are kept of the name of a worker or a class."""
 
 
 class Happened(StrEnum):
@@ -34,6 +37,7 @@ class Happened(StrEnum):
     CANCELLING = "cancelling"
     """Its cancellation was asked for while it was leased."""
     DEAD = "dead"
+    """Read of the dead letter as long as it is one."""
     REPLAYED = "replayed"
 
 
@@ -52,6 +56,13 @@ class Transition:
     """The beginning of the class of the error, up to 36 characters; empty when there is none, or no name of a class."""
 
 
+def death(at_ms: int, reason: str, attempts: int, worker: str) -> Transition:
+    """Of a dead letter, as it will be kept when that is replayed."""
+    error = reason[:LONGEST_NAME] if _CLASS.match(reason) else ""
+    return Transition(at_ms, Happened.DEAD, attempts, worker.encode()[-LONGEST_NAME:].decode(errors="ignore"), error)
+
+
+_CLASS = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
 _decode = msgspec.msgpack.Decoder(list[list[Any]]).decode
 
 

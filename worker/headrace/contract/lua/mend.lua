@@ -1,7 +1,7 @@
 -- orphan → ready, uncharged; ghost → (gone); doubled → its most advanced place: dead, leased, reaping, suspects, ready,
 -- scheduled, parked, awaiting, in this order; misfiled → filed where its state says;
 -- a parked job that its key's line does not name becomes ready; awaiting what will never come → dead. Looks again first: sound ids are left alone.
---@include keys, clock, ready, marks, places, dead, endings, gates, gate_checks, presence, transitions
+--@include keys, clock, ready, marks, places, dead, endings, gates, gate_checks
 -- KEYS: [1] the queue's prefix
 -- ARGV: 1..1000 ids
 -- RETURNS: how many were changed
@@ -122,7 +122,6 @@ local function refile_in_workflow(id)
   local value = call('HGET', K.jobs, id)
   local record = cmsgpack.pack({'what it waited for was lost', string.byte(value, 2), 0, ''})
   bury(id, string.sub(value, 5, 4 + string.byte(value, 4)), 'ResultLost', record, '', '')
-  note_transition(id, 'dead', string.byte(value, 2), '', 'ResultLost')
   note_end(id, 'dead')
   call('HINCRBY', K.count, 'dead', 1)
   return 1

@@ -10,13 +10,13 @@ local accepted = call('HMGET', progress, 'until_us', 'most', 'replayed')
 if not accepted[1] then return {-1, 0} end
 local until_us, most, total = tonumber(accepted[1]), tonumber(accepted[2]), tonumber(accepted[3])
 
-local function revive(id)
-  exhume(id)
+local function revive(id, died)
+  local entry = exhume(id)
   local value = call('HGET', K.jobs, id)
   if not value then return false end
   local replays = math.min(string.byte(value, 3) + 1, 255)
   call('HSET', K.jobs, id, string.sub(value, 1, 1) .. '\0' .. string.char(replays) .. string.sub(value, 4))
-  note_transition(id, 'replayed', replays, '')
+  note_replay(id, died, entry, replays)
   return true
 end
 
@@ -24,7 +24,7 @@ local moved, scores = {}, {}
 for i = 3, #ARGV do
   if most > 0 and total + #moved >= most then break end
   local died = tonumber(call('ZSCORE', K.dead, ARGV[i]) or -1)
-  if died >= 0 and died <= until_us and revive(ARGV[i]) then
+  if died >= 0 and died <= until_us and revive(ARGV[i], died) then
     clock.us = clock.us + 1
     moved[#moved + 1] = ARGV[i]
     scores[#scores + 1] = clock.us

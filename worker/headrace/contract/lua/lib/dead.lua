@@ -26,7 +26,8 @@ local function bury(id, task, reason, record, fingerprint, traceback)
   end
 end
 
--- Takes one id out of every dead-letter structure; its envelope stays. False when it was not dead.
+-- Takes one id out of every dead-letter structure; its envelope stays. Returns its entry of `dj` ('': it had
+-- none), false when it was not dead.
 local function exhume(id)
   if call('ZREM', K.dead, id) == 0 then return false end
   local packed = call('HGET', K.dj, id)
@@ -40,5 +41,5 @@ local function exhume(id)
       call('HDEL', K.tb, fingerprint)
     end
   end
-  return true
+  return packed or ''
 end

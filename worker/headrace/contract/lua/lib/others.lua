@@ -48,7 +48,6 @@ function settle.bury(s)
   set_attempts(s[2], s[9])
   call('HDEL', K.crash, s[2])
   bury(s[2], s[4], s[5], s[6], s[7], s[8])
-  note(s[2], 'dead', s[9], s[5])
   note_end(s[2], 'dead')
   call('HINCRBY', K.count, 'dead', 1)
   return 'dead'

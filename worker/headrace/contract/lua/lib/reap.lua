@@ -25,9 +25,8 @@ local function bury_crashed(id, crashes, worker)
   local task = string.sub(value, 5, 4 + string.byte(value, 4))
   local message = 'the worker died ' .. crashes .. ' times while running this job'
   local attempts = string.byte(value, 2)
-  bury(id, task, 'WorkerCrashed', cmsgpack.pack({message, attempts, crashes, ''}), '', '')
+  bury(id, task, 'WorkerCrashed', cmsgpack.pack({message, attempts, crashes, worker}), '', '')
   note_end(id, 'dead')
-  note_transition(id, 'dead', attempts, worker, 'WorkerCrashed')
   call('HDEL', K.crash, id)
 end
 
