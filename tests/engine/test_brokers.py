@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from headrace.brokers.layout import STREAMS
 from headrace.brokers.memory.source import CAPABILITIES as MEMORY
 from headrace.brokers.redis import CAPABILITIES as REDIS
 from headrace.brokers.sources import source_of
@@ -39,3 +40,9 @@ async def test_memory_on_the_clock_of_the_machine(check: Check) -> None:
 @pytest.mark.parametrize("check", checks_for(REDIS), ids=str)
 async def test_redis(check: Check, redis_url: str) -> None:
     await passes(check, Bench(source_of(redis_url), asyncio.sleep))
+
+
+@pytest.mark.everywhere
+@pytest.mark.parametrize("check", checks_for(STREAMS.capabilities), ids=str)
+async def test_streams(check: Check, redis_url: str) -> None:
+    await passes(check, Bench(source_of(redis_url.replace("://", "+streams://", 1)), asyncio.sleep))

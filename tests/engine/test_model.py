@@ -24,3 +24,8 @@ def test_the_lua_does_what_the_model_says(redis_url: str) -> None:
 @pytest.mark.timeout(0 if SOAK else 300)
 def test_with_limits_unique_keys_results_ticks_and_a_length_limit(redis_url: str) -> None:
     run_machine(FeatureMachine, redis_url, examples=1_000 if SOAK else 60, steps=STEPS)
+
+
+@pytest.mark.timeout(0 if SOAK else 300)
+def test_streams_do_what_the_model_says(redis_url: str) -> None:
+    run_machine(QueueMachine, redis_url, examples=1_000 if SOAK else 60, steps=STEPS, variant="streams")

@@ -28,8 +28,8 @@ class CheckedFeatures(CheckedQueue):
 
     model: FeatureModel
 
-    def __init__(self, link: Link, rules: Mapping[str, Rule]) -> None:
-        super().__init__(link)
+    def __init__(self, link: Link, rules: Mapping[str, Rule], variant: str = "") -> None:
+        super().__init__(link, variant)
         self.rules = rules
 
     async def start(self) -> None:
@@ -98,7 +98,7 @@ class CheckedFeatures(CheckedQueue):
 
     async def _check_order(self, answer: Exchanged) -> None:
         """Of jobs without limits, nobody who waits longer is passed over."""
-        if self.model.alone:
+        if self.model.alone or self.queue.variant:
             return
         waiting = (await self.queue.look()).zsets
         for job_id, ready_us in zip(answer.ids, answer.ready_us, strict=True):

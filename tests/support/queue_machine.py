@@ -31,10 +31,14 @@ specials = st.builds(
 
 
 class QueueMachine(RuleBasedStateMachine):
-    """`url` and `runner` are set by the test. A frozen session neither speaks nor renews until it is thawed."""
+    """`url`, `runner` and `variant` (of the scripts) are set by the test.
+
+    A frozen session neither speaks nor renews until it is thawed.
+    """
 
     url: str
     runner: asyncio.Runner
+    variant = ""
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self.runner.run(work)
@@ -42,7 +46,7 @@ class QueueMachine(RuleBasedStateMachine):
     @initialize()
     def start(self) -> None:
         self.link = Link(parse_target(self.url))
-        self.checked = CheckedQueue(self.link)
+        self.checked = CheckedQueue(self.link, self.variant)
         self.run(self.checked.start())
         self.model = self.checked.model
         self.made = 0
@@ -191,10 +195,10 @@ class QueueMachine(RuleBasedStateMachine):
             self.run(self.checked.replay(data.draw(st.sampled_from(dead))))
 
 
-def run_machine(kind: type[QueueMachine], url: str, *, examples: int, steps: int) -> None:
+def run_machine(kind: type[QueueMachine], url: str, *, examples: int, steps: int, variant: str = "") -> None:
     """So many histories of at most so many steps, on the server at `url`."""
     with asyncio.Runner() as runner:
-        machine = type("BoundMachine", (kind,), {"url": url, "runner": runner})
+        machine = type("BoundMachine", (kind,), {"url": url, "runner": runner, "variant": variant})
         run_state_machine_as_test(
             machine,
             settings=settings(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from headrace.contract.keys import prefix
 from headrace.wire.link import Link
+from support.streams_state import ready_lines
 
 READY = ("ready:high", "ready:default", "ready:low", "suspects")
 ZSETS = (*READY, "sched", "dead", "sess", "reaping", "cordon", "kdue")
@@ -81,9 +82,11 @@ class Snapshot:
         return {name: entries for name, entries in found.items() if entries}
 
 
-async def read_snapshot(link: Link, queue: str) -> Snapshot:
-    """The queue as it is now. Not for use while others write: it takes two round trips."""
-    at = prefix(queue)
+async def read_snapshot(link: Link, queue: str, variant: str = "") -> Snapshot:
+    """The queue as it is now, of that variant of the scripts. Not for use while others write: it takes several round
+    trips.
+    """
+    at = prefix(queue) + (f"{variant}:" if variant else "")
     owners = [key.decode() for key in await link.request("KEYS", at.replace("{", "[{]") + "own:*", at=at)]
     commands: list[tuple[str | int, ...]] = [("ZRANGE", at + name, 0, -1, "WITHSCORES") for name in ZSETS]
     commands += [("SMEMBERS", at + name) for name in SETS]
@@ -91,6 +94,8 @@ async def read_snapshot(link: Link, queue: str) -> Snapshot:
     commands += [("LLEN", at + "wake"), *(("HGETALL", key) for key in owners)]
     replies = iter(await link.pipeline(commands))
     zsets = {name: {k: float(v) for k, v in _pairs(next(replies))} for name in ZSETS}
+    if variant == "streams":
+        zsets |= await ready_lines(link, queue)
     sets = {name: frozenset(member.decode() for member in next(replies)) for name in SETS}
     hashes = {name: dict(_pairs(next(replies))) for name in HASHES}
     wake = next(replies)

@@ -4,9 +4,7 @@
 -- ARGV: [1] id, [2] keep_ms (how long the caller wants it remembered that it was called off; '': what its task says)
 -- RETURNS: 'cancelled' | 'cancelling' (running: its worker stops it) | 'dead' | 'unknown'
 local id = ARGV[1]
-local removed = call('ZREM', K.sched, id) + call('ZREM', K.suspects, id) + call('SREM', K.parked, id)
-  + call('HEXISTS', K.awaiting, id)
-for _, p in ipairs(PRIORITIES) do removed = removed + call('ZREM', K['ready:' .. p], id) end
+local removed = call('ZREM', K.sched, id) + call('SREM', K.parked, id) + call('HEXISTS', K.awaiting, id) + take_ready(id)
 if removed > 0 then
   note_end(id, 'cancelled', ARGV[2] ~= '' and ARGV[2] or nil)
   call('HDEL', K.jobs, id)

@@ -76,14 +76,7 @@ if refusal then return refusal end
 local standing, refused, added = {}, 0, 0
 if plain > 0 then
   call('HSET', K.jobs, unpack(ARGV, 5, 4 + 2 * plain))
-  local scored = {}
-  local us = clock.us
-  for i = 1, plain do
-    scored[2 * i - 1] = us + i
-    scored[2 * i] = ARGV[3 + 2 * i]
-  end
-  clock.us = us + plain
-  call('ZADD', K['ready:default'], unpack(scored))
+  push_plain(5, plain)
   added = plain
 end
 

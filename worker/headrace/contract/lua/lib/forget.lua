@@ -2,6 +2,7 @@
 -- A cancellation asked for while a job was leased is fulfilled by whatever takes the job off its session: it never runs
 -- again.
 local function forget(ids)
+  let_go(ids)
   local let_out = drop_marks(ids)
   call('HDEL', K.jobs, unpack(ids))
   if call('HLEN', K.prio) > 0 then call('HDEL', K.prio, unpack(ids)) end

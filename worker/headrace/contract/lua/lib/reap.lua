@@ -34,6 +34,7 @@ local function abandon(ids, spared)
   free_slots(ids)
   for i, id in ipairs(ids) do
     if not known[i] then
+      let_go({id})
       drop_marks({id})
       gates().cut({id})
     elseif not cancel_pending(id) then
@@ -59,6 +60,7 @@ local function reap_one(sid)
   if call('EXISTS', own) == 0 then
     call('ZREM', K.reaping, sid)
     call('UNLINK', K['lane:' .. sid])
+    dismiss(sid)
     if clock.alone == sid then
       call('HDEL', K.meta, 'alone')
       clock.alone = false

@@ -1,0 +1,56 @@
+"""Reads the streams of a queue with their consumer group, and what else says who holds which job; changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from headrace.contract.keys import prefix
+from headrace.wire.link import Link
+
+LINES = ("high", "default", "low", "suspects")
+RETURNED = "returned"
+
+
+async def ready_lines(link: Link, queue: str) -> dict[str, dict[str, float]]:
+    """The ready jobs under the names that sorted sets have for them: id → since when it could run, µs.
+
+    Fails unless entries, index, pending entries and sessions say the same.
+    """
+    at = prefix(queue) + "streams:"
+    index = _decoded(await link.request("HGETALL", f"{at}at"))
+    owners = await link.request("KEYS", f"{at}own:*".replace("{", "[{]"), at=at)
+    held: dict[str, str] = {}
+    for key in owners:
+        sid = key.decode().removeprefix(f"{at}own:")
+        held |= dict.fromkeys(_decoded(await link.request("HGETALL", key)), sid)
+    found: dict[str, dict[str, float]] = {}
+    entries: dict[str, str] = {}
+    for line in LINES:
+        stream = f"{at}stream:{line}"
+        pending = await _pending(link, stream)
+        ready: dict[str, float] = {}
+        for entry, fields in await link.request("XRANGE", stream, "-", "+"):
+            job_id = fields[1].decode()
+            assert job_id not in entries, f"{job_id} has two entries"
+            entries[job_id] = f"{line} {entry.decode()}"
+            holder = pending.pop(entry.decode(), RETURNED)
+            assert held.get(job_id, RETURNED) == holder, f"{job_id} is pending with {holder}, not {held.get(job_id)}"
+            if holder == RETURNED:
+                ready[job_id] = float(fields[3]) if len(fields) > 3 else float(entry.split(b"-")[0]) * 1000
+        assert not pending, f"pending without an entry: {pending}"
+        found[line if line == "suspects" else f"ready:{line}"] = ready
+    assert entries == index
+    return found
+
+
+async def _pending(link: Link, stream: str) -> dict[str, str]:
+    """Entry → consumer."""
+    groups = await link.request("XINFO", "GROUPS", stream) if await link.request("EXISTS", stream) else []
+    if not groups:
+        return {}
+    found = await link.request("XPENDING", stream, "fleet", "-", "+", 10_000)
+    return {entry.decode(): consumer.decode() for entry, consumer, *_ in found}
+
+
+def _decoded(flat: list[bytes]) -> Mapping[str, str]:
+    return {flat[i].decode(): flat[i + 1].decode() for i in range(0, len(flat), 2)}
