@@ -144,7 +144,7 @@ async def test_an_operator_that_dies_in_the_middle_leaves_nobody_cordoned(start_
         [standby] = [operator for operator in fleet.operators if operator.running]
         await until(lambda: standby.leads)
         if then == "finishes":
-            await fleet.open("gate")
+            await fleet.open("gate", victim)  # were the other idle first, that one would rightly leave
             await until(lambda: fleet.kubelet.pods != [] and victim not in fleet.kubelet.pods)
 
         async def free() -> bool:

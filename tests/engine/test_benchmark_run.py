@@ -43,8 +43,8 @@ def test_a_run_measures_rates_latency_memory_start_and_cpu(server: Server) -> No
 
 
 def test_two_workers_measure_their_own_jobs_on_one_queue(server: Server) -> None:
-    scaling = case(OURS, Scenario(Section.SCALING, job_ms=1, workers=2))
-    assert measure(scaling, server, Load(4 * JOBS, JOBS)).consume_per_s > 0
+    scaling = case(OURS, Scenario(Section.SCALING, job_ms=10, workers=2))
+    assert measure(scaling, server, Load(100 * JOBS, JOBS)).consume_per_s > 0  # enough for the one that starts later
 
 
 def test_the_ceiling_runs_on_an_append_only_file_which_is_gone_afterwards(server: Server) -> None:

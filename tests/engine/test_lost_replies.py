@@ -60,11 +60,12 @@ async def paused_world(queue: QueueDriver) -> None:
 
 
 async def broken_world(queue: QueueDriver) -> None:
-    """An envelope without a place, a limit key that names a stranger, a traceback counted once too little."""
+    """A value without a place, a key that names a stranger, a traceback counted once too little, a gate for nobody."""
     await full_world(queue)
     await queue.link.request("HSET", queue.key("jobs"), "orphan", value())
     await queue.link.request("SADD", queue.key("kc:k"), "stranger")
     await queue.link.request("HINCRBY", queue.key("tbn"), "print", 1)
+    await queue.link.request("HSET", queue.key("gate:stray"), "starts", pack([]), "into", "")
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ class Case:
 
 CASES = {
     "accept_replay": Case(("new", "digest", 5, 0, KEEP_MS)),
+    "audit_gates": Case(("mend", "stray"), broken_world, repeated=[]),
     "audit_slice": Case(("jobs", "0", 100), broken_world),
     "cancel": Case(("k0", ""), repeated=b"cancelling"),
     "cordon": Case((60_000, "s", "idle")),

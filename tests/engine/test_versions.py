@@ -55,9 +55,7 @@ async def read_ms(queue: QueueDriver) -> float:
 
 
 def test_the_bound_leaves_room_for_every_counter() -> None:
-    [kept, counters] = re.findall(
-        r"^local KEPT_VERSIONS, COUNTERS.* = (\d+), (\d+)", read_lua("lib/versions.lua"), re.M
-    )[0]
+    [kept, counters] = re.findall(r"^local KEPT_VERSIONS, COUNTERS.* = (\d+), (\d+)", read_lua("lib/fold.lua"), re.M)[0]
     assert (int(kept), int(counters)) == (KEPT, len(COUNTERS))
 
 

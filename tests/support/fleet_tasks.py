@@ -14,9 +14,10 @@ from headrace import Fleet, RetryLater
 HEALED = "test:healed"
 """While this key exists at LEDGER_URL, `fragile` and `brittle` succeed."""
 GATE = "test:gate:"
-"""With a gate's name behind it: exists once that gate is open."""
+"""With a gate's name behind it: exists once that gate is open; with ":" and a worker behind that, once it is there."""
 TRIES = "test:tries:"
 
+WORKER = os.environ.get("HEADRACE_WORKER_ID", "")
 BROKEN = os.environ.get("BROKEN", "")
 """What is wrong with this version: it can't be imported (start), or its `work` fails (jobs) or kills (worker)."""
 if BROKEN == "start":
@@ -39,8 +40,8 @@ async def work(seconds: float) -> None:
 
 @queue.task(max_retries=1, timeout=600)
 async def held(gate: str) -> None:
-    """Runs until that gate is open."""
-    while not await client.exists(f"{GATE}{gate}"):
+    """Runs until that gate is open, here or everywhere."""
+    while not await client.exists(f"{GATE}{gate}", f"{GATE}{gate}:{WORKER}"):
         await asyncio.sleep(0.1)
 
 

@@ -95,9 +95,9 @@ class LiveFleet:
         """Jobs that run until `open` is called for that gate."""
         await self.producer.queue(QUEUE).tasks["held"].enqueue_many([{"gate": gate}] * count)
 
-    async def open(self, gate: str) -> None:
-        """Let the jobs that are held there end."""
-        await self.memory.set(f"{GATE}{gate}", "1")
+    async def open(self, gate: str, worker: str | None = None) -> None:
+        """Let the jobs that are held there end, or just those at `worker`."""
+        await self.memory.set(f"{GATE}{gate}" + (f":{worker}" if worker else ""), "1")
 
     async def heal(self) -> None:
         """Let failing jobs succeed from now on."""

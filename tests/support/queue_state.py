@@ -88,12 +88,13 @@ async def read_snapshot(link: Link, queue: str, variant: str = "") -> Snapshot:
     """
     at = prefix(queue) + (f"{variant}:" if variant else "")
     owners = [key.decode() for key in await link.request("KEYS", at.replace("{", "[{]") + "own:*", at=at)]
-    commands: list[tuple[str | int, ...]] = [("ZRANGE", at + name, 0, -1, "WITHSCORES") for name in ZSETS]
+    sorted_sets = [name for name in ZSETS if variant != "streams" or name not in READY]
+    commands: list[tuple[str | int, ...]] = [("ZRANGE", at + name, 0, -1, "WITHSCORES") for name in sorted_sets]
     commands += [("SMEMBERS", at + name) for name in SETS]
     commands += [("HGETALL", at + name) for name in HASHES]
     commands += [("LLEN", at + "wake"), *(("HGETALL", key) for key in owners)]
     replies = iter(await link.pipeline(commands))
-    zsets = {name: {k: float(v) for k, v in _pairs(next(replies))} for name in ZSETS}
+    zsets = {name: {k: float(v) for k, v in _pairs(next(replies))} for name in sorted_sets}
     if variant == "streams":
         zsets |= await ready_lines(link, queue)
     sets = {name: frozenset(member.decode() for member in next(replies)) for name in SETS}

@@ -12,14 +12,17 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 LAUNCHER = Path(__file__).with_name("die_with_parent.py")
-# Below the kernel's range for outgoing connections: a port stays ours while its server is down for a test.
-PORTS = range(12_000, 30_000)
+# Below the kernel's range for outgoing connections: a port stays ours while its server is down for a test. Shuffled, as
+# other runs of the tests take some, too; the one given out longest ago comes first, as whoever has got one may still be
+# on the way to listen.
+_PORTS = deque(random.sample(range(12_000, 30_000), 18_000))
 
 # To the kernel, the parent that dies is the thread that started the child: one thread that lasts as long as
 # this process starts them all, whichever short-lived thread asks.
@@ -117,12 +120,13 @@ class ServerProcess:
 
 
 def free_ports(count: int) -> list[int]:
-    """`count` loopback TCP ports that nobody listens on now."""
+    """`count` loopback TCP ports that nobody listens on now and that nobody here was given lately."""
     ports: list[int] = []
     with ExitStack() as held:
         while len(ports) < count:
             probe = held.enter_context(socket.socket())
-            port = random.choice(PORTS)
+            port = _PORTS[0]
+            _PORTS.rotate(-1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:

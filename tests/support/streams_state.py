@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from headrace.contract.keys import prefix
 from headrace.wire.link import Link
 
-LINES = ("high", "default", "low", "suspects")
+LINES = ("ready:high", "ready:default", "ready:low", "suspects")
 RETURNED = "returned"
 
 
@@ -26,7 +26,7 @@ async def ready_lines(link: Link, queue: str) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     entries: dict[str, str] = {}
     for line in LINES:
-        stream = f"{at}stream:{line}"
+        stream = f"{at}{line}"
         pending = await _pending(link, stream)
         ready: dict[str, float] = {}
         for entry, fields in await link.request("XRANGE", stream, "-", "+"):
@@ -38,7 +38,7 @@ async def ready_lines(link: Link, queue: str) -> dict[str, dict[str, float]]:
             if holder == RETURNED:
                 ready[job_id] = float(fields[3]) if len(fields) > 3 else float(entry.split(b"-")[0]) * 1000
         assert not pending, f"pending without an entry: {pending}"
-        found[line if line == "suspects" else f"ready:{line}"] = ready
+        found[line] = ready
     assert entries == index
     return found
 

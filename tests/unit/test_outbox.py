@@ -71,6 +71,13 @@ def test_of_abandoned_runs_nothing_is_said() -> None:
     assert (outbox.size, len(outbox.take())) == (0, 0)
 
 
+def test_what_was_taken_says_the_same_when_said_again() -> None:
+    outbox = Outbox()
+    empty = outbox.take()
+    outbox.put("a", "0.1", DONE, 1)
+    assert (len(empty), len(outbox.take()), len(empty)) == (0, 1, 0)
+
+
 def test_what_is_still_here_and_what_was_sent_can_be_found() -> None:
     outbox = Outbox()
     outbox.put("a", "0.1", DONE, 1)

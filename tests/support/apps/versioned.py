@@ -6,6 +6,7 @@ import os
 
 import msgspec
 
+from headrace.brokers import redis
 from headrace.contract.protocol import PROTOCOL
 from headrace.contract.replies import Presence, encode_presence
 from headrace.worker import session
@@ -21,6 +22,7 @@ def _tell_more(presence: Presence) -> bytes:
     return msgspec.msgpack.encode([*told, "zone-b", {"gpu": True}])
 
 
-session.__dict__["PROTOCOL"] = SPOKEN
+for module in (session, redis):
+    module.__dict__["PROTOCOL"] = SPOKEN
 if SPOKEN > PROTOCOL:
     session.__dict__["encode_presence"] = _tell_more

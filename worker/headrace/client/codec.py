@@ -116,6 +116,7 @@ def decode_arguments(name: str, payload: bytes) -> tuple[Sequence[Any], Mapping[
         args, kwargs = (_CODECS.get(name) or codec_named(name)).decode(payload)
     except (msgspec.MsgspecError, ValueError, TypeError, RecursionError, ConfigError) as error:
         raise PayloadError(f"the payload can't be decoded as {name}: {error}") from error
-    if not isinstance(args, list) or not isinstance(kwargs, dict) or not all(isinstance(key, str) for key in kwargs):
+    named = isinstance(kwargs, dict) and (not kwargs or all(isinstance(key, str) for key in kwargs))
+    if not named or not isinstance(args, list):
         raise PayloadError("the payload is not a list of arguments and a map of named ones")
     return args, kwargs

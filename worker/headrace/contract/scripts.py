@@ -1,4 +1,5 @@
-"""Loads the Lua files: one per transition, shared parts under lua/lib by an `--@include` line.
+"""Loads the Lua files: one per transition, shared parts under lua/lib by an `--@include` line, at the top or in the one
+function that needs them.
 
 A variant of them, such as `streams`, has a folder under lua with the files that it does otherwise; all others are the
 same.
@@ -14,7 +15,7 @@ from importlib.resources import files
 from typing import Final
 
 _LUA = files("headrace.contract") / "lua"
-_INCLUDE = re.compile(r"^--@include (.+)$", re.MULTILINE)
+_INCLUDE = re.compile(r"^ *--@include (.+)$", re.MULTILINE)
 _COMMENT = re.compile(r"^\s*--[^\n]*\n", re.MULTILINE)
 
 NAMES: Final = (

@@ -5,16 +5,12 @@ Knows nothing of queues. What was said while it was away is lost: each channel t
 
 from __future__ import annotations
 
-import asyncio
-import random
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
-from headrace.errors import HeadraceError
-from headrace.wire.connection import CONNECT_TIMEOUT, login_commands
-from headrace.wire.subscription import BACKOFF_BASE, BACKOFF_CAP, Lost, Message, PushWire
+from headrace.wire.subscription import Lost, Message, PushWire, listening
 from headrace.wire.target import Target
 
 
@@ -67,26 +63,14 @@ class Channels:
 
 async def follow(target: Target, channels: Channels, *, name: str = "headrace-results") -> AsyncGenerator[Heard, None]:
     """Yield what is heard until the caller stops (use `contextlib.aclosing`); never ends and never raises by itself."""
-    failures = 0
-    while True:
-        try:
-            async with aclosing(_follow(target, channels, name)) as heard:
-                async for event in heard:
-                    failures = 0
-                    yield event
-        except HeadraceError as error:
-            yield Lost(error)
-        failures += 1
-        await asyncio.sleep(random.uniform(0, min(BACKOFF_CAP, BACKOFF_BASE * 2**failures)))
+    async with aclosing(listening(target, name, lambda wire: _hear(wire, channels))) as heard:
+        async for event in heard:
+            yield event
 
 
-async def _follow(target: Target, channels: Channels, name: str) -> AsyncGenerator[Heard, None]:
-    wire = await PushWire.open(target)
+async def _hear(wire: PushWire, channels: Channels) -> AsyncGenerator[Joined | Message, None]:
+    channels.attach(wire)
     try:
-        for command in login_commands(target, name):
-            wire.write(*command)
-            await wire.read(CONNECT_TIMEOUT)
-        channels.attach(wire)
         while True:
             match await wire.read_or_ping():
                 case [b"subscribe" | b"psubscribe", channel, _]:
@@ -95,4 +79,3 @@ async def _follow(target: Target, channels: Channels, name: str) -> AsyncGenerat
                     yield Message(channel.decode(), payload)
     finally:
         channels.attach(None)
-        wire.close()

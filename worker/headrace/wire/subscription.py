@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing, closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import hiredis
 
@@ -20,6 +20,8 @@ from headrace.wire.connection import CONNECT_TIMEOUT, Argument, login_commands, 
 from headrace.wire.resolve import resolve
 from headrace.wire.sentinel import find_master
 from headrace.wire.target import Address, Seeds, Sentinels, Target
+
+T = TypeVar("T")
 
 PING_EVERY = 10.0
 """Seconds of silence after which the server is asked whether it is still there."""
@@ -57,35 +59,38 @@ async def subscribe(
     target: Target, channels: Sequence[str], *, name: str = "headrace-signals"
 ) -> AsyncGenerator[Event, None]:
     """Yield events until the caller stops (use `contextlib.aclosing`); never ends and never raises by itself."""
+    async with aclosing(listening(target, name, lambda wire: _listen(wire, channels))) as events:
+        async for event in events:
+            yield event
+
+
+async def _listen(wire: PushWire, channels: Sequence[str]) -> AsyncGenerator[Subscribed | Message, None]:
+    wire.write("SUBSCRIBE", *channels)
+    for _ in channels:
+        await wire.read(CONNECT_TIMEOUT)
+    yield Subscribed()
+    while True:
+        kind, *rest = await wire.read_or_ping()
+        if kind == b"message":
+            yield Message(rest[0].decode(), rest[1])
+
+
+async def listening(
+    target: Target, name: str, listen: Callable[[PushWire], AsyncGenerator[T, None]]
+) -> AsyncGenerator[T | Lost, None]:
+    """Yield what `listen` makes of a connection, and of a new one after each failure; never ends by itself."""
     failures = 0
     while True:
         try:
-            async with aclosing(_listen(target, channels, name)) as events:
-                async for event in events:
-                    failures = 0
-                    yield event
+            with closing(await PushWire.open(target, name)) as wire:
+                async with aclosing(listen(wire)) as heard:
+                    async for event in heard:
+                        failures = 0
+                        yield event
         except HeadraceError as error:
             yield Lost(error)
         failures += 1
         await asyncio.sleep(random.uniform(0, min(BACKOFF_CAP, BACKOFF_BASE * 2**failures)))
-
-
-async def _listen(target: Target, channels: Sequence[str], name: str) -> AsyncGenerator[Event, None]:
-    wire = await PushWire.open(target)
-    try:
-        for command in login_commands(target, name):
-            wire.write(*command)
-            await wire.read(CONNECT_TIMEOUT)
-        wire.write("SUBSCRIBE", *channels)
-        for _ in channels:
-            await wire.read(CONNECT_TIMEOUT)
-        yield Subscribed()
-        while True:
-            kind, *rest = await wire.read_or_ping()
-            if kind == b"message":
-                yield Message(rest[0].decode(), rest[1])
-    finally:
-        wire.close()
 
 
 async def _server(target: Target) -> Target:
@@ -124,8 +129,20 @@ class PushWire:
         self._parser = hiredis.Reader()
 
     @classmethod
-    async def open(cls, target: Target) -> PushWire:
-        server = await _server(target)
+    async def open(cls, target: Target, name: str) -> PushWire:
+        """Connected and logged in. Raises QueueUnavailableError, or ServerError when Redis refuses the login."""
+        wire = await cls._connect(await _server(target))
+        try:
+            for command in login_commands(target, name):
+                wire.write(*command)
+                await wire.read(CONNECT_TIMEOUT)
+        except BaseException:
+            wire.close()
+            raise
+        return wire
+
+    @classmethod
+    async def _connect(cls, server: Target) -> PushWire:
         # Named apart: a name service that is silent is not a server that is.
         addresses = await resolve(server, CONNECT_TIMEOUT)
         try:

@@ -61,8 +61,8 @@ class Consumer:
         """When an exchange last succeeded, monotonic seconds."""
         self.fetched = False
         """An exchange has succeeded."""
-        self.on_change: Callable[[], None] = lambda: None
-        """Called when slots may have become free for other queues."""
+        self.on_change: Callable[[], None] | None = None
+        """Called when slots may have become free for other queues; None: there are none."""
         self.executor = Executor(queue, parts, plans, self._settle)
         self._parts = parts
         self._share = parts.slots.open_share(weight)
@@ -74,6 +74,7 @@ class Consumer:
         self._registered_idle = False
         """Redis counts this session among the idle ones; the next exchange takes it out."""
         self._due_timer: asyncio.TimerHandle | None = None
+        self._in_flight = 0
         self._quiet = False
         self._closing = False
 
@@ -85,7 +86,7 @@ class Consumer:
     @property
     def held(self) -> int:
         """Jobs in hand: running, waiting to be settled, or in an exchange under way."""
-        return len(self.executor.running) + self._outbox.size + sum(lane.in_flight for lane in self._lanes)
+        return len(self.executor.running) + self._outbox.size + self._in_flight
 
     async def run(self) -> None:
         """Consume until `stop`; returns when everything settled has been told to Redis."""
@@ -141,7 +142,9 @@ class Consumer:
             asked = 0 if asleep else self._parts.slots.take(self._share)
             if asked or self._outbox.size:
                 lane.in_flight = True
+                self._in_flight += 1
                 await self._exchange(lane, self._outbox.take(), asked)
+                self._in_flight -= 1
                 lane.in_flight = False
             elif self._closing and not self.executor.running:
                 return
@@ -185,7 +188,8 @@ class Consumer:
     def _give_back_unused(self, count: int) -> None:
         if count:
             self._parts.slots.give_back_unused(self._share, count)
-            self.on_change()
+            if self.on_change is not None:
+                self.on_change()
 
     def _under_way(self, job_id: str, claim: str) -> bool:
         lanes = [lane for lane in self._lanes if lane.in_flight]
@@ -253,9 +257,10 @@ class Consumer:
         self._outbox.put(run.id, run.claim, outcome, service_us)
         self._parts.slots.give_back(self._share, 1)
         self._parts.pulse.running -= 1
-        if self._outbox.size <= 1 or not any(lane.in_flight for lane in self._lanes):
+        if self._outbox.size <= 1 or not self._in_flight:
             self._poke()  # for the first of a batch; a lane in flight looks again when it lands
-        self.on_change()
+        if self.on_change is not None:
+            self.on_change()
 
     def _poke(self, *, all_lanes: bool = False) -> None:
         for lane in self._lanes:

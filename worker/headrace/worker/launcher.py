@@ -89,7 +89,8 @@ class Worker:
         plans = compile_plans(self._app.fleet, queue, self._parts)
         rules = packed_rules(self._app.fleet.queues[queue])
         consumer = Consumer(queue, weight, self._parts, plans, rules=rules)
-        consumer.on_change = self._poke_others
+        if len(self._queues()) > 1:
+            consumer.on_change = self._poke_all
         return consumer
 
     def _ticker(self, consumer: Consumer) -> Ticker | None:
@@ -110,10 +111,9 @@ class Worker:
                 )
         return asked
 
-    def _poke_others(self) -> None:
-        if len(self.consumers) > 1:
-            for consumer in self.consumers:
-                consumer.poke()
+    def _poke_all(self) -> None:
+        for consumer in self.consumers:
+            consumer.poke()
 
     async def run(self) -> None:
         """Work until `stop`. Raises ConfigError or QueueUnavailableError when it can't start."""

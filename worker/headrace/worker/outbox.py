@@ -45,6 +45,9 @@ class Batch:
         return flat
 
 
+_NOTHING = Batch()
+
+
 class Outbox:
     """Shared by the lanes of one queue: whichever exchanges next takes all."""
 
@@ -78,11 +81,10 @@ class Outbox:
 
     def take(self) -> Batch:
         """Everything that is in it; remembered until newer batches push it out."""
-        batch = self._open
-        if self.size:
-            self._open = Batch()
-            self._sent.append(batch)
-            self.size = 0
+        if not self.size:
+            return _NOTHING
+        batch, self._open, self.size = self._open, Batch(), 0
+        self._sent.append(batch)
         return batch
 
     def find_sent(self, job_id: str, claim: str) -> Settlement | None:

@@ -1,22 +1,12 @@
 -- ready | scheduled | parked | awaiting → done (cancelled); leased → leased, its worker told. Dead and done are final.
---@include keys, clock, ready, marks, endings, gates
+--@include keys, clock, ready, lines, marks, endings, gates, forget
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] id, [2] keep_ms (how long the caller wants it remembered that it was called off; '': what its task says)
 -- RETURNS: 'cancelled' | 'cancelling' (running: its worker stops it) | 'dead' | 'unknown'
 local id = ARGV[1]
 local removed = call('ZREM', K.sched, id) + call('SREM', K.parked, id) + call('HEXISTS', K.awaiting, id) + take_ready(id)
 if removed > 0 then
-  note_end(id, 'cancelled', ARGV[2] ~= '' and ARGV[2] or nil)
-  call('HDEL', K.jobs, id)
-  if drop_marks({id}) > 0 then
-    read_clock()
-    wake(1)
-    signal()
-  end
-  call('HDEL', K.prio, id)
-  call('HDEL', K.crash, id)
-  gates().cut({id})
-  call('HINCRBY', K.count, 'cancelled', 1)
+  rouse(call_off({id}, ARGV[2] ~= '' and ARGV[2] or nil))
   if herald then herald.announce() end
   return 'cancelled'
 end

@@ -1,7 +1,7 @@
 -- (new) → ready | scheduled | awaiting, unless its id or unique key is taken: then the first job stands. Idempotent: the same
 -- (producer, seq) again answers as before and writes nothing.
 -- Its first write is an HSET, so a full Redis (maxmemory, noeviction) refuses it whole; nothing else is ever refused.
---@include keys, clock, protocol, ready, schedule, marking, flowing
+--@include keys, clock, ready, plain
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] producer, [2] seq (an integer that grows; a call that was overtaken on its way is refused),
 --        [3] keep_ms (how long seq and given ids are remembered), [4] n,
@@ -25,52 +25,28 @@ if last then
   end
 end
 
-local special = ARGV[5 + 2 * plain]
-local specials = special ~= '' and cmsgpack.unpack(special) or {}
+local packed = ARGV[5 + 2 * plain]
+local specials = packed ~= '' and cmsgpack.unpack(packed) or {}
 
--- The job that a given id names already, and whether it was enqueued with other arguments.
-local function first_of_id(id, fingerprint)
-  local first = call('GET', K['i:' .. id])
-  if not first then
-    if call('HEXISTS', K.jobs, id) == 0 then return nil end
-    local mark = call('HGET', K.marks, id)
-    first = mark and cmsgpack.unpack(mark)[4] or ''
-  end
-  local known = first ~= '' and first ~= '1' and fingerprint ~= ''
-  return id, known and first ~= fingerprint
+-- Made only where a job is not plain: making functions is most of what they would cost every other enqueue.
+local function make_special()
+  --@include presence, protocol, schedule, marking, flowing, special
+  return {first_of = first_of, refuse_marks = refuse_marks, refuse_workflows = refuse_workflows, add = add_special}
 end
-
-local function first_of_key(unique)
-  local first = call('GET', K['u:' .. unique])
-  return first and call('HEXISTS', K.jobs, first) == 1 and first or nil
-end
-
-local function first_of(s)
-  local first, conflict
-  if s[6] then first, conflict = first_of_id(s[1], s[11] or '') end
-  if not first and (s[9] or '') ~= '' then first = first_of_key(s[9]) end
-  return first, conflict
-end
+local special = #specials > 0 and make_special()
 
 -- The limit is for jobs that wait, whatever they wait for; only where one is set does an enqueue count them.
-local function room_left()
-  return limit - ready_count() - call('ZCARD', K.sched) - call('SCARD', K.parked) - call('HLEN', K.awaiting)
-end
-
-local function new_jobs()
-  local new = plain + #specials
-  for _, s in ipairs(specials) do if first_of(s) then new = new - 1 end end
-  return new
-end
-
 if limit then
-  local room = math.max(room_left(), 0)
-  if plain + #specials > room and new_jobs() > room then
-    return redis.error_reply('QUEUEFULL ' .. limit .. ' ' .. room)
+  local waiting = ready_count() + call('ZCARD', K.sched) + call('SCARD', K.parked) + call('HLEN', K.awaiting)
+  local room = math.max(limit - waiting, 0)
+  local new = plain + #specials
+  if new > room then
+    for _, s in ipairs(specials) do if special.first_of(s) then new = new - 1 end end
   end
+  if new > room then return redis.error_reply('QUEUEFULL ' .. limit .. ' ' .. room) end
 end
 
-local refusal = refuse_marks(specials) or refuse_workflows(specials)
+local refusal = special and (special.refuse_marks(specials) or special.refuse_workflows(specials))
 if refusal then return refusal end
 
 local standing, refused, added = {}, 0, 0
@@ -80,39 +56,18 @@ if plain > 0 then
   added = plain
 end
 
-local function add_special(s)
-  local id, fingerprint, unique = s[1], s[11] or '', s[9] or ''
-  if s[6] then call('SET', K['i:' .. id], fingerprint ~= '' and fingerprint or '1', 'PX', keep_ms) end
-  if unique ~= '' then call('SET', K['u:' .. unique], id, 'PX', s[10]) end
-  set_mark(s)
-  call('HSET', K.jobs, id, s[2])
-  if s[5] ~= 'default' then call('HSET', K.prio, id, s[5]) end
-  if s[12] and enter_workflow(s) then return end
-  local due = s[4] > 0 and clock.ms + s[4] or s[3]
-  if due > clock.ms then
-    schedule(id, due)
-  else
-    clock.us = clock.us + 1
-    push_ready({id}, {clock.us})
-    added = added + 1
-  end
-end
-
 for place, s in ipairs(specials) do
-  local first, conflict = first_of(s)
+  local first, conflict = special.first_of(s)
   if first then
     refused = refused + 1
     for _, v in ipairs({place, first, conflict and 1 or 0}) do standing[#standing + 1] = v end
   else
-    add_special(s)
+    added = added + special.add(s, keep_ms)
   end
 end
 
 call('HINCRBY', K.count, 'enqueued', plain + #specials - refused)
 call('SET', K['p:' .. producer], cmsgpack.pack({seq, standing}), 'PX', keep_ms)
-if added > 0 then
-  wake(added)
-  signal()
-end
+rouse(added)
 save_clock()
 return standing

@@ -3,7 +3,7 @@
 -- Replayable: the same (sid, lane, seq) again settles nothing and answers with the jobs that call has claimed (their
 -- ready-at is then the time of the answer).
 -- Begins with a removal, so that a full Redis lets it run and drains.
---@include keys, clock, ready, marks, schedule, promote, dead, endings, gates, feed, forget, take, trial, versions, reap, settle, claim, rate, limits, handover
+--@include keys, clock, ready, marks, promote, endings, gates, forget, trial, settle, pop, claim, handover
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] sid, [2] lane, [3] seq (an integer that grows; a call that was overtaken on its way is refused),
 --       [4] n (0: claim nothing), [5] flags ('i' was idle, 'q' quiet), [6] version,
@@ -30,20 +30,40 @@ local function refuse_all()
 end
 
 local function standing()
-  local cordon = call('ZSCORE', K.cordon, sid)
+  local cordon = not common and call('ZSCORE', K.cordon, sid)
   if cordon and tonumber(cordon) > clock.ms then return 'CORDONED' end
   return clock.paused and 'PAUSED' or 'OK'
 end
 
+local function any_expired()
+  return clock.ms >= clock.reap_after and #call('ZRANGEBYSCORE', K.sess, '-inf', clock.ms, 'LIMIT', 0, 1) > 0
+end
+
 local remembered = call('HMGET', K['lane:' .. sid], lane, 'rules')
 local rules = remembered[2] and cmsgpack.unpack(remembered[2]) or {}
-local limited = clock.marks or remembered[2]
+
+-- What follows is made only by calls that need it: making its functions is most of what it would cost every other one.
+local function make_limits()
+  --@include rate, limits
+  return {claim = claim_within, let_out_due = let_out_due, next_look_ms = next_look_ms}
+end
+local limits = (clock.marks or remembered[2]) and make_limits()
+
+local function make_settle_others()
+  --@include schedule, dead, feed, evidence, others
+  return settle_others
+end
+
+local function make_reap()
+  --@include dead, take, presence, versions, reap
+  return reap
+end
 
 local function answer(status, stale, ids, values, scores)
   local due = -1
   if #ids == 0 and n > 0 then
     due = next_due_ms()
-    local look = limited and next_look_ms(sid, status, rules) or -1
+    local look = limits and limits.next_look_ms(sid, status, rules) or -1
     if look >= 0 and (due < 0 or look < due) then due = look end
   end
   local trial = on_trial(version) and 1 or 0
@@ -60,7 +80,7 @@ end
 local function claim_some(status)
   local ids, values, scores = {}, {}, {}
   if status == 'OK' and n > 0 then
-    if limited then claim_within(sid, n, rules, ids, scores)
+    if limits then limits.claim(sid, n, rules, ids, scores)
     elseif not claim_suspect(sid, ids, scores) then claim_ready(n, ids, scores) end
   end
   if #ids == 0 then return ids, values, scores end
@@ -80,11 +100,15 @@ if remembered[1] then
 end
 
 call('SREM', K.idle, string.find(flags, 'i', 1, true) and sid or '')
-local stale = settle_all(own, version, others)
+common = call('EXISTS', K['ready:high'], K['ready:low'], K.prio, K.crash, K.suspects, K.cancel, K.cordon, K.reaping) == 0
+local stale = settle_all(own, version, others, #others > 0 and make_settle_others())
 call('HSET', K['lane:' .. sid], lane, cmsgpack.pack({seq, stale}))
 promote(math.max(n, 100))
-if clock.marks then let_out_due() end
-reap(sid)
+if clock.marks then limits.let_out_due() end
+if not common or any_expired() then
+  common = false
+  make_reap()(sid)
+end
 
 local status = standing()
 local ids, values, scores = claim_some(status)

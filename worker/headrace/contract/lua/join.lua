@@ -1,6 +1,6 @@
 -- (new session) → live. A worker's first word; may be repeated. A sid serves one session: whoever has lost it takes
 -- another.
---@include keys, clock, protocol, versions, rate, rules
+--@include keys, clock, presence, protocol, versions, fold, rate, rules
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] sid, [2] lease_ms, [3] presence (msgpack), [4] protocol,
 --       [5] the rules its exchanges keep to (see lib/limits), none: '' or left out

@@ -1,5 +1,5 @@
 -- live → gone, in peace: what it still holds goes back to ready, nothing charged; what is to be cancelled is done.
---@include keys, clock, ready, marks, endings, gates, forget, take, versions
+--@include keys, clock, ready, marks, endings, gates, forget, take, presence, versions
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] sid
 -- RETURNS: how many jobs were given back
@@ -37,9 +37,7 @@ until #ids == 0
 call('UNLINK', K['lane:' .. sid])
 dismiss(sid)
 if given_back > 0 then call('HINCRBY', K.count, 'released', given_back) end
-local ready = ready_count()
-wake(ready) -- suspects, too, if it was the session set apart
-if ready > 0 then signal() end -- also those that a cancelled one has let out
+rouse(ready_count()) -- also suspects, if it was the session set apart, and what a cancelled job has let out
 if herald then herald.announce() end
 save_clock()
 return given_back

@@ -1,7 +1,7 @@
 -- (new) → scheduled: the next ticks of a periodic task, once each however many workers ask, and only ever later ones.
 -- `ticks` holds the latest planned tick of each task and the schedule it comes from; who plans names what it has seen
 -- there, and is refused when another was faster. Its first write is an HSET: a full Redis refuses it whole.
---@include keys, clock, protocol, ready, marks, schedule, endings, marking
+--@include keys, clock, presence, protocol, ready, marks, schedule, endings, gates, forget, marking
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] task, [2] what `ticks` holds for it, '' for nothing, [3] what it shall hold, '' to only look,
 --       [4] the standing job, to be called off if it is still scheduled, '' for none,
@@ -29,15 +29,7 @@ if #planned > 0 then call('HINCRBY', K.count, 'enqueued', #planned) end
 local called_off = 0
 if standing ~= '' and call('ZREM', K.sched, standing) == 1 then
   called_off = 1
-  note_end(standing, 'cancelled')
-  call('HDEL', K.jobs, standing)
-  if drop_marks({standing}) > 0 then
-    wake(1)
-    signal()
-  end
-  call('HDEL', K.prio, standing)
-  call('HDEL', K.crash, standing)
-  call('HINCRBY', K.count, 'cancelled', 1)
+  rouse(call_off({standing}))
 end
 if herald then herald.announce() end
 save_clock()

@@ -23,16 +23,11 @@ local removed = leave_ticks(parked, function(id) call('SADD', K.parked, id) end)
 for _, id in ipairs(leave_ticks(waiting, function(id, due) call('ZADD', K.sched, due, id) end)) do
   removed[#removed + 1] = id
 end
+local called_off = 0
 if #removed > 0 then
-  for _, id in ipairs(removed) do note_end(id, 'cancelled') end
-  local let_out = forget(removed) -- a planned tick that waited for its key, say
-  call('HINCRBY', K.count, 'cancelled', #removed)
-  if let_out > 0 then
-    read_clock()
-    wake(let_out)
-    signal()
-  end
+  local let_out
+  let_out, called_off = call_off(removed)
+  rouse(let_out) -- a planned tick that waited for its key, say
 end
-local called_off = gates().cut(removed)
 if herald then herald.announce() end
 return #removed + called_off

@@ -34,8 +34,7 @@ if #moved > 0 then
   call('HINCRBY', K.count, 'replayed', #moved)
   call('HINCRBY', progress, 'replayed', #moved)
   call('PEXPIRE', progress, ARGV[2])
-  wake(#moved)
-  signal()
+  rouse(#moved)
   save_clock()
 end
 return {#moved, total + #moved}

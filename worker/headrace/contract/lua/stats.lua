@@ -1,5 +1,5 @@
 -- Reads a consistent snapshot of the queue's numbers; writes nothing.
---@include keys, clock, protocol, ready, rate
+--@include keys, clock, ready, lines, presence, protocol, rate
 -- KEYS: [1] the queue's prefix
 -- ARGV: none
 -- RETURNS: flat list name, value, …; then 'ticks', {…}, 'counts', {…}, 'versions', {…}, 'failures', {…},

@@ -48,16 +48,17 @@ local function shares(n, waiting)
 end
 
 local function claim_ready(n, ids, scores)
+  if common then return pop('ready:default', n, ids, scores) end
   local waiting, kinds, only = {}, 0, nil
   for _, p in ipairs(PRIORITIES) do
-    local count = ready_in(p)
+    local count = ready_in('ready:' .. p)
     if count > 0 then waiting[p] = count; kinds = kinds + 1; only = p end
   end
   if kinds == 0 then return end
-  if kinds == 1 then return pop(only, n, ids, scores) end
+  if kinds == 1 then return pop('ready:' .. only, n, ids, scores) end
   local take = shares(n, waiting)
   for _, p in ipairs(PRIORITIES) do
-    if take[p] then pop(p, take[p], ids, scores) end
+    if take[p] then pop('ready:' .. p, take[p], ids, scores) end
   end
 end
 
@@ -70,7 +71,7 @@ end
 -- more until its own jobs are settled, then gets the suspect by itself. True when this session is that one.
 local function claim_suspect(sid, ids, scores)
   if clock.alone and clock.alone ~= sid and call('ZSCORE', K.sess, clock.alone) then return false end
-  if ready_in('suspects') == 0 then
+  if common or ready_in('suspects') == 0 then
     if clock.alone ~= sid then return false end
     if call('HLEN', K['own:' .. sid]) > 0 then return true end
     set_apart(false)

@@ -42,7 +42,7 @@ local function gates()
     if not gates.needed(gate) then closing[#closing + 1] = gate end
   end
 
-  local function call_off(id)
+  local function give_up(id)
     note_end(id, 'cancelled')
     drop_marks({id})
     call('HDEL', K.awaiting, id)
@@ -61,7 +61,7 @@ local function gates()
       elseif name == 'starts' then
         for _, id in ipairs(cmsgpack.unpack(value)) do
           if gates.waits_at(id, gate) then
-            call_off(id)
+            give_up(id)
             unfeed(id, closing)
             ended = ended + 1
           end

@@ -47,14 +47,14 @@ local function held_since(own, claim)
 end
 
 local function crashes_of(ids)
-  if #ids == 0 or call('HLEN', K.crash) == 0 then return {} end
+  if #ids == 0 or common or call('HLEN', K.crash) == 0 then return {} end
   local crashes = call('HMGET', K.crash, unpack(ids))
   for i = 1, #ids do crashes[i] = tonumber(crashes[i]) or 0 end
   return crashes
 end
 
 local function cancelled_among(own)
-  if call('SCARD', K.cancel) == 0 then return {} end
+  if common or call('SCARD', K.cancel) == 0 then return {} end
   local mine = {}
   for _, id in ipairs(call('SMEMBERS', K.cancel)) do
     if call('HEXISTS', own, id) == 1 then mine[#mine + 1] = id end

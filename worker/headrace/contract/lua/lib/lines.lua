@@ -1,16 +1,23 @@
--- The lines that ready jobs stand in: one per priority, and one for suspects, which run alone. A line per id costs jobs of
--- default priority that never crashed a worker no look-up.
-local SUSPECT_AFTER = 2
-local LINES = {'high', 'default', 'low', 'suspects'}
+-- Looks along the ready path, and takes single ids off it.
+local LINES = {'suspects', 'ready:high', 'ready:default', 'ready:low'}
 
--- ids: 1..1000 of them
-local function lines_of(ids)
-  local lines = {}
-  local ranked = call('HLEN', K.prio) > 0 and call('HMGET', K.prio, unpack(ids))
-  local crashed = call('HLEN', K.crash) > 0 and call('HMGET', K.crash, unpack(ids))
-  for i = 1, #ids do
-    lines[i] = ranked and ranked[i] or 'default'
-    if crashed and (tonumber(crashed[i]) or 0) >= SUSPECT_AFTER then lines[i] = 'suspects' end
+-- How many of these one id were ready: 0 or 1.
+local function take_ready(id)
+  local taken = 0
+  for _, line in ipairs(LINES) do taken = taken + call('ZREM', K[line], id) end
+  return taken
+end
+
+-- Since when the first job of a line could have run, µs; nil when there is none.
+local function oldest_in(line)
+  return tonumber(call('ZRANGE', K[line], 0, 0, 'WITHSCORES')[2])
+end
+
+-- How to look for ids there, see lib/places.
+local function ready_structures()
+  local list = {}
+  for _, line in ipairs(LINES) do
+    list[#list + 1] = {line == 'suspects' and line or 'ready', 'ZMSCORE', K[line], false}
   end
-  return lines
+  return list
 end

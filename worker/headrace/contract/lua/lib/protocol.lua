@@ -10,9 +10,7 @@ end
 
 -- The protocol of a session, nil if it can't be read.
 local function spoken_by(sid)
-  local presence = call('HGET', K.workers, sid)
-  local readable, said = pcall(cmsgpack.unpack, presence or '')
-  return readable and type(said) == 'table' and tonumber(said[6]) or nil
+  return tonumber(presence_in(call('HGET', K.workers, sid))[6])
 end
 
 -- Raises the floor for something that older workers would do wrong. Not beside one of them: then its protocol is the

@@ -5,7 +5,6 @@ local function schedule(id, due_ms)
   let_go({id})
   call('ZADD', K.sched, due_ms, id)
   if not head[1] or due_ms < tonumber(head[2]) then
-    wake(1)
-    signal()
+    rouse(1)
   end
 end

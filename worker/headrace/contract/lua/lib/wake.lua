@@ -16,3 +16,11 @@ local function signal()
     redis.pcall('PUBLISH', K.signal, '1')
   end
 end
+
+-- So many jobs have become ready: idle workers and a sleeping queue's operator hear of it.
+local function rouse(count)
+  if count == 0 then return end
+  if not clock.us then read_clock() end
+  wake(count)
+  signal()
+end
