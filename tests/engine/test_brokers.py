@@ -12,6 +12,7 @@ from headrace.brokers.redis import CAPABILITIES as REDIS
 from headrace.brokers.sources import source_of
 from headrace.testing import MemorySource, VirtualClock
 from headrace.testing.conformance import Bench, Check, checks_for
+from support.streams_state import streams_url
 
 
 async def passes(check: Check, bench: Bench) -> None:
@@ -45,4 +46,4 @@ async def test_redis(check: Check, redis_url: str) -> None:
 @pytest.mark.everywhere
 @pytest.mark.parametrize("check", checks_for(STREAMS.capabilities), ids=str)
 async def test_streams(check: Check, redis_url: str) -> None:
-    await passes(check, Bench(source_of(redis_url.replace("://", "+streams://", 1)), asyncio.sleep))
+    await passes(check, Bench(source_of(streams_url(redis_url)), asyncio.sleep))

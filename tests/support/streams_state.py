@@ -54,3 +54,8 @@ async def _pending(link: Link, stream: str) -> dict[str, str]:
 
 def _decoded(flat: list[bytes]) -> Mapping[str, str]:
     return {flat[i].decode(): flat[i + 1].decode() for i in range(0, len(flat), 2)}
+
+
+def streams_url(redis_url: str) -> str:
+    """The same server, with jobs in streams."""
+    return redis_url.replace("://", "+streams://", 1)

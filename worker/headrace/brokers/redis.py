@@ -220,8 +220,7 @@ class RedisSource:
     @property
     def redacted(self) -> str:
         """The address without its password."""
-        variant = self._layout.variant
-        return self.target.redacted.replace("://", f"+{variant}://", 1) if variant else self.target.redacted
+        return self.target.redacted
 
     def open(self, name: str, timeout: float = CALL_TIMEOUT) -> RedisBroker:
         """Over a link of its own."""

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from headrace.brokers.layout import STREAMS
 from headrace.brokers.protocol import Source
 from headrace.brokers.redis import RedisSource
+from headrace.brokers.streams import SUFFIX, streams_source
 from headrace.wire.target import parse_target
-
-IN_STREAMS: Final = "+streams"
-"""What the scheme of a Redis ends with when jobs are kept in streams there."""
 
 SourceFactory = Callable[[str], Source]
 """From the whole URL. Raises ConfigError for a wrong one, and never quotes a password."""
@@ -33,10 +30,10 @@ def register_broker(scheme: str, factory: SourceFactory) -> None:
 
 def source_of(url: str, setting: str = "REDIS_URL") -> Source:
     """Raises ConfigError with one line that names `setting`, or the scheme's own."""
-    scheme, _, rest = url.partition("://")
+    scheme = url.partition("://")[0]
     factory = _factories.get(scheme)
     if factory is not None:
         return factory(url)
-    if scheme.endswith(IN_STREAMS):
-        return RedisSource(parse_target(f"{scheme.removesuffix(IN_STREAMS)}://{rest}", setting), STREAMS)
+    if scheme.endswith(SUFFIX):
+        return streams_source(url, setting)
     return RedisSource(parse_target(url, setting))
