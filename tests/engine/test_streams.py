@@ -163,6 +163,22 @@ async def test_what_others_have_claimed_goes_back_when_the_session_ends(broker: 
     assert await (await seat(broker)).ids(2) == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    ("command", "again"), [(("XACK", "{}", "fleet", "*"), ["a"]), (("XGROUP", "DESTROY", "{}", "fleet"), ["a", "b"])]
+)
+async def test_what_others_take_from_the_group_runs_again(
+    broker: Broker, link: Link, command: tuple[str, ...], again: list[str]
+) -> None:
+    await broker.enqueue("q", "p", 1, 60_000, [entry("a"), entry("b")])
+    one, other = await seat(broker), await seat(broker)
+    assert [await one.ids(1), await other.ids(1)] == [["a"], ["b"]]
+    stream = key("q", "streams:ready:default")
+    [(first, _), _] = await link.request("XRANGE", stream, "-", "+")
+    await link.request(*(first if word == "*" else word.format(stream) for word in command))
+    await broker.leave("q", one.sid)
+    assert await (await seat(broker)).ids() == again
+
+
 async def test_a_queue_of_the_same_name_in_sorted_sets_is_another(redis_url: str, broker: Broker) -> None:
     sets = source_of(redis_url).open("test")
     await sets.enqueue("q", "p", 1, 60_000, [entry("a")])

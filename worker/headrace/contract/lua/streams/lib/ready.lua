@@ -32,12 +32,18 @@ local function let_go(ids)
   if some then call('HDEL', K.at, unpack(ids)) end
 end
 
--- pending → pending with another consumer; what is pending with nobody stays so.
-local function hand_over(line, consumer, entries, just_id)
-  local words = {K[line], GROUP, consumer, 0}
+-- pending → pending with another consumer. Returns the entries with their fields.
+local function hand_over(line, consumer, entries, ...)
+  local words = {'XCLAIM', K[line], GROUP, consumer, 0}
   for _, entry in ipairs(entries) do words[#words + 1] = entry end
-  words[#words + 1] = just_id -- counts as no delivery
-  return call('XCLAIM', unpack(words))
+  for _, option in ipairs({...}) do words[#words + 1] = option end
+  local found = redis.pcall(unpack(words))
+  return found.err and {} or found -- the group was destroyed: the next one begins with all entries
+end
+
+-- Where they stand, whoever has them; also those that somebody else has acknowledged. Counts as no delivery.
+local function put_back(line, entries)
+  hand_over(line, RETURNED, entries, 'FORCE', 'JUSTID')
 end
 
 local function lines_of(ids)
@@ -67,7 +73,7 @@ local function push_ready(ids, scores)
     end
   end
   if #located > 0 then call('HSET', K.at, unpack(located)) end
-  for line, entries in pairs(back) do hand_over(line, RETURNED, entries, 'JUSTID') end
+  for line, entries in pairs(back) do put_back(line, entries) end
 end
 
 -- The first `most` entries that a consumer has pending.

@@ -12,7 +12,7 @@ end
 local function dismiss(sid)
   for _, line in ipairs({'suspects', 'ready:high', 'ready:default', 'ready:low'}) do
     local left = pending_of(line, sid, 1000)
-    if #left > 0 then hand_over(line, RETURNED, left, 'JUSTID') end
+    if #left > 0 then put_back(line, left) end
     if #pending_of(line, sid, 1) == 0 then redis.pcall('XGROUP', 'DELCONSUMER', K[line], GROUP, sid) end
   end
 end
