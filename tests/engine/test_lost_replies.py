@@ -123,6 +123,8 @@ FAULTS = {
     "reply-cut": Faults(reply_bytes=3),
     "reply-late": Faults(delay=1.5),
 }
+NOT_ON_STREAMS = {"audit_gates", "audit_slice", "mend", "mend_counts", "mend_key", "purge"} | {"locate", "stats"}
+"""What only an operator's commands call; and what reads when Redis made an entry, which no twin can share."""
 EXECUTED = ("reply-lost", "reply-cut", "reply-late")
 
 
@@ -137,9 +139,9 @@ async def proxy(redis_server: RedisServer, redis_url: str) -> AsyncIterator[Wire
         yield running
 
 
-async def worlds(link: Link, case: Case) -> tuple[QueueDriver, QueueDriver]:
-    """A queue and its twin at the same moment."""
-    queue, twin = QueueDriver(link, "queue"), QueueDriver(link, "twin")
+async def worlds(link: Link, case: Case, variant: str = "") -> tuple[QueueDriver, QueueDriver]:
+    """A queue and its twin at the same moment, of a variant of the scripts."""
+    queue, twin = QueueDriver(link, "queue", variant=variant), QueueDriver(link, "twin", variant=variant)
     await queue.hold_clock()
     await twin.hold_clock()
     await twin.advance(queue.now_ms - twin.now_ms)
@@ -160,8 +162,19 @@ def comparable(name: str, reply: object) -> object:
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", CASES)
 async def test_called_again_it_has_acted_once(link: Link, proxy: WireProxy, name: str, fault: str) -> None:
+    await calls_twice(link, proxy, name, fault)
+
+
+@pytest.mark.parametrize("redis_server", ["valkey"], indirect=True)
+@pytest.mark.parametrize("fault", ["request-cut", "reply-lost"])
+@pytest.mark.parametrize("name", sorted(set(CASES) - NOT_ON_STREAMS))
+async def test_so_it_is_on_streams(link: Link, proxy: WireProxy, name: str, fault: str) -> None:
+    await calls_twice(link, proxy, name, fault, "streams")
+
+
+async def calls_twice(link: Link, proxy: WireProxy, name: str, fault: str, variant: str = "") -> None:
     case = CASES[name]
-    queue, twin = await worlds(link, case)
+    queue, twin = await worlds(link, case, variant)
     expected = await twin.run(name, *case.arguments)
     queue.link = through = Link(parse_target(proxy.url), timeout=0.3 if fault == "reply-late" else 20)
     await through.request("PING")  # connected

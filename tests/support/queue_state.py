@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from headrace.contract.keys import prefix
 from headrace.wire.link import Link
-from support.streams_state import ready_lines
+from support.streams_state import entries_at, ready_lines
 
 READY = ("ready:high", "ready:default", "ready:low", "suspects")
 ZSETS = (*READY, "sched", "dead", "sess", "reaping", "cordon", "kdue")
@@ -108,13 +108,17 @@ async def read_snapshot(link: Link, queue: str, variant: str = "") -> Snapshot:
 
 
 async def read_everything(link: Link, queue: str) -> dict[str, object]:
-    """Every key of a queue with its whole value, whatever it is for; the clock's latest reading left out."""
+    """Every key of a queue with its whole value, whatever it is for; without the clock's latest reading and the ids of
+    a stream's entries, which Redis makes.
+    """
     at = prefix(queue)
     found: dict[str, object] = {}
     for key in await link.request("KEYS", at.replace("{", "[{]") + "*", at=at):
         value = await _read_value(link, key.decode())
         if isinstance(value, dict):
             value.pop(b"tick", None)
+        if key.endswith(b":streams:at"):
+            value = await entries_at(link, queue)
         found[key.decode().removeprefix(at)] = value
     return found
 
@@ -122,6 +126,8 @@ async def read_everything(link: Link, queue: str) -> dict[str, object]:
 async def _read_value(link: Link, key: str) -> object:
     kind = (await link.request("TYPE", key)).decode()
     match kind:
+        case "stream":
+            return [fields for _, fields in await link.request("XRANGE", key, "-", "+")]
         case "hash" | "zset":
             flat = await link.request(*(("HGETALL", key) if kind == "hash" else ("ZRANGE", key, 0, -1, "WITHSCORES")))
             return {flat[i]: flat[i + 1] for i in range(0, len(flat), 2)}

@@ -52,6 +52,16 @@ async def _pending(link: Link, stream: str) -> dict[str, str]:
     return {entry.decode(): consumer.decode() for entry, consumer, *_ in found}
 
 
+async def entries_at(link: Link, queue: str) -> dict[str, str]:
+    """Job id → its line, and the consumer that its entry is pending with, if any."""
+    at = prefix(queue) + "streams:"
+    found = {}
+    for job_id, place in _decoded(await link.request("HGETALL", f"{at}at")).items():
+        line, entry = place.split()
+        found[job_id] = f"{line} {(await _pending(link, at + line)).get(entry, '')}"
+    return found
+
+
 def _decoded(flat: list[bytes]) -> Mapping[str, str]:
     return {flat[i].decode(): flat[i + 1].decode() for i in range(0, len(flat), 2)}
 
