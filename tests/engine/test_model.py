@@ -29,3 +29,9 @@ def test_with_limits_unique_keys_results_ticks_and_a_length_limit(redis_url: str
 @pytest.mark.timeout(0 if SOAK else 300)
 def test_streams_do_what_the_model_says(redis_url: str) -> None:
     run_machine(QueueMachine, redis_url, examples=1_000 if SOAK else 60, steps=STEPS, variant="streams")
+
+
+@pytest.mark.timeout(0 if SOAK else 300)
+@pytest.mark.parametrize("redis_server", ["valkey"], indirect=True)
+def test_streams_do_so_with_every_feature(redis_url: str) -> None:
+    run_machine(FeatureMachine, redis_url, examples=500 if SOAK else 40, steps=STEPS, variant="streams")
