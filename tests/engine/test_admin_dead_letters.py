@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from headrace.admin.dead_letters import Facet
-from headrace.admin.merging import merge_certain
 from headrace.admin.queue_admin import QueueAdmin
 from headrace.admin.selection import ReplaySelection
+from headrace.contract.envelope import DeathRecord, encode_death
 from headrace.errors import JobNotFoundError, UsageError
 from support.seeding import Seeder
 
@@ -128,18 +127,23 @@ def test_a_selection_is_exactly_one_kind(wrong: dict[str, object]) -> None:
         ReplaySelection(**wrong)  # type: ignore[arg-type]
 
 
-@given(
-    st.lists(st.integers(0, 500), unique=True, max_size=60),
-    st.integers(1, 5),
-    st.integers(1, 6),
-    st.booleans(),
-)
-def test_a_merge_never_passes_over_a_score(scores: list[int], zsets: int, fetch: int, newest_first: bool) -> None:
-    """Whatever the zsets hold, what a merge gives is the true beginning of the whole, and never nothing too early."""
-    ordered = sorted(scores, reverse=newest_first)
-    columns = [[(score, str(score)) for score in ordered if score % zsets == i][:fetch] for i in range(zsets)]
-    merged = [score for score, _ in merge_certain(columns, fetch, newest_first=newest_first)]
-    assert merged == ordered[: len(merged)]
-    assert bool(merged) == bool(scores)
-    if all(len(column) < fetch for column in columns):
-        assert merged == ordered
+async def test_any_spread_of_letters_over_facets_is_read_in_order(seeder: Seeder, admin: QueueAdmin) -> None:
+    """Runs of one facet, many facets, gaps: every page is the true next part of the whole, from both ends."""
+    chance = random.Random(7)
+    for round_ in range(12):
+        await seeder.raw("DEL", "facets")
+        facets = [f"mail|E{round_}.{i}" for i in range(chance.randint(1, 30))]
+        ordered: list[str] = []
+        least = chance.randint(0, 400)
+        while len(ordered) < least:
+            facet = chance.choice(facets)
+            for _ in range(chance.choice((1, 1, 2, 90))):
+                ordered.append(f"j{len(ordered)}")
+                await seeder.raw("ZADD", f"dead:{facet}", len(ordered) * 7, ordered[-1])
+                await seeder.raw(
+                    "HSET", "dj", ordered[-1], f"{facet}\0\0".encode() + encode_death(DeathRecord("", 0, 0))
+                )
+        await seeder.raw("HSET", "facets", *[part for facet in facets for part in (facet, 1)])
+        limit = chance.randint(1, 150)
+        assert await _paged(admin, task="mail", limit=limit) == ordered
+        assert await _paged(admin, task="mail", limit=limit, newest_first=True) == ordered[::-1]

@@ -47,6 +47,8 @@ MISTAKES = {
     "wrong max": (("dlq", "replay", "q", "--all", "--max", "0"), "--max"),
     "no selection": (("dlq", "replay", "q"), "say which letters"),
     "two selections": (("dlq", "replay", "q", "--all", "--task", "t"), "one of the three"),
+    "export to a folder": (("dlq", "export", "q", "--out", "/"), "--out /: Is a directory"),
+    "export to nowhere": (("dlq", "export", "q", "--out", "/nowhere/x"), "--out /nowhere/x: No such file or directory"),
     "unknown job": (("show", "q", "nope"), "no job 'nope'"),
     "unknown letter": (("dlq", "show", "q", "nope"), "no dead letter 'nope'"),
     "args that are no JSON": (("enqueue", "q", "t", "--args", "ada"), "--args: must be a list"),

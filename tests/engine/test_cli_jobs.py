@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from headrace.contract.progress import Told, encode_told
+from headrace.contract.replies import encode_presence
 from support.cli import Cli, Seed, three_dead
+from support.presences import presence
 from support.seeding import Seeder
 
 
@@ -16,6 +19,22 @@ def test_enqueue_then_show(cli: Cli) -> None:
         {"subject": "hi"},
     )
     assert "no worker of this queue is running" in shown["why"]
+
+
+def test_show_tells_how_far_a_running_job_is(cli: Cli, seed: Seed) -> None:
+    async def begin(seeder: Seeder) -> None:
+        await seeder.enqueue("a", "b")
+        await seeder.exchange(2)
+        told = encode_told([Told("a", seeder.claim, 0.4, "reading\x1b[2J part 3", 0)])
+        await seeder.run("renew", seeder.sid, 60_000, encode_presence(presence("pod-1")), told)
+
+    seed(begin)
+    lines = dict(line.split("\t") for line in cli("show", "q", "a", "-o", "plain").out.splitlines())
+    percent, _, message = lines["progress"].partition(" at ")
+    assert (percent, message.partition("Z: ")[2]) == ("40%", "reading [2J part 3")
+    said = cli("show", "q", "a", "-o", "json").json["progress"]
+    assert (said["fraction"], said["message"]) == (0.4, "reading\x1b[2J part 3")
+    assert cli("show", "q", "b", "-o", "json").json["progress"] is None
 
 
 def test_show_keeps_payloads_to_itself(cli: Cli) -> None:

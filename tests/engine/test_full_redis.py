@@ -112,7 +112,7 @@ async def test_limited_jobs_are_parked_and_drain(link: Link, queue: QueueDriver)
 
 async def test_workers_come_and_go(full: QueueDriver) -> None:
     assert (await full.join("s2"))[0] == b"OK"
-    assert (await full.renew("s2"))[0] == b"OK"
+    assert (await full.renew("s2", progress=b"some"))[0] == b"OK"
     assert len((await full.exchange("s2", 3)).ids) == 3
     assert await full.leave("s2") == 3
     assert (await full.exchange("nobody", 1, done={"0.1": ["j0"]})).status == "LOST"

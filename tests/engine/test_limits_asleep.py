@@ -47,6 +47,18 @@ async def scheduled_ticks(queue: QueueDriver) -> list[str]:
 WAYS = [a_scheduled_one_is_cancelled, a_planned_tick_is_called_off, its_session_leaves_with_a_cancelled_one]
 
 
+async def test_a_key_whose_last_parked_job_is_cancelled_wakes_nobody(queue: QueueDriver) -> None:
+    await queue.join("s", rules={"t": Rule(interval_us=3_600_000_000, burst=1)})
+    await queue.enqueue(specials=[limited("runs", "k"), limited("waits", "k"), limited("later", "k")])
+    got = await queue.exchange("s", 10)
+    await queue.exchange("s", done=got.done)
+    assert await queue.leave("s") == 0
+    await queue.cancel("waits")
+    assert (await queue.stats()).next_due_ms is not None
+    await queue.cancel("later")
+    assert (await queue.stats()).next_due_ms is None
+
+
 @pytest.mark.parametrize("lets_out", WAYS)
 async def test_a_sleeping_queue_says_that_one_was_let_out(
     queue: QueueDriver, lets_out: Callable[[QueueDriver], Awaitable[None]]

@@ -7,6 +7,7 @@ the questions by turns, so that what else the machine does falls on both.
 from __future__ import annotations
 
 import asyncio
+import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -25,32 +26,53 @@ from support.seeding import Seeder
 from support.servers import RedisServer
 
 MOST_MS = 50.0
-"""What each question may take, by its median."""
+"""What each question may take beside a busy worker, by its median."""
+MOST_QUIET_MS = 10.0
+"""The same while nobody else asks anything."""
 LEAST_SHARE = 0.85
 """Of the worker's throughput that must be left beside the questions, by the medians of the turns."""
 TASKS, REASONS = 5, ("ValueError", "TimeoutError", "KeyError", "ConnectionError")
 BATCH = 500
+ASKED_QUIETLY = 20
+MOST_EXPORT_MB = 150.0
+"""Of the process that exports, at its most."""
 TURNS, TURN_SECONDS, ASKED_PER_SECOND = 5, 3.0, 4
 BACKLOG = 30_000
+EXPORT = """
+import resource, sys
+from headrace.cli.entry import main
+assert main(sys.argv[1:]) == 0
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
 Question = Callable[[], Awaitable[object]]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Milliseconds by question, median and most; jobs per second alone and beside the questions."""
+    """Milliseconds by question, median and most, the median also before the worker came; jobs per second alone and
+    beside the questions.
+    """
 
     letters: int
+    quiet_ms: dict[str, float]
     median_ms: dict[str, float]
     most_ms: dict[str, float]
     alone_per_s: int
     beside_per_s: int
     by_turns: list[tuple[int, int]]
+    exported: int
+    """Lines of `headrace dlq export` …"""
+    export_seconds: float
+    export_mb: float
+    """… and the most memory it took, MB."""
 
     @property
     def sound(self) -> bool:
         """What `make soak` asserts."""
         fast = all(ms < MOST_MS for ms in self.median_ms.values())
-        return fast and self.beside_per_s >= LEAST_SHARE * self.alone_per_s
+        quiet = all(ms < MOST_QUIET_MS for ms in self.quiet_ms.values())
+        exported = self.exported == self.letters and self.export_mb < MOST_EXPORT_MB
+        return fast and quiet and exported and self.beside_per_s >= LEAST_SHARE * self.alone_per_s
 
     def summary(self) -> dict[str, Any]:
         """For the record."""
@@ -86,20 +108,28 @@ def _questions(admin: QueueAdmin, middle_us: int) -> dict[str, Question]:
         "page": lambda: dead.page(limit=100),
         "page in the middle": lambda: dead.page(limit=100, cursor=middle_us),
         "filter by task": lambda: dead.page(limit=100, task=task),
+        "filter by reason": lambda: dead.page(limit=100, reason=reason),
         "filter by task and reason": lambda: dead.page(limit=100, task=task, reason=reason),
         "facets": dead.facets,
         "dry run of all": lambda: replays.preview(ReplaySelection(everything=True)),
+        "dry run of a task": lambda: replays.preview(ReplaySelection(task=task)),
+        "dry run of the last half": lambda: replays.preview(ReplaySelection(since_us=middle_us)),
         "dry run of a filter": lambda: replays.preview(ReplaySelection(task=task, reason=reason)),
     }
+
+
+async def _timed(question: Question) -> float:
+    """Milliseconds to its answer."""
+    begun = time.perf_counter()
+    await question()
+    return (time.perf_counter() - begun) * 1000
 
 
 async def _ask(questions: dict[str, Question], times: dict[str, list[float]]) -> None:
     """Each in turn, evenly spread over time, until cancelled."""
     while True:
         for name, question in questions.items():
-            begun = time.perf_counter()
-            await question()
-            times[name].append((time.perf_counter() - begun) * 1000)
+            times[name].append(await _timed(question))
             await asyncio.sleep(1 / ASKED_PER_SECOND)
 
 
@@ -108,6 +138,8 @@ async def _measure(lab: Lab, letters: int) -> Verdict:
     (first,) = (await admin.dead_letters.page(limit=1)).letters
     (last,) = (await admin.dead_letters.page(limit=1, newest_first=True)).letters
     questions = _questions(admin, (first.died_us + last.died_us) // 2)
+    quiet = {name: [await _timed(ask) for _ in range(ASKED_QUIETLY)] for name, ask in questions.items()}
+    exported, export_seconds, export_mb = await _export(lab)
     times: dict[str, list[float]] = {name: [] for name in questions}
     ledger = lab.directory / "ledger"
     lab.use(endurance.fleet)
@@ -127,12 +159,31 @@ async def _measure(lab: Lab, letters: int) -> Verdict:
     feeding.cancel()
     return Verdict(
         letters=letters,
-        median_ms={name: round(median(found), 2) for name, found in times.items()},
+        quiet_ms=_medians(quiet),
+        median_ms=_medians(times),
         most_ms={name: round(max(found), 2) for name, found in times.items()},
         alone_per_s=round(median(alone for alone, _ in turns)),
         beside_per_s=round(median(beside for _, beside in turns)),
         by_turns=turns,
+        exported=exported,
+        export_seconds=round(export_seconds, 1),
+        export_mb=round(export_mb, 1),
     )
+
+
+async def _export(lab: Lab) -> tuple[int, float, float]:
+    """Lines, seconds and MB of an export by the command line, in a process of its own."""
+    out, begun = lab.directory / "letters.jsonl", time.monotonic()
+    verb = ("dlq", "export", "jobs", "--redis-url", lab.url, "--out", str(out))
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", EXPORT, *verb, stdout=asyncio.subprocess.PIPE)
+    told, _ = await child.communicate()
+    with out.open("rb") as lines:
+        count = sum(1 for _ in lines)
+    return count, time.monotonic() - begun, int(told) / 1024
+
+
+def _medians(times: dict[str, list[float]]) -> dict[str, float]:
+    return {name: round(median(found), 2) for name, found in times.items()}
 
 
 async def _feed(ledger: Path) -> None:

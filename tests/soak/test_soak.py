@@ -25,7 +25,7 @@ SOUND = kills.Verdict(
     rss_mb=(40.0, 41.0, 45.0),
     seconds=1.0,
 )
-FAST = dead_letters.Verdict(10, {"page": 1.0}, {"page": 2.0}, 1000, 990, [(1000, 990)])
+FAST = dead_letters.Verdict(10, {"page": 0.5}, {"page": 1.0}, {"page": 2.0}, 1000, 990, [(1000, 990)], 10, 1.0, 40.0)
 
 
 async def test_jobs_outlive_their_workers() -> None:
@@ -36,12 +36,13 @@ async def test_jobs_outlive_their_workers() -> None:
 
 async def test_dead_letters_answer_fast_beside_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """No throughput is asserted here: that is for a machine that does nothing else."""
-    for name, small in (("TURNS", 1), ("TURN_SECONDS", 2.0), ("BACKLOG", 3_000)):
+    for name, small in (("TURNS", 1), ("TURN_SECONDS", 2.0), ("ASKED_PER_SECOND", 20), ("BACKLOG", 3_000)):
         monkeypatch.setattr(dead_letters, name, small)
     verdict = await dead_letters.run(5_000, within=90)
     assert verdict.alone_per_s > 0
     assert verdict.beside_per_s > 0
     assert all(0 < ms < 1_000 for ms in verdict.median_ms.values()), verdict
+    assert verdict.exported == 5_000
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,17 @@ def test_the_judge_of_kills_takes_nothing_for_sound_that_is_not(wrong: dict[str,
     assert not replace(SOUND, **wrong).sound  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("wrong", [{"median_ms": {"page": 50.0}}, {"beside_per_s": 849}], ids=str)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"quiet_ms": {"page": 10.0}},
+        {"median_ms": {"page": 50.0}},
+        {"beside_per_s": 849},
+        {"exported": 9},
+        {"export_mb": 150.0},
+    ],
+    ids=str,
+)
 def test_the_judge_of_dead_letters_too(wrong: dict[str, object]) -> None:
     assert FAST.sound
     assert not replace(FAST, **wrong).sound  # type: ignore[arg-type]

@@ -244,8 +244,10 @@ class QueueDriver:
             claim=f"{lane}.{number}",
         )
 
-    async def renew(self, sid: str, *, lease_ms: int = LEASE_MS, version: str = "v1") -> list[Any]:
-        reply: list[Any] = await self.run("renew", sid, lease_ms, told(version))
+    async def renew(
+        self, sid: str, *, lease_ms: int = LEASE_MS, version: str = "v1", progress: bytes = b""
+    ) -> list[Any]:
+        reply: list[Any] = await self.run("renew", sid, lease_ms, told(version), progress)
         return reply
 
     async def leave(self, sid: str) -> int:

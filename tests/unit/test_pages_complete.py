@@ -43,7 +43,7 @@ SAID: dict[str, Iterable[str]] = {
     "@queue.cron": options(Queue.cron),
     "queue.results": options(Queue.results),
     "hooks": get_args(HookName),
-    "Context": Context.__struct_fields__,
+    "Context": {*(name for name in Context.__struct_fields__ if not name.startswith("_")), *methods(Context)},
     "Queue": methods(Queue),
     "Job": methods(Job),
 }

@@ -5,14 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from time import monotonic
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
+
+from headrace.contract.progress import MOST_CHARACTERS
+from headrace.errors import ConfigError
 
 TICK = "headrace.tick"
 """In a job's metadata: the tick it was planned for, Unix ms."""
 NO_META: Mapping[str, str] = MappingProxyType({})
+
+
+ROUNDING = 1e-6
+"""How far beyond 0 and 1 a fraction may come out of somebody's sum."""
+
+
+class Said(NamedTuple):
+    """What a run has last said of itself."""
+
+    fraction: float
+    message: str
+    at: float
+    """Monotonic seconds."""
 
 
 class Context(msgspec.Struct, kw_only=True, eq=False, gc=False):
@@ -36,6 +53,29 @@ class Context(msgspec.Struct, kw_only=True, eq=False, gc=False):
     trace_id: str = ""
     """Of the trace that this run is sampled into, 32 hex digits; empty without tracing."""
 
+    _said: Said | None = None
+    _no_progress: str = ""
+    """Why this run can't say how far it is; empty where it can."""
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        """Say how far this run has come, 0 to 1, and a few words (200 characters are kept). From any thread.
+
+        It costs no round trip: the latest goes along with the next renewal of the worker's lease, within two seconds,
+        and is gone with the run. Raises ValueError for a fraction that is none, ConfigError where the broker keeps no
+        progress.
+        """
+        if self._no_progress:
+            raise ConfigError(self._no_progress)
+        if not -ROUNDING <= fraction <= 1 + ROUNDING:
+            raise ValueError(f"progress({fraction}): use a fraction from 0 to 1")
+        text = str(message)[:MOST_CHARACTERS].encode(errors="replace").decode()
+        self._said = Said(min(max(float(fraction), 0.0), 1.0), text, monotonic())
+
+    @property
+    def said(self) -> Said | None:
+        """What `progress` was last told."""
+        return self._said
+
     @property
     def tick(self) -> datetime | None:
         """For a run of a periodic task the time it was planned for, in UTC, however late it runs; else None."""
@@ -44,7 +84,9 @@ class Context(msgspec.Struct, kw_only=True, eq=False, gc=False):
 
     def as_dict(self) -> dict[str, Any]:
         """Its fields by name, for `Context(**fields)` in another process."""
-        return {**msgspec.structs.asdict(self), "meta": dict(self.meta)}
+        fields = {**msgspec.structs.asdict(self), "meta": dict(self.meta)}
+        del fields["_said"]
+        return fields
 
     def __repr__(self) -> str:
         return f"<Context {self.queue}/{self.task} {self.job_id} attempt {self.attempt}>"

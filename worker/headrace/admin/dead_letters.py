@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from headrace.admin.handle import QueueHandle
-from headrace.admin.merging import Range, Scored, read_merged
+from headrace.admin.paging import Range, Scored, Wanted, read_page
 from headrace.admin.selection import ReplaySelection
 from headrace.contract.envelope import DeathRecord, UnreadableEnvelope, decode, decode_dead_entry
 from headrace.contract.protocol import CHUNK
@@ -79,16 +78,13 @@ class DeadLetters:
         """
         if not 1 <= limit <= CHUNK:
             raise UsageError(f"limit {limit}: use 1 to {CHUNK}")
-        wanted = Range(newest_first=newest_first).after(cursor)
-        found = await read_merged(self._handle, await self.zsets(task, reason), wanted, limit)
-        letters = await self._letters(found)
-        return Page(tuple(letters), found[-1][0] if len(found) == limit else None)
+        wanted = Wanted(task, reason, Range(newest_first=newest_first).after(cursor))
+        found = await read_page(self._handle, wanted, limit)
+        return Page(tuple(read_letters(found)), found[-1].died_us if len(found) == limit else None)
 
     async def facets(self) -> tuple[Facet, ...]:
         """Counts by task and reason, the largest first."""
-        reply = await self._handle.request("HGETALL", "facets")
-        facets = [_facet(reply[i].decode(), int(reply[i + 1])) for i in range(0, len(reply), 2)]
-        return tuple(sorted(facets, key=lambda facet: (-facet.count, facet.task, facet.reason)))
+        return read_facets(await self._handle.request("HGETALL", "facets"))
 
     async def get(self, job_id: str) -> DeadLetterDetail:
         """One letter with its traceback. Raises JobNotFoundError."""
@@ -99,11 +95,7 @@ class DeadLetters:
             raise JobNotFoundError(f"no dead letter {job_id!r} in queue {self._handle.queue!r}")
         fingerprint = decode_dead_entry(entry)[1]
         traceback = await self._handle.request("HGET", "tb", fingerprint) if fingerprint else None
-        return _detail(
-            _letter((int(float(score)), job_id), entry),
-            (traceback or b"").decode(errors="replace"),
-            value,
-        )
+        return detail_of(_letter(Scored(int(float(score)), job_id, entry), entry), traceback, value)
 
     async def delete(self, selection: ReplaySelection) -> int:
         """Delete the letters that are dead now and meant; returns how many. Raises UsageError."""
@@ -121,47 +113,39 @@ class DeadLetters:
             for i in range(0, len(selection.ids), CHUNK):
                 yield selection.ids[i : i + CHUNK]
             return
-        zsets = await self.zsets(selection.task, selection.reason)
-        wanted = Range(selection.since_us, until_us)
-        while found := await read_merged(self._handle, zsets, wanted, CHUNK):
-            yield [job_id for _, job_id in found]
-            wanted = wanted.after(found[-1][0])
-
-    async def oldest(self, selection: ReplaySelection, limit: int) -> list[DeadLetter]:
-        """The first few letters that a filter means."""
-        zsets = await self.zsets(selection.task, selection.reason)
-        return await self._letters(await read_merged(self._handle, zsets, Range(selection.since_us), limit))
+        wanted = wanted_by(selection, until_us)
+        while found := await read_page(self._handle, wanted, CHUNK, entries=False):
+            yield [letter.id for letter in found]
+            wanted = replace(wanted, range=wanted.range.after(found[-1].died_us))
 
     async def newest_us(self) -> int:
         """When the latest letter died; 0 when there is none."""
         newest = await self._handle.request("ZREVRANGE", "dead", 0, 0, "WITHSCORES")
         return int(float(newest[1])) if newest else 0
 
-    async def zsets(self, task: str | None, reason: str | None) -> list[str]:
-        """Names of the zsets that together hold the letters of that task and reason (None: any)."""
-        if task is None and reason is None:
-            return ["dead"]
-        facets = await self.facets()
-        return [
-            f"dead:{facet.task}|{facet.reason}"
-            for facet in facets
-            if task in (None, facet.task) and reason in (None, facet.reason)
-        ]
-
     async def letters(self, ids: Sequence[str]) -> list[DeadLetter]:
         """Those of at most 1000 ids that are dead, in the order given."""
         if not ids:
             return []
-        scores = await self._handle.request("ZMSCORE", "dead", *ids)
-        pairs = zip(ids, scores, strict=True)
-        return await self._letters([(int(float(score)), i) for i, score in pairs if score is not None])
+        scores, entries = await self._handle.pipeline([("ZMSCORE", "dead", *ids), ("HMGET", "dj", *ids)])
+        found = zip(ids, scores, entries, strict=True)
+        return read_letters([Scored(int(float(score)), i, entry) for i, score, entry in found if score is not None])
 
-    async def _letters(self, found: Sequence[Scored]) -> list[DeadLetter]:
-        if not found:
-            return []
-        entries = await self._handle.request("HMGET", "dj", *[job_id for _, job_id in found])
-        # A letter without entry has been replayed or deleted since the first look.
-        return [_letter(scored, entry) for scored, entry in zip(found, entries, strict=True) if entry is not None]
+
+def wanted_by(selection: ReplaySelection, until_us: int | None = None) -> Wanted:
+    """What a filter, or everything, means of the letters that died by `until_us`."""
+    return Wanted(selection.task, selection.reason, Range(selection.since_us, until_us))
+
+
+def read_letters(found: Sequence[Scored]) -> list[DeadLetter]:
+    """Those of them whose entry is there."""
+    return [_letter(scored, scored.entry) for scored in found if scored.entry is not None]
+
+
+def read_facets(reply: Sequence[bytes]) -> tuple[Facet, ...]:
+    """All of `facets`, the largest first."""
+    facets = [_facet(reply[i].decode(), int(reply[i + 1])) for i in range(0, len(reply), 2)]
+    return tuple(sorted(facets, key=lambda facet: (-facet.count, facet.task, facet.reason)))
 
 
 def _facet(name: str, count: int) -> Facet:
@@ -172,15 +156,17 @@ def _facet(name: str, count: int) -> Facet:
 def _letter(scored: Scored, entry: bytes) -> DeadLetter:
     name, _, record = decode_dead_entry(entry)
     facet = _facet(name, 0)
-    return DeadLetter(scored[1], facet.task, facet.reason, scored[0], record)
+    return DeadLetter(scored.id, facet.task, facet.reason, scored.died_us, record)
 
 
-def _detail(letter: DeadLetter, traceback: str, value: Any) -> DeadLetterDetail:
+def detail_of(letter: DeadLetter, traceback: bytes | None, value: bytes | None) -> DeadLetterDetail:
+    """With its traceback and the value of its job, as they are kept."""
+    text = (traceback or b"").decode(errors="replace")
     try:
         stored = decode(value or b"")
     except UnreadableEnvelope:
-        return DeadLetterDetail(letter, traceback, 0, None, "", {})
+        return DeadLetterDetail(letter, text, 0, None, "", {})
     envelope = stored.envelope
     return DeadLetterDetail(
-        letter, traceback, stored.replays, envelope.enqueued_ms, envelope.correlation_id, dict(envelope.meta or {})
+        letter, text, stored.replays, envelope.enqueued_ms, envelope.correlation_id, dict(envelope.meta or {})
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headrace.contract.envelope import UnreadableEnvelope, decode
+from headrace.contract.progress import Progress
 from headrace.contract.protocol import State
 
 _STATES = {"suspects": State.READY, "reaping": State.LEASED}
@@ -51,6 +52,8 @@ class JobView:
     holder_sid: str | None = None
     holder: str | None = None
     """The worker (pod or process) whose session holds it; None while its session is being reaped."""
+    progress: Progress | None = None
+    """What its handler has last said of itself."""
     cancel_requested: bool = False
     limit: KeyView | None = None
     """Its limit key, if it has one."""

@@ -8,12 +8,12 @@ from enum import StrEnum
 from typing import Any, assert_never
 
 from headrace.admin.handle import QueueHandle
+from headrace.admin.holder_view import with_holders
 from headrace.admin.job_view import JobView, decode_view
 from headrace.admin.limit_view import with_limits
 from headrace.admin.workflow_view import with_workflows
 from headrace.contract.envelope import decode_dead_entry
 from headrace.contract.protocol import CANCELLED_MARK, CHUNK, Priority, State
-from headrace.contract.replies import decode_worker_name
 from headrace.errors import JobNotFoundError, UsageError
 
 
@@ -65,17 +65,9 @@ class Jobs:
         found = zip(ids, located, values, priorities, strict=True)
         views = [decode_view(self._handle.queue, *of_one) for of_one in found]
         known = [view for view in views if view is not None]
-        known = await with_limits(self._handle, await self._with_deaths(await self._with_holders(known)))
-        known = await with_workflows(self._handle, known)
+        known = await with_holders(self._handle, await self._with_deaths(known))
+        known = await with_workflows(self._handle, await with_limits(self._handle, known))
         return known if with_payload else [replace(view, payload=None) for view in known]
-
-    async def _with_holders(self, views: list[JobView]) -> list[JobView]:
-        sids = sorted({view.holder_sid for view in views if view.holder_sid})
-        if not sids:
-            return views
-        presences = await self._handle.request("HMGET", "workers", *sids)
-        names = {sid: decode_worker_name(packed) for sid, packed in zip(sids, presences, strict=True) if packed}
-        return [replace(view, holder=names.get(view.holder_sid or "")) for view in views]
 
     async def _with_deaths(self, views: list[JobView]) -> list[JobView]:
         dead = [view.id for view in views if view.state is State.DEAD]

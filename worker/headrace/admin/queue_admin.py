@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import msgspec
 
 from headrace.admin.audit import Audit
 from headrace.admin.control import Control
 from headrace.admin.dead_letters import DeadLetters
+from headrace.admin.export import Exported, export
 from headrace.admin.handle import QueueHandle
 from headrace.admin.jobs import Jobs
 from headrace.admin.published import Published
@@ -34,6 +35,12 @@ class QueueAdmin:
         self.replays = Replays(self._handle, self.dead_letters)
         self.published = Published(self._handle)
         self.audit = Audit(self._handle)
+
+    def export(
+        self, *, task: str | None = None, reason: str | None = None, payloads: bool = False
+    ) -> AsyncIterator[Sequence[Exported]]:
+        """All dead letters of that task and reason (None: any), a few at a time; see export.py."""
+        return export(self._handle, self.dead_letters, task=task, reason=reason, payloads=payloads)
 
     async def stats(self) -> QueueStats:
         """A consistent snapshot of the queue's numbers; also of a queue that nobody has used yet."""

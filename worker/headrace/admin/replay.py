@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from headrace.admin.dead_letters import DeadLetter, DeadLetters
+from headrace.admin.dead_letters import DeadLetter, DeadLetters, Facet, read_facets, read_letters, wanted_by
 from headrace.admin.handle import QueueHandle
+from headrace.admin.paging import decode_page
 from headrace.admin.selection import ReplaySelection
 from headrace.errors import UsageError
 
@@ -65,20 +66,23 @@ class Replays:
         """Count what would be moved now, and show the oldest few. Moves nothing."""
         if selection.ids:
             return await self._preview_ids(selection)
-        counts = await self._count(selection)
-        sample = await self._dead_letters.oldest(selection, SAMPLE)
-        return ReplayPreview(sum(counts.values()), counts, tuple(sample))
+        page, facets = await self._handle.run_then(
+            "dead_page", wanted_by(selection).arguments(SAMPLE, entries=True), [("HGETALL", "facets")]
+        )
+        meant = [facet for facet in read_facets(facets) if selection.wants(facet.task, facet.reason)]
+        counts = await self._count(meant, selection.since_us)
+        return ReplayPreview(sum(counts.values()), counts, tuple(read_letters(decode_page(page))))
 
-    async def _count(self, selection: ReplaySelection) -> dict[str, int]:
-        wanted = [f for f in await self._dead_letters.facets() if selection.wants(f.task, f.reason)]
+    async def _count(self, meant: Sequence[Facet], since_us: int | None) -> dict[str, int]:
         counts: Counter[str] = Counter()
-        if selection.since_us is None:
-            for facet in wanted:
-                counts[facet.reason] += facet.count
+        if since_us is None:
+            numbers = [facet.count for facet in meant]
         else:
-            commands = [("ZCOUNT", f"dead:{f.task}|{f.reason}", selection.since_us, "+inf") for f in wanted]
-            for facet, count in zip(wanted, await self._handle.pipeline(commands), strict=True):
-                counts[facet.reason] += count
+            numbers = await self._handle.pipeline(
+                [("ZCOUNT", f"dead:{facet.task}|{facet.reason}", since_us, "+inf") for facet in meant]
+            )
+        for facet, number in zip(meant, numbers, strict=True):
+            counts[facet.reason] += number
         return {reason: count for reason, count in counts.most_common() if count}
 
     async def _preview_ids(self, selection: ReplaySelection) -> ReplayPreview:

@@ -22,6 +22,7 @@ class Feature(Enum):
     CANCEL = "cancellation"
     PERIODIC = "periodic tasks"
     WORKFLOWS = "workflows"
+    PROGRESS = "progress of running jobs"
     DEAD_LETTERS = "dead letters and their replay"
     DURABILITY = "a durability per enqueue"
     PROCESSES = "other processes, such as those of process=True"
@@ -46,5 +47,11 @@ class Capabilities:
 
     def require(self, feature: Feature, wanted_by: str) -> None:
         """Raises ConfigError, which begins with `wanted_by`."""
-        if feature not in self.features:
-            raise ConfigError(f"{wanted_by} needs {feature.value}; the {self.broker} broker has none of that")
+        if refusal := self.refusal(feature, wanted_by):
+            raise ConfigError(refusal)
+
+    def refusal(self, feature: Feature, wanted_by: str) -> str:
+        """What `require` would raise; empty for what the broker has."""
+        if feature in self.features:
+            return ""
+        return f"{wanted_by} needs {feature.value}; the {self.broker} broker has none of that"

@@ -15,6 +15,7 @@ import msgspec
 from headrace.brokers.capabilities import Capabilities
 from headrace.contract.ending import Ending
 from headrace.contract.entry import Entry, Standing
+from headrace.contract.progress import Progress
 from headrace.contract.protocol import State
 from headrace.contract.stats import PlannedTick, QueueStats
 from headrace.errors import HeadraceError
@@ -111,6 +112,18 @@ class RenewedLease(NamedTuple):
     cordoned: bool
 
 
+class LeaseRenewal(NamedTuple):
+    """A session's sign of life."""
+
+    queue: str
+    sid: str
+    lease_ms: int
+    presence: bytes
+    progress: bytes = b""
+    """What its jobs say of themselves, see contract/progress.py; it is kept as long as the lease, in place of what was
+    said before. Empty without Feature.PROGRESS."""
+
+
 class Broker(Protocol):
     """One caller's line to the broker, in one event loop. Calls raise QueueUnavailableError when it can't be reached;
     those of them that are replayable (enqueue, exchange, join, plan) are said again by the caller, in the same words.
@@ -143,6 +156,9 @@ class Broker(Protocol):
 
     async def endings(self, queue: str, ids: Sequence[str]) -> list[Ending]:
         """How up to 1,000 jobs stand for those who wait for them."""
+
+    async def progress(self, queue: str, job_id: str) -> Progress | None:
+        """What the run of a leased job has last said; of any other job None. Asked with Feature.PROGRESS only."""
 
     def follow(self, channels: Channels) -> AsyncGenerator[Heard, None]:
         """What is told on these channels, see lib/endings.lua; never ends and never raises by itself."""
@@ -208,8 +224,8 @@ class Broker(Protocol):
 class Renewer(Protocol):
     """Keeps leases, from a thread of its own."""
 
-    def renew(self, calls: Sequence[tuple[str, str, int, bytes]]) -> list[RenewedLease | HeadraceError]:
-        """Of each queue, sid, lease_ms, presence: what the broker says, or why it says nothing."""
+    def renew(self, calls: Sequence[LeaseRenewal]) -> list[RenewedLease | HeadraceError]:
+        """Of each: what the broker says, or why it says nothing."""
 
     def close(self) -> None:
         """Let go."""

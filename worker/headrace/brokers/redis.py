@@ -19,6 +19,7 @@ from headrace.brokers.protocol import (
     DeadJob,
     Exchanged,
     Joined,
+    LeaseRenewal,
     Planned,
     RenewedLease,
     Settled,
@@ -28,6 +29,7 @@ from headrace.contract.ending import Ending, decode_ending
 from headrace.contract.entry import Entry, Standing
 from headrace.contract.envelope import decode_dead_entry
 from headrace.contract.keys import prefix
+from headrace.contract.progress import Progress, decode_kept
 from headrace.contract.protocol import PROTOCOL, State
 from headrace.contract.replies import decode_stats, decode_tick, encode_tick
 from headrace.contract.stats import PlannedTick, QueueStats
@@ -93,6 +95,20 @@ class RedisBroker:
     async def endings(self, queue: str, ids: Sequence[str]) -> list[Ending]:
         """outcomes.lua."""
         return [decode_ending(reply) for reply in await self._run("outcomes", queue, *ids)]
+
+    async def progress(self, queue: str, job_id: str) -> Progress | None:
+        """locate.lua, then the session's own hash and what it has said: who holds the job says under which claim."""
+        ((_, places, _, _),) = await self._run("locate", queue, job_id)
+        if not places or places[0] != b"leased":
+            return None
+        sid = places[1].decode()
+        claim, kept = await self.link.pipeline(
+            [
+                ("HGET", self._layout.key(queue, f"own:{sid}"), job_id),
+                ("GET", self._layout.key(queue, f"progress:{sid}")),
+            ]
+        )
+        return decode_kept(kept).get((job_id, claim.decode())) if claim else None
 
     def follow(self, channels: Channels) -> AsyncGenerator[Heard, None]:
         """On a connection of its own."""
@@ -197,11 +213,9 @@ class RedisRenewer:
         self._link = BlockingLink(target, timeout, name)
         self._script = layout.script("renew")
 
-    def renew(self, calls: Sequence[tuple[str, str, int, bytes]]) -> list[RenewedLease | HeadraceError]:
+    def renew(self, calls: Sequence[LeaseRenewal]) -> list[RenewedLease | HeadraceError]:
         """One write per server."""
-        replies = self._link.run_each(
-            self._script, [(prefix(queue), sid, lease_ms, said) for queue, sid, lease_ms, said in calls]
-        )
+        replies = self._link.run_each(self._script, [(prefix(call.queue), *call[1:]) for call in calls])
         return [reply if isinstance(reply, HeadraceError) else _renewed(reply) for reply in replies]
 
     def close(self) -> None:

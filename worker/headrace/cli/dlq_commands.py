@@ -1,10 +1,10 @@
-"""Verbs about dead letters: dlq list, show, delete, replay."""
+"""Verbs about dead letters: dlq list, show, delete, replay; export is export_command.py's."""
 
 from __future__ import annotations
 
 import secrets
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -13,6 +13,8 @@ from headrace.admin.queue_admin import QueueAdmin
 from headrace.admin.replay import ReplayPreview, ReplayProgress
 from headrace.admin.selection import ReplaySelection
 from headrace.cli import options
+from headrace.cli.export_command import export
+from headrace.cli.letter_json import detail_json, letter_json
 from headrace.cli.options import DEFAULT_URL, confirm
 from headrace.cli.output import Cell, Format, Printer, note, printable_lines, time_of
 from headrace.cli.session import with_queue
@@ -32,6 +34,7 @@ def register(app: typer.Typer) -> None:
     dlq.command("show")(show)
     dlq.command("delete")(delete)
     dlq.command("replay")(replay)
+    dlq.command("export")(export)
     app.add_typer(dlq, name="dlq")
 
 
@@ -60,7 +63,7 @@ def list_letters(
         return await admin.dead_letters.page(task=task, reason=reason, cursor=cursor, limit=limit, newest_first=newest)
 
     page = with_queue(redis_url, queue, read)
-    data = {"letters": [_letter_json(letter) for letter in page.letters], "cursor": page.cursor}
+    data = {"letters": [letter_json(letter) for letter in page.letters], "cursor": page.cursor}
     Printer(output).rows(_COLUMNS, [_row(letter) for letter in page.letters], data)
     if page.cursor is not None and output is not Format.JSON:
         note(f"there are more: --cursor {page.cursor}")
@@ -79,18 +82,6 @@ def _row(letter: DeadLetter) -> list[Cell]:
     ]
 
 
-def _letter_json(letter: DeadLetter) -> dict[str, Any]:
-    record = letter.record
-    return {
-        **{name: value for name, value in vars(letter).items() if name != "record"},
-        "error": record.error,
-        "attempts": record.attempts,
-        "crashes": record.crashes,
-        "worker": record.worker,
-        "seconds": record.seconds,
-    }
-
-
 def show(
     queue: options.Queue,
     job_id: options.JobId,
@@ -100,7 +91,7 @@ def show(
     """Show one dead letter with its traceback."""
     found = with_queue(redis_url, queue, lambda admin: admin.dead_letters.get(job_id))
     printer = Printer(output)
-    printer.record(_detail_fields(found), _detail_json(found))
+    printer.record(_detail_fields(found), detail_json(found))
     if found.traceback and printer.format is not Format.JSON:
         typer.echo("\n" + printable_lines(found.traceback))
 
@@ -122,11 +113,6 @@ def _detail_fields(found: DeadLetterDetail) -> dict[str, Cell]:
         "correlation id": found.correlation_id,
         **{f"meta {name}": value for name, value in found.meta.items()},
     }
-
-
-def _detail_json(found: DeadLetterDetail) -> dict[str, Any]:
-    rest = {name: value for name, value in vars(found).items() if name != "letter"}
-    return {**_letter_json(found.letter), **rest}
 
 
 def _selection(ids: list[str] | None, task: str | None, reason: str | None, everything: bool) -> ReplaySelection:
@@ -199,7 +185,7 @@ async def _tell(progress: ReplayProgress) -> None:
 def _show_preview(printer: Printer, preview: ReplayPreview, verb: str, most: int | None = None) -> None:
     count = preview.count if most is None else min(preview.count, most)
     if printer.format is Format.JSON:
-        sample = [_letter_json(letter) for letter in preview.sample]
+        sample = [letter_json(letter) for letter in preview.sample]
         return printer.json({"count": count, "by_reason": preview.by_reason, "sample": sample})
     printer.rows(("REASON", "LETTERS"), list(preview.by_reason.items()), None)
     if preview.sample:

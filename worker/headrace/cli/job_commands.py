@@ -24,6 +24,7 @@ from headrace.client.producer import Producer, new_id
 from headrace.contract.entry import Entry
 from headrace.contract.envelope import Envelope, encode, header
 from headrace.contract.keys import check_queue_name
+from headrace.contract.progress import Progress
 from headrace.contract.protocol import Priority, State
 from headrace.errors import JobNotFoundError, PayloadError, UsageError
 from headrace.wire.link import Link
@@ -158,6 +159,7 @@ def show(
         "due": time_of(view.due_ms),
         "worker": view.holder,
         "session": view.holder_sid,
+        "progress": _progress(view.progress),
         "cancel requested": view.cancel_requested or None,
         "limit key": view.limit.key if view.limit else None,
         "unique key": view.unique,
@@ -171,6 +173,13 @@ def show(
         data["args"], data["kwargs"] = _arguments(view)
         shown |= {name: msgspec.json.encode(data[name]).decode() for name in ("args", "kwargs")}
     Printer(output).record(shown, data)
+
+
+def _progress(progress: Progress | None) -> str | None:
+    if progress is None:
+        return None
+    said = f"{progress.fraction:.0%} at {time_of(progress.at_ms)}"
+    return f"{said}: {progress.message}" if progress.message else said
 
 
 async def _look(admin: QueueAdmin, job_id: str, payload: bool) -> tuple[JobView, str]:

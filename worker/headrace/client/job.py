@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headrace.brokers.capabilities import Feature
+from headrace.contract.progress import Progress
 from headrace.contract.protocol import State
 from headrace.errors import ConfigError
 
@@ -39,6 +40,14 @@ class Job:
         Raises QueueUnavailableError.
         """
         return await self._broker.state(self.queue, self.id)
+
+    async def progress(self) -> Progress | None:
+        """What its handler has last said of itself by `Context.progress`; None unless it runs and has said something.
+
+        Raises QueueUnavailableError; ConfigError where the broker keeps no progress.
+        """
+        self._broker.capabilities.require(Feature.PROGRESS, "job.progress()")
+        return await self._broker.progress(self.queue, self.id)
 
     async def cancel(self) -> bool:
         """Call it off: at once when it waits, by cancelling its handler when it runs (within about two seconds).

@@ -58,6 +58,7 @@ FAMILIES: Final[dict[str, str]] = {
     "own:": "own:<sid>: hash of leased ids → the claim (`lane.seq`) they are held under",
     "lane:": "lane:<sid>: hash lane → last seq and its refused ids; `spared` if it died on trial; `rules` it claims by",
     "dead:": "dead:<task>|<reason>: zset of dead ids by time of death",
+    "progress:": "progress:<sid>: when it was said, Unix ms, a space, then msgpack of its jobs' progress, with PX",
     "p:": "p:<producer>: last enqueue's seq and answer, with PX",
     "i:": "i:<id>: a given job id is taken, by a job of this fingerprint (1: of none), with PX",
     "u:": "u:<unique key>: id of the job that keeps others of the key out, with PX",

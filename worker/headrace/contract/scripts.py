@@ -24,6 +24,7 @@ NAMES: Final = (
     "audit_slice",
     "cancel",
     "cordon",
+    "dead_page",
     "delete_dead",
     "enqueue",
     "exchange",

@@ -172,9 +172,9 @@ class Check:
 
 def checks_for(capabilities: Capabilities) -> Sequence[Check]:
     """All that a broker with these capabilities must pass."""
-    from headrace.testing.checks import features, sessions
+    from headrace.testing.checks import features, progress, sessions
 
-    found = [*sessions.CHECKS, *features.CHECKS]
+    found = [*sessions.CHECKS, *features.CHECKS, *progress.CHECKS]
     return [check for check in found if check.needs <= capabilities.features]
 
 

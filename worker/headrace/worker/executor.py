@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import Any
 
+from headrace.brokers.capabilities import Feature
 from headrace.client.arguments import Checked
 from headrace.client.codec import decode_arguments
 from headrace.client.returns import decode_plain
@@ -25,6 +26,7 @@ from headrace.worker.outcome import ABANDONED, CANCELLED, DONE, Buried, Done, Ou
 from headrace.worker.parts import Parts
 from headrace.worker.plan import Plan
 from headrace.worker.processes import Processes
+from headrace.worker.progress import told_by
 from headrace.worker.run import Run, Stop
 
 HOOK_TIMEOUT = 10.0
@@ -51,12 +53,17 @@ class Executor:
         self._unknown = parts.metrics.of(queue, UNKNOWN)
         self._telemetry = parts.telemetry
         self._settle = settle
+        self._no_progress = parts.source.capabilities.refusal(Feature.PROGRESS, "context.progress()")
         self._loop = asyncio.get_running_loop()
 
     def start(self, run: Run, sid: str) -> None:
         """Begin a run; its end is told to `settle`."""
         self.running[run.id] = run
         run.task = self._loop.create_task(self._run(run, sid))
+
+    def told(self, sid: str) -> bytes:
+        """What the jobs of this session say of their progress. For any thread."""
+        return told_by(self.running, sid)
 
     async def _run(self, run: Run, sid: str) -> None:
         started = run.started = monotonic()
@@ -104,6 +111,7 @@ class Executor:
             correlation_id=envelope.correlation_id or run.id,
             meta=envelope.meta or NO_META,
             ready_ms=run.ready_us / 1000,
+            _no_progress=self._no_progress,
         )
 
     async def _attempt(self, run: Run, stored: Stored, plan: Plan | None) -> Outcome:

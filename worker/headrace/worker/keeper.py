@@ -34,7 +34,7 @@ class Keeper:
         rules: bytes = b"",
     ) -> None:
         """under_way: whether an unanswered exchange claims or settles this job under this claim; rules: see Session."""
-        self.session = Session(queue, parts.settings.lease, parts.pulse, rules)
+        self.session = Session(queue, parts.settings.lease, parts.pulse, rules, executor.told)
         self.joined = asyncio.Event()
         self._queue = queue
         self._parts = parts
@@ -66,7 +66,9 @@ class Keeper:
             dropped=dropped,
         )
         self._executor.stop_all(Stop.LOST)
-        self.session = Session(self._queue, self._parts.settings.lease, self._parts.pulse, session.rules)
+        self.session = Session(
+            self._queue, self._parts.settings.lease, self._parts.pulse, session.rules, self._executor.told
+        )
         self.joined.clear()
         self._wanted.set()
 

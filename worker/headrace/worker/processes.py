@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -64,6 +64,8 @@ class Answer(msgspec.Struct, array_like=True):
     class_names: tuple[str, ...] = ()
     control: dict[str, Any] | None = None
     """For RetryLater and Bury: their arguments."""
+    said: tuple[float, str] | None = None
+    """No answer yet: what the handler says of its progress."""
 
 
 def _plain(value: Any) -> Any:
@@ -88,14 +90,16 @@ class Child:
         self._reader = reader
         self._writer = writer
 
-    async def ask(self, message: bytes) -> Answer:
-        """Send one job, wait for its answer. Raises ChildDiedError."""
+    async def ask(self, message: bytes, hear: Callable[[float, str], None]) -> Answer:
+        """Send one job, wait for its answer; `hear` is told what it says of its progress. Raises ChildDiedError."""
         try:
             self._writer.write(len(message).to_bytes(4, "big") + message)
             await self._writer.drain()
         except ConnectionError:
             pass  # `answer` finds out how it ended
-        return await self.answer()
+        while (answer := await self.answer()).said is not None:
+            hear(*answer.said)
+        return answer
 
     async def answer(self) -> Answer:
         """What it says next; the first word is that it is ready. Raises ChildDiedError."""
@@ -150,7 +154,7 @@ class Processes:
         standing = _standing.get([])
         child = standing.pop() if standing else self._idle_child() or await self._spawn()
         try:
-            answer = await child.ask(message)
+            answer = await child.ask(message, context.progress)
         except BaseException:
             child.kill()
             await asyncio.shield(child.process.wait())

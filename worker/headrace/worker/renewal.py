@@ -1,7 +1,7 @@
 """Keeps the sessions' leases alive from a thread and a connection of its own.
 
 It survives a handler that blocks the event loop (`time.sleep`, a Python loop), up to `block_limit`; it does not survive
-a C call that holds the GIL. It says nothing of jobs, only of sessions, so its cost does not grow with them.
+a C call that holds the GIL. It speaks of sessions; of jobs it takes along what they say of their progress, if any does.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Renewal:
         sessions = [session for session in self._sessions() if session.joined and not session.lost]
         if not sessions or self._loop_is_stuck(sessions[0]):
             return
-        replies = self._renewer.renew([(s.queue, s.sid, s.lease_ms, s.pulse.presence()) for s in sessions])
+        replies = self._renewer.renew([session.renewal() for session in sessions])
         if any(isinstance(reply, HeadraceError) for reply in replies):
             self.failures += 1
         else:

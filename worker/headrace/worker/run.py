@@ -42,6 +42,7 @@ class Run:
         self.ready_us = ready_us
         self.crashes = crashes
         self.context: Context
+        """Once it has started."""
         self.started = 0.0
         self.deadline = float("inf")
         """Monotonic seconds."""

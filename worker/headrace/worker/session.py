@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from headrace.brokers.protocol import Broker
+from headrace.brokers.protocol import Broker, LeaseRenewal
 from headrace.contract.protocol import PROTOCOL, SKEW
 from headrace.contract.replies import Presence, encode_presence
 from headrace.errors import ProtocolError
@@ -58,8 +59,17 @@ class Pulse:
 class Session:
     """One sid. `lost` is set once, by whoever hears it first; `joined` once Redis knows it."""
 
-    def __init__(self, queue: str, lease: float, pulse: Pulse, rules: bytes = b"") -> None:
-        """rules: the limits that its claims keep to, packed by client/limits.py."""
+    def __init__(
+        self,
+        queue: str,
+        lease: float,
+        pulse: Pulse,
+        rules: bytes = b"",
+        told: Callable[[str], bytes] = lambda _: b"",
+    ) -> None:
+        """rules: the limits that its claims keep to, packed by client/limits.py; told: what the jobs of a sid say of
+        themselves, packed by worker/progress.py.
+        """
         self.queue = queue
         self.lease_ms = round(lease * 1000)
         self.pulse = pulse
@@ -69,11 +79,16 @@ class Session:
         self.lost = False
         self.leases_seen = 0
         self._seq = 0
+        self._told = told
 
     def next_seq(self) -> int:
         """Unique in this session, over both lanes."""
         self._seq += 1
         return self._seq
+
+    def renewal(self) -> LeaseRenewal:
+        """Its next sign of life. Called by the renewal thread."""
+        return LeaseRenewal(self.queue, self.sid, self.lease_ms, self.pulse.presence(), self._told(self.sid))
 
     async def join(self, broker: Broker) -> None:
         """Make the session known. Raises QueueUnavailableError or ProtocolError."""

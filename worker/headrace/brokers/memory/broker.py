@@ -14,9 +14,10 @@ from headrace.brokers.memory.limits import free_slot, take_rules
 from headrace.brokers.memory.ready import ready_count, ready_now, wake
 from headrace.brokers.memory.state import Rule, Session
 from headrace.brokers.memory.store import Store
-from headrace.brokers.protocol import DeadJob, Exchanged, Joined, Planned, RenewedLease, Settled
+from headrace.brokers.protocol import DeadJob, Exchanged, Joined, LeaseRenewal, Planned, RenewedLease, Settled
 from headrace.contract.ending import Ending
 from headrace.contract.entry import Entry, Standing
+from headrace.contract.progress import Progress, kept_at
 from headrace.contract.protocol import State
 from headrace.contract.stats import PlannedTick, QueueStats
 from headrace.errors import ConfigError, HeadraceError
@@ -59,6 +60,11 @@ class MemoryBroker:
         """See looking.py."""
         with self._store.aside(queue) as state:
             return [looking.ending(state, job_id) for job_id in ids]
+
+    async def progress(self, queue: str, job_id: str) -> Progress | None:
+        """See looking.py."""
+        with self._store.aside(queue) as state:
+            return looking.progress(state, job_id)
 
     async def follow(self, channels: Channels) -> AsyncGenerator[Heard, None]:
         """Messages in the order of what they tell."""
@@ -186,17 +192,19 @@ class MemoryRenewer:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def renew(self, calls: Sequence[tuple[str, str, int, bytes]]) -> list[RenewedLease | HeadraceError]:
+    def renew(self, calls: Sequence[LeaseRenewal]) -> list[RenewedLease | HeadraceError]:
         """As renew.lua."""
-        return [self._renew(*call) for call in calls]
+        return [self._renew(call) for call in calls]
 
-    def _renew(self, queue: str, sid: str, lease_ms: int, presence: bytes) -> RenewedLease:
-        with self._store.queue(queue) as state:
-            if sid not in state.sess:
+    def _renew(self, call: LeaseRenewal) -> RenewedLease:
+        with self._store.queue(call.queue) as state:
+            if call.sid not in state.sess:
                 return RenewedLease(False, 0, (), False)
-            session = state.sessions[sid]
-            state.sess.put(sid, state.ms + lease_ms)
-            session.presence = presence
+            session = state.sessions[call.sid]
+            state.sess.put(call.sid, state.ms + call.lease_ms)
+            session.presence = call.presence
+            if call.progress:
+                session.said, session.said_until = kept_at(state.ms, call.progress), state.ms + call.lease_ms
             return RenewedLease(True, len(session.own), exchanging.cancelled_among(state, session), False)
 
     def close(self) -> None:

@@ -67,6 +67,8 @@ def unpark(state: QueueState, key: str, most: int) -> int:
     """parked → ready: the longest waiting first, each to where it stood."""
     waiting = state.parked.get(key)
     popped = waiting.pop(most) if waiting is not None else []
+    if len(popped) < most:
+        state.kdue.discard(key)
     if waiting is not None and not waiting:
         del state.parked[key]
     push_ready(state, popped)
@@ -125,6 +127,7 @@ def drop_mark(state: QueueState, job_id: str) -> int:
     was_parked = waiting is not None and waiting.discard(job_id)
     if waiting is not None and not waiting:
         del state.parked[key]
+        state.kdue.discard(key)
     # one that was parked held nothing; one that was ready may have been the one let out
     return unpark(state, key, 1) if _free(state, key, job_id) or not was_parked else 0
 

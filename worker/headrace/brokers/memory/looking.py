@@ -12,6 +12,7 @@ from headrace.brokers.memory.ready import ready_count, ready_now, wake
 from headrace.brokers.memory.state import QueueState
 from headrace.brokers.protocol import DeadJob
 from headrace.contract.ending import WAITING, CalledOff, Died, Ending, Gone, Kept
+from headrace.contract.progress import Progress, decode_kept
 from headrace.contract.protocol import CANCELLED_MARK, PROTOCOL, State
 from headrace.contract.replies import worker_presence
 from headrace.contract.stats import QueueStats, VersionCounts
@@ -59,6 +60,14 @@ def ending(state: QueueState, job_id: str) -> Ending:
     if kept is None:
         return Gone()
     return CalledOff() if kept.startswith(CANCELLED_MARK) else Kept(kept)
+
+
+def progress(state: QueueState, job_id: str) -> Progress | None:
+    """Of a session whose lease has not ended, under the claim it holds the job by."""
+    for sid, session in state.sessions.items():
+        if job_id in session.own and sid in state.sess and session.said_until > state.ms:
+            return decode_kept(session.said).get((job_id, session.own[job_id]))
+    return None
 
 
 def dead_letters(state: QueueState, most: int) -> list[DeadJob]:

@@ -37,6 +37,10 @@ class Session:
     own: dict[str, str] = field(default_factory=dict)
     lanes: dict[str, tuple[int, tuple[str, ...]]] = field(default_factory=dict)
     """Lane → its last seq, and the ids that were refused then."""
+    said: bytes = b""
+    """Progress of its jobs, as kept with its last renewal that had some …"""
+    said_until: int = 0
+    """… until then, Unix ms."""
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 
-from headrace.brokers.protocol import Exchanged, RenewedLease
+from headrace.brokers.protocol import Exchanged, LeaseRenewal, RenewedLease
 from headrace.contract.envelope import decode
 from headrace.errors import HeadraceError
 from headrace.testing.conformance import LEASE_MS, Bench, Checks, Seat, entry, presence
@@ -245,11 +245,11 @@ async def refused(call: Awaitable[object]) -> None:
     raise AssertionError("a call that was overtaken must be refused")
 
 
-async def renew(bench: Bench, sid: str, lease_ms: int) -> RenewedLease:
-    """From a thread, as a worker does."""
+async def renew(bench: Bench, sid: str, lease_ms: int, told: bytes = b"") -> RenewedLease:
+    """From a thread, as a worker does. told: progress of its jobs."""
     renewer = bench.source.renewer("headrace-conformance", 10)
     try:
-        (reply,) = await asyncio.to_thread(renewer.renew, [(bench.queue, sid, lease_ms, presence())])
+        (reply,) = await asyncio.to_thread(renewer.renew, [LeaseRenewal(bench.queue, sid, lease_ms, presence(), told)])
     finally:
         renewer.close()
     assert isinstance(reply, RenewedLease), reply

@@ -19,6 +19,7 @@ end
 -- parked → ready: up to n jobs of a limit key, the longest waiting first, each to where it stood.
 local function unpark(key, n)
   local popped = call('ZPOPMIN', K['kw:' .. key], n)
+  if #popped < 2 * n then call('ZREM', K.kdue, key) end -- nobody is left to wait for its rate
   if #popped == 0 then return 0 end
   local ids, scores = {}, {}
   for i = 1, #popped, 2 do
@@ -53,6 +54,13 @@ local function end_uniqueness(id)
   if mark then unlock(id, mark[3]) end
 end
 
+-- Takes a job out of its key's line; false when it was not parked.
+local function leave_line(key, id)
+  if call('ZREM', K['kw:' .. key], id) == 0 then return false end
+  if call('EXISTS', K['kw:' .. key]) == 0 then call('ZREM', K.kdue, key) end
+  return true
+end
+
 -- Of ids that are no more. Returns how many jobs this has let out.
 local function drop_marks(ids)
   if not marked() then return 0 end
@@ -62,7 +70,7 @@ local function drop_marks(ids)
       unlock(ids[i], mark[3])
       local key = mark[1]
       -- one that was parked held nothing; one that was ready may have been the one let out
-      if key ~= '' and (call('SREM', K['kc:' .. key], ids[i]) == 1 or call('ZREM', K['kw:' .. key], ids[i]) == 0) then
+      if key ~= '' and (call('SREM', K['kc:' .. key], ids[i]) == 1 or not leave_line(key, ids[i])) then
         let_out = let_out + unpark(key, 1)
       end
     end

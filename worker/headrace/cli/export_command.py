@@ -1,0 +1,96 @@
+"""`headrace dlq export`: dead letters as JSON lines, to stdout or a file, however many there are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from headrace.admin.export import Exported
+from headrace.admin.queue_admin import QueueAdmin
+from headrace.cli import options
+from headrace.cli.letter_json import detail_json
+from headrace.cli.options import DEFAULT_URL
+from headrace.cli.output import note
+from headrace.cli.session import with_queue
+from headrace.client.codec import decode_arguments
+from headrace.errors import HeadraceError, PayloadError, UsageError
+
+_encode = msgspec.json.Encoder().encode
+Write = Callable[[bytes], object]
+
+
+def export(
+    queue: options.Queue,
+    *,
+    task: options.TaskFilter = None,
+    reason: options.ReasonFilter = None,
+    payload: Annotated[bool, typer.Option("--payload", help="The arguments, too.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Where to write them, else stdout.", show_default=False)
+    ] = None,
+    redis_url: options.RedisUrl = DEFAULT_URL,
+) -> None:
+    """Write dead letters as JSON lines, oldest first."""
+
+    def run(write: Write) -> int:
+        return with_queue(redis_url, queue, lambda admin: _export(admin, write, task, reason, payloads=payload))
+
+    if out is None:
+        run(lambda lines: typer.echo(lines, nl=False))
+        return
+    with _file(out) as write:
+        count = run(write)
+    note(f"{count} dead letters in {out}")
+
+
+async def _export(admin: QueueAdmin, write: Write, task: str | None, reason: str | None, *, payloads: bool) -> int:
+    count = 0
+    async for letters in admin.export(task=task, reason=reason, payloads=payloads):
+        write(b"".join(_line(letter) for letter in letters))
+        count += len(letters)
+    return count
+
+
+def _line(letter: Exported) -> bytes:
+    said = detail_json(letter.detail)
+    if letter.payload is None or letter.codec is None:
+        return _encode(said) + b"\n"
+    said |= {"codec": letter.codec, "payload": letter.payload}
+    try:
+        return _encode({**said, **_arguments(letter.codec, letter.payload)}) + b"\n"
+    except (TypeError, ValueError):  # arguments that JSON has no form for: their bytes are there
+        return _encode(said) + b"\n"
+
+
+def _arguments(codec: str, payload: bytes) -> dict[str, Any]:
+    try:
+        args, kwargs = decode_arguments(codec, payload)
+    except PayloadError:
+        return {}
+    return {"args": args, "kwargs": kwargs}
+
+
+@contextmanager
+def _file(path: Path) -> Iterator[Write]:
+    """A file for its owner's eyes, there only when it is whole. Raises UsageError, HeadraceError."""
+    part = Path(f"{path}.part")
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(21, "Is a directory")
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--out {path}: {getattr(error, 'strerror', None) or error}") from None
+    try:
+        with open(descriptor, "wb") as stream:
+            yield stream.write
+        part.replace(path)
+    except OSError as error:
+        raise HeadraceError(f"--out {path}: {error.strerror or error}") from error
+    finally:
+        part.unlink(missing_ok=True)
