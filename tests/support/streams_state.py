@@ -14,7 +14,7 @@ RETURNED = "returned"
 async def ready_lines(link: Link, queue: str) -> dict[str, dict[str, float]]:
     """The ready jobs under the names that sorted sets have for them: id → since when it could run, µs.
 
-    Fails unless entries, index, pending entries and sessions say the same.
+    Fails unless entries, index, pending entries and sessions say the same, and for a consumer that is no session's.
     """
     at = prefix(queue) + "streams:"
     index = _decoded(await link.request("HGETALL", f"{at}at"))
@@ -23,11 +23,14 @@ async def ready_lines(link: Link, queue: str) -> dict[str, dict[str, float]]:
     for key in owners:
         sid = key.decode().removeprefix(f"{at}own:")
         held |= dict.fromkeys(_decoded(await link.request("HGETALL", key)), sid)
+    sessions = await link.pipeline([("ZRANGE", at + name, 0, -1) for name in ("sess", "reaping")])
+    consumers = {RETURNED.encode(), *sessions[0], *sessions[1]}
     found: dict[str, dict[str, float]] = {}
     entries: dict[str, str] = {}
     for line in LINES:
         stream = f"{at}{line}"
         pending = await _pending(link, stream)
+        assert await _consumers(link, stream) <= consumers
         ready: dict[str, float] = {}
         for entry, fields in await link.request("XRANGE", stream, "-", "+"):
             job_id = fields[1].decode()
@@ -43,10 +46,19 @@ async def ready_lines(link: Link, queue: str) -> dict[str, dict[str, float]]:
     return found
 
 
+async def _consumers(link: Link, stream: str) -> set[bytes]:
+    if not await _has_group(link, stream):
+        return set()
+    return {consumer[1] for consumer in await link.request("XINFO", "CONSUMERS", stream, "fleet")}
+
+
+async def _has_group(link: Link, stream: str) -> bool:
+    return bool(await link.request("EXISTS", stream) and await link.request("XINFO", "GROUPS", stream))
+
+
 async def _pending(link: Link, stream: str) -> dict[str, str]:
     """Entry → consumer."""
-    groups = await link.request("XINFO", "GROUPS", stream) if await link.request("EXISTS", stream) else []
-    if not groups:
+    if not await _has_group(link, stream):
         return {}
     found = await link.request("XPENDING", stream, "fleet", "-", "+", 10_000)
     return {entry.decode(): consumer.decode() for entry, consumer, *_ in found}
