@@ -45,6 +45,8 @@ MISTAKES = {
     "cursor alone": (("jobs", "q", "--cursor", "x"), "--state"),
     "wrong limit": (("dlq", "list", "q", "--limit", "5000"), "--limit"),
     "wrong max": (("dlq", "replay", "q", "--all", "--max", "0"), "--max"),
+    "wrong rate": (("dlq", "replay", "q", "--all", "--rate", "0"), "a rate of 0 letters per second"),
+    "wrong guard": (("dlq", "replay", "q", "--all", "--guard", "20"), "a guard of 20: use a share above 0, up to 1"),
     "no selection": (("dlq", "replay", "q"), "say which letters"),
     "two selections": (("dlq", "replay", "q", "--all", "--task", "t"), "one of the three"),
     "export to a folder": (("dlq", "export", "q", "--out", "/"), "--out /: Is a directory"),
