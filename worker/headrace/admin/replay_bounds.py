@@ -87,8 +87,8 @@ class Guard:
             enough = ended >= LEAST or not self._under_way
             if enough and (why := verdict(self._latest, self._share)) is not None:
                 return why
-            if enough and len(self._under_way) < WINDOW:
-                return min(STEP, WINDOW - len(self._under_way))
+            if enough and (free := WINDOW - len(self._under_way)) > 0:
+                return min(STEP, free)
             if monotonic() - self._last_end > self._patience:
                 return (
                     f"none of the {len(self._under_way)} replayed jobs under way has ended for {self._patience:g} s: "
