@@ -34,7 +34,7 @@ async def test_nothing_runs_until_it_is_told_to(fleet: Fleet) -> None:
 
     async with manual_worker(fleet) as worker:
         job = await note.enqueue(1)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # a worker of its own accord would have run it
         assert (ran, await job.state()) == ([], "ready")
         assert await worker.drain_now() == 1
         assert (ran, await job.state()) == ([1], "done")
