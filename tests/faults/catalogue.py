@@ -58,10 +58,14 @@ async def _run_out_of_memory(world: World) -> None:
     connection is closed, no hook runs. Enough of them that each worker meets one.
     """
     for _ in range(OUT_OF_MEMORY):
-        before = [worker for worker in world.workers if worker.running]
-        world.jobs[(await load.in_loop.enqueue("hungry", 0)).id] = "hungry"
-        await eventually(lambda: not all(worker.running for worker in before), within=30)  # noqa: B023
-        await world.start_worker()
+        await _feed_the_hungry(world)
+
+
+async def _feed_the_hungry(world: World) -> None:
+    before = [worker for worker in world.workers if worker.running]
+    world.jobs[(await load.in_loop.enqueue("hungry", 0)).id] = "hungry"
+    await eventually(lambda: not all(worker.running for worker in before), within=30)
+    await world.start_worker()
 
 
 async def _freeze_worker(world: World) -> None:

@@ -26,6 +26,7 @@ NAMES: Final = (
     "cordon",
     "dead_page",
     "delete_dead",
+    "died_again",
     "enqueue",
     "exchange",
     "join",
