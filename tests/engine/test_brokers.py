@@ -6,11 +6,13 @@ import asyncio
 
 import pytest
 
+from headrace.brokers.layout import STREAMS
 from headrace.brokers.memory.source import CAPABILITIES as MEMORY
 from headrace.brokers.redis import CAPABILITIES as REDIS
 from headrace.brokers.sources import source_of
 from headrace.testing import MemorySource, VirtualClock
 from headrace.testing.conformance import Bench, Check, checks_for
+from support.streams_state import streams_url
 
 
 async def passes(check: Check, bench: Bench) -> None:
@@ -39,3 +41,9 @@ async def test_memory_on_the_clock_of_the_machine(check: Check) -> None:
 @pytest.mark.parametrize("check", checks_for(REDIS), ids=str)
 async def test_redis(check: Check, redis_url: str) -> None:
     await passes(check, Bench(source_of(redis_url), asyncio.sleep))
+
+
+@pytest.mark.everywhere
+@pytest.mark.parametrize("check", checks_for(STREAMS.capabilities), ids=str)
+async def test_streams(check: Check, redis_url: str) -> None:
+    await passes(check, Bench(source_of(streams_url(redis_url)), asyncio.sleep))

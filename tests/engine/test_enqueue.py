@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headrace.contract.protocol import CHUNK, PROTOCOL
-from headrace.contract.scripts import NAMES
+from headrace.contract.scripts import NAMES, VARIANTS
 from headrace.wire.link import Link
 from support.queue_driver import QueueDriver, Special, value
 
@@ -110,7 +110,7 @@ async def test_two_queues_in_one_server_do_not_touch(link: Link) -> None:
     assert (await one.stats()).ready == 1
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *(f"{variant}/{name}" for variant in VARIANTS for name in NAMES)])
 async def test_the_server_compiles_each_script(queue: QueueDriver, name: str) -> None:
     loaded = await queue.link.request("SCRIPT", "LOAD", queue._source(name))
     assert len(loaded) == 40

@@ -12,13 +12,19 @@ from headrace.contract.protocol import CANCELLED_MARK
 from headrace.errors import QueueFullError
 from headrace.wire.link import Link
 from headrace.worker.outcome import Done, Retried, settlement
-from support.limited import check_keys, limited
+from support.limited import limited, run_all
 from support.queue_driver import QueueDriver, Special
+
+VARIANTS = pytest.mark.parametrize("full", ["", "streams"], indirect=True, ids=["sorted-sets", "streams"])
 
 
 @pytest.fixture
-async def full(link: Link, queue: QueueDriver) -> AsyncIterator[QueueDriver]:
-    """Jobs j0…j9 wait, session s holds j0 and j1, and the server has no byte to spare."""
+async def full(link: Link, request: pytest.FixtureRequest) -> AsyncIterator[QueueDriver]:
+    """Jobs j0…j9 wait, session s holds j0 and j1, and the server has no byte to spare. Its parameter: a variant of the
+    scripts.
+    """
+    queue = QueueDriver(link, variant=getattr(request, "param", ""))
+    await queue.hold_clock()
     await queue.join("s")
     await queue.enqueue([f"j{i}" for i in range(10)], specials=[Special("later", delay_ms=3_600_000)])
     await queue.exchange("s", 2, seq=500)
@@ -41,6 +47,7 @@ async def full(link: Link, queue: QueueDriver) -> AsyncIterator[QueueDriver]:
     ],
     ids=["plain", "special", "given", "both", "limited", "unique"],
 )
+@VARIANTS
 async def test_enqueue_is_refused_whole(full: QueueDriver, ids: list[str], specials: list[Special]) -> None:
     before = await full.look()
     with pytest.raises(QueueFullError):
@@ -49,6 +56,7 @@ async def test_enqueue_is_refused_whole(full: QueueDriver, ids: list[str], speci
     assert await full.link.request("EXISTS", full.key("p:new"), full.key("i:new")) == 0
 
 
+@VARIANTS
 async def test_the_queue_drains(full: QueueDriver) -> None:
     got = await full.exchange("s", 2, seq=500)
     assert set(got.ids) == {"j0", "j1"}
@@ -91,13 +99,7 @@ async def test_limited_jobs_are_parked_and_drain(link: Link, queue: QueueDriver)
     await queue.enqueue(specials=[limited(f"a{i}", "a") for i in range(5)])
     await link.request("CONFIG", "SET", "maxmemory", "1mb")
     try:
-        order: list[str] = []
-        got = await queue.exchange("s", 10)
-        while got.ids:
-            order += got.ids
-            await check_keys(queue)
-            got = await queue.exchange("s", 10, done=got.done)
-        assert order == [f"a{i}" for i in range(5)]
+        assert await run_all(queue, "s") == [f"a{i}" for i in range(5)]
     finally:
         await link.request("CONFIG", "SET", "maxmemory", "0")
 

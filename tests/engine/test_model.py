@@ -10,10 +10,23 @@ import os
 import pytest
 
 from support.feature_machine import FeatureMachine
-from support.queue_machine import QueueMachine, run_machine
+from support.histories import run_machine
+from support.queue_machine import QueueMachine
 
 SOAK = os.environ.get("HYPOTHESIS_PROFILE") == "soak"
 STEPS = 120 if SOAK else 60
+
+
+class OnStreams(QueueMachine):
+    """The same story."""
+
+    variant = "streams"
+
+
+class FeaturesOnStreams(FeatureMachine):
+    """The same story."""
+
+    variant = "streams"
 
 
 @pytest.mark.timeout(0 if SOAK else 180)
@@ -24,3 +37,14 @@ def test_the_lua_does_what_the_model_says(redis_url: str) -> None:
 @pytest.mark.timeout(0 if SOAK else 300)
 def test_with_limits_unique_keys_results_ticks_and_a_length_limit(redis_url: str) -> None:
     run_machine(FeatureMachine, redis_url, examples=1_000 if SOAK else 60, steps=STEPS)
+
+
+@pytest.mark.timeout(0 if SOAK else 300)
+def test_streams_do_what_the_model_says(redis_url: str) -> None:
+    run_machine(OnStreams, redis_url, examples=1_000 if SOAK else 60, steps=STEPS)
+
+
+@pytest.mark.timeout(0 if SOAK else 300)
+@pytest.mark.parametrize("redis_server", ["valkey"], indirect=True)
+def test_streams_do_so_with_every_feature(redis_url: str) -> None:
+    run_machine(FeaturesOnStreams, redis_url, examples=500 if SOAK else 40, steps=STEPS)

@@ -58,10 +58,14 @@ async def _run_out_of_memory(world: World) -> None:
     connection is closed, no hook runs. Enough of them that each worker meets one.
     """
     for _ in range(OUT_OF_MEMORY):
-        before = [worker for worker in world.workers if worker.running]
-        world.jobs[(await load.in_loop.enqueue("hungry", 0)).id] = "hungry"
-        await eventually(lambda: not all(worker.running for worker in before), within=30)  # noqa: B023
-        await world.start_worker()
+        await _feed_the_hungry(world)
+
+
+async def _feed_the_hungry(world: World) -> None:
+    before = [worker for worker in world.workers if worker.running]
+    world.jobs[(await load.in_loop.enqueue("hungry", 0)).id] = "hungry"
+    await eventually(lambda: not all(worker.running for worker in before), within=30)
+    await world.start_worker()
 
 
 async def _freeze_worker(world: World) -> None:
@@ -75,7 +79,7 @@ async def _expired(world: World) -> None:
     """The frozen worker's session is gone."""
 
     async def one_left() -> bool:
-        seen = await world.lab.stats()
+        seen = await world.stats()
         return len(seen.workers) == 1
 
     await eventually(one_left, within=15)
@@ -148,22 +152,39 @@ async def _hand_over(world: World) -> None:
     await asyncio.to_thread(group.wait_until_whole)
 
 
+ON_STREAMS = (
+    "worker-killed",
+    "workers-killed-in-turn",
+    "worker-frozen",
+    "redis-killed-fsync-always",
+    "redis-killed-fsync-everysec",
+    "replies-lost",
+    "requests-lost",
+    "sentinel-primary-killed",
+)
+"""Faults that jobs in Redis Streams have to outlive, too."""
+_FAULTS = (
+    Fault("worker-killed", _kill_worker, Setting(), losses=1),
+    Fault("workers-killed-in-turn", _kill_workers_in_turn, Setting(lease="1s"), losses=CRASH_LIMIT - 1),
+    Fault("workers-out-of-memory", _run_out_of_memory, Setting(lease="1s"), losses=OUT_OF_MEMORY),
+    Fault("worker-frozen", _freeze_worker, Setting(lease="1s"), losses=1, makes_stale=True),
+    Fault("redis-stopped", _stop_redis, Setting(aof="everysec")),
+    Fault("redis-killed-fsync-always", _kill_redis, Setting(aof="always")),
+    Fault("redis-killed-fsync-everysec", _kill_redis, Setting(aof="everysec")),
+    Fault("connections-cut", _cut_wires, Setting(through_proxy=True)),
+    Fault("replies-lost", _lose_replies, Setting(through_proxy=True)),
+    Fault("requests-lost", _lose_requests, Setting(through_proxy=True)),
+    Fault("sentinel-primary-killed", _kill_primary, REPLICATED, may_forget=True),
+    Fault("sentinel-primary-frozen", _freeze_primary, REPLICATED, may_forget=True),
+    Fault("sentinel-hand-over", _hand_over, REPLICATED, may_forget=True),
+    Fault("cluster-primary-killed", _kill_primary, replace(REPLICATED, topology=ClusterGroup), may_forget=True),
+)
+
+
+def _on_streams(fault: Fault) -> Fault:
+    return replace(fault, name=f"streams-{fault.name}", setting=replace(fault.setting, streams=True))
+
+
 CATALOGUE = {
-    fault.name: fault
-    for fault in (
-        Fault("worker-killed", _kill_worker, Setting(), losses=1),
-        Fault("workers-killed-in-turn", _kill_workers_in_turn, Setting(lease="1s"), losses=CRASH_LIMIT - 1),
-        Fault("workers-out-of-memory", _run_out_of_memory, Setting(lease="1s"), losses=OUT_OF_MEMORY),
-        Fault("worker-frozen", _freeze_worker, Setting(lease="1s"), losses=1, makes_stale=True),
-        Fault("redis-stopped", _stop_redis, Setting(aof="everysec")),
-        Fault("redis-killed-fsync-always", _kill_redis, Setting(aof="always")),
-        Fault("redis-killed-fsync-everysec", _kill_redis, Setting(aof="everysec")),
-        Fault("connections-cut", _cut_wires, Setting(through_proxy=True)),
-        Fault("replies-lost", _lose_replies, Setting(through_proxy=True)),
-        Fault("requests-lost", _lose_requests, Setting(through_proxy=True)),
-        Fault("sentinel-primary-killed", _kill_primary, REPLICATED, may_forget=True),
-        Fault("sentinel-primary-frozen", _freeze_primary, REPLICATED, may_forget=True),
-        Fault("sentinel-hand-over", _hand_over, REPLICATED, may_forget=True),
-        Fault("cluster-primary-killed", _kill_primary, replace(REPLICATED, topology=ClusterGroup), may_forget=True),
-    )
+    fault.name: fault for fault in (*_FAULTS, *(_on_streams(fault) for fault in _FAULTS if fault.name in ON_STREAMS))
 }

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from faults.catalogue import Fault
 from faults.world import RUNS_CALLED_FOR, SLOTS, World
-from headrace import State
 from support.polling import eventually
 
 JOBS = 400
@@ -63,7 +62,7 @@ async def run_once(fault: Fault, seed: int) -> Verdict:
             await eventually(lambda: len(world.lab.runs()) > JOBS // 8 or loading.done(), within=20)
             await fault.inject(world)
             await loading
-            await eventually(world.lab.idle, within=SETTLE_DEADLINE, every=0.1)
+            await eventually(world.idle, within=SETTLE_DEADLINE, every=0.1)
             exits = [await worker.stop() for worker in world.workers if worker.running]
             return await _judge(world, fault, seed, exits, begun)
 
@@ -71,15 +70,15 @@ async def run_once(fault: Fault, seed: int) -> Verdict:
 async def _judge(world: World, fault: Fault, seed: int, exits: list[int], begun: float) -> Verdict:
     ended = world.lab.ended()
     starts = Counter(line.job for line in world.lab.runs() if line.event == "start")
-    dead = set(await world.lab.dead())
+    dead = await world.dead()
     doomed = {job for job, kind in world.jobs.items() if kind == "doomed"}
-    report = await world.lab.admin().audit.run()
+    findings, waiting = await world.audit()
     duplicates = sum(max(0, starts[job] - RUNS_CALLED_FOR[kind]) for job, kind in world.jobs.items())
-    seen = await world.lab.stats()
+    seen = await world.stats()
     done = sum(version.completed for version in seen.versions.values())
     complaints = {
         f"workers exited with {exits}": any(exits),
-        f"the audit found {dict(report.counts)}": not report.clean,
+        f"the audit found {findings}": bool(findings),
         f"{duplicates} runs too many": duplicates > 0 and not (fault.losses or fault.may_forget),
         f"{duplicates} runs too many for {seen.crashed} leases lost": duplicates > seen.crashed and fault.losses > 0,
         f"{seen.crashed} leases lost with {fault.losses} workers": seen.crashed > most_repeats(fault.losses) > 0,
@@ -88,7 +87,6 @@ async def _judge(world: World, fault: Fault, seed: int, exits: list[int], begun:
         "no worker noticed that it had lost its lease": fault.makes_stale and not _lease_losses(world),
         "jobs that nobody enqueued have run": bool(set(starts) - set(world.jobs)),
     }
-    waiting = sum(count for state, count in report.states.items() if state is not State.DEAD)
     return Verdict(
         fault=fault.name,
         seed=seed,

@@ -9,12 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-from headrace import Durability
+from headrace import Durability, State
+from headrace.brokers.sources import source_of
+from headrace.contract.keys import key
+from headrace.contract.stats import QueueStats
 from support.apps import load
 from support.cluster_group import ClusterGroup
 from support.lab import Lab
 from support.sentinel_group import SentinelGroup
 from support.servers import RedisServer
+from support.streams_state import ready_lines, streams_url
 from support.topologies import BINARIES, Place
 from support.wire_proxy import WireProxy
 from support.worker_process import WorkerProcess
@@ -41,6 +45,8 @@ class Setting:
     topology: type[RedisServer | SentinelGroup | ClusterGroup] = RedisServer
     """A group has a replica for each primary, fails over after a second, and is of either kind of server by chance."""
     durability: Durability = Durability.ACCEPTED
+    streams: bool = False
+    """Jobs are kept in Redis Streams."""
 
 
 @dataclass
@@ -63,6 +69,8 @@ class World:
         self.lab.use(load.fleet)
         load.fleet.connect_to(self.url)
         load.fleet.durability = self.setting.durability
+        self.judge = source_of(self._as_kept(self.place.url)).open("judge")
+        self._stack.push_async_callback(self.judge.close)
         await asyncio.gather(self.start_worker(), self.start_worker())
         return self
 
@@ -94,7 +102,36 @@ class World:
     @property
     def url(self) -> str:
         """Where workers and producers go."""
-        return self.proxy.url if self.setting.through_proxy else self.place.url
+        return self._as_kept(self.proxy.url if self.setting.through_proxy else self.place.url)
+
+    def _as_kept(self, url: str) -> str:
+        return streams_url(url) if self.setting.streams else url
+
+    # -- what the judge sees
+
+    async def stats(self) -> QueueStats:
+        """The queue's numbers."""
+        return await self.judge.stats("jobs")
+
+    async def idle(self) -> bool:
+        """No job waits or runs."""
+        seen = await self.stats()
+        return seen.ready + seen.due + seen.scheduled + seen.leased == 0
+
+    async def dead(self) -> set[str]:
+        """Ids of dead letters, the first 1,000."""
+        return {letter.id for letter in await self.judge.dead_letters("jobs", 1000)}
+
+    async def audit(self) -> tuple[dict[str, int], int]:
+        """Findings by kind, and how many jobs are left that are not dead. In streams it fails by itself unless entries,
+        index and sessions agree.
+        """
+        if self.setting.streams:
+            await ready_lines(self.lab.link, "jobs")
+            left = await self.lab.link.request("HLEN", key("jobs", "streams:jobs"))
+            return {}, left - len(await self.dead())
+        report = await self.lab.admin().audit.run()
+        return dict(report.counts), sum(count for state, count in report.states.items() if state is not State.DEAD)
 
     @property
     def workers(self) -> list[WorkerProcess]:

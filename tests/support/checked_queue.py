@@ -72,11 +72,12 @@ class Call:
 class CheckedQueue:
     """A queue and its model, kept together. Begins empty."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, variant: str = "") -> None:
+        """`variant`: of the scripts."""
         self.link = link
         self.rules: Mapping[str, Rule] = {}
         """What every session claims by."""
-        self.queue = QueueDriver(link, constants={"CHUNK": CHUNK})
+        self.queue = QueueDriver(link, constants={"CHUNK": CHUNK}, variant=variant)
         self.model: QueueModel
         self.seq = 0
         self.last_exchange: dict[tuple[str, str], tuple[int, Call]] = {}
@@ -210,8 +211,8 @@ class CheckedQueue:
         self.model.abandon(sid, held - left)
 
     async def _check_order(self, answer: Exchanged) -> None:
-        """Within a priority, nobody who waits longer is passed over."""
-        if self.model.alone:
+        """Within a priority, nobody who waits longer is passed over; streams go by when a job came to them."""
+        if self.model.alone or self.queue.variant:
             return
         waiting = (await self.queue.look()).zsets
         for job_id, ready_us in zip(answer.ids, answer.ready_us, strict=True):

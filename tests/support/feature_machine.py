@@ -5,7 +5,7 @@ letting one worker do what is left: then nothing may be left.
 from __future__ import annotations
 
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, rule
+from hypothesis.stateful import initialize, precondition, rule
 
 from headrace.admin.queue_admin import QueueAdmin
 from headrace.client.limits import QUEUE_RULE, Rule
@@ -57,7 +57,7 @@ def specials(draw: st.DrawFn) -> Special:
 
 
 class FeatureMachine(QueueMachine):
-    """Every rule of its parent, and those of the features."""
+    """Every rule of its parent, and those of the features. A variant's queue knows no purge and no audit."""
 
     checked: CheckedFeatures
     model: FeatureModel
@@ -65,7 +65,7 @@ class FeatureMachine(QueueMachine):
     @initialize(whole=st.sampled_from(({}, {}, {}, WHOLE)))
     def start(self, whole: dict[str, Rule]) -> None:
         self.link = Link(parse_target(self.url))
-        self.checked = CheckedFeatures(self.link, {**RULES, **whole})
+        self.checked = CheckedFeatures(self.link, {**RULES, **whole}, self.variant)
         self.run(self.checked.start())
         self.model = self.checked.model
         self.made = 0
@@ -123,6 +123,7 @@ class FeatureMachine(QueueMachine):
         tick = Special(tick.id, tick.at_ms, given=True, task=task, mark=limits_only)
         self.run(self.checked.plan(tick, stale=stale, standing=held))
 
+    @precondition(lambda self: not self.variant)
     @rule(n=st.sampled_from((1, 3, 100)))
     def purge(self, n: int) -> None:
         self.run(self.checked.purge(n))
@@ -132,6 +133,7 @@ class FeatureMachine(QueueMachine):
         if dead := self._dead():
             self.run(self.checked.delete_dead(dead[0]))
 
+    @precondition(lambda self: not self.variant)
     @rule()
     def audit(self) -> None:
         assert self.run(QueueAdmin(self.link, "q").audit.run()).findings == ()

@@ -98,19 +98,25 @@ def _texts(raw: Iterable[bytes]) -> tuple[str, ...]:
 class QueueDriver:
     """One queue's scripts over a link. Sequence numbers grow by themselves unless given."""
 
-    def __init__(self, link: Link, queue: str = "q", *, constants: Mapping[str, int] | None = None) -> None:
-        """`constants`: other values for Lua constants, such as CHUNK, so that small tests reach their edges; then what
-        Redis would choose at random is the first instead, so that a history can be told again."""
+    def __init__(
+        self, link: Link, queue: str = "q", *, constants: Mapping[str, int] | None = None, variant: str = ""
+    ) -> None:
+        """`variant`: of the scripts, see contract/scripts.py.
+
+        `constants`: other values for Lua constants, such as CHUNK, so that small tests reach their edges; then what
+        Redis would choose at random is the first instead, so that a history can be told again.
+        """
         self.link = link
         self.queue = queue
         self.prefix = prefix(queue)
+        self.variant = variant
         self.now_us: int | None = None
         """The held clock; None: Redis's own."""
         self._constants = dict(constants or {})
         self._seq = 0
 
     def key(self, name: str) -> str:
-        return self.prefix + name
+        return f"{self.prefix}{self.variant}:{name}" if self.variant else self.prefix + name
 
     # -- the clock
 
@@ -124,7 +130,7 @@ class QueueDriver:
 
     async def _set_clock(self, us: int) -> None:
         self.now_us = us
-        at = self.key("test:clock")
+        at = self.prefix + "test:clock"
         await self.link.request("HSET", at, "s", us // 1_000_000, "us", us % 1_000_000)
 
     @property
@@ -145,6 +151,7 @@ class QueueDriver:
 
     async def run(self, name: str, *args: Argument) -> Any:
         """The script's raw reply."""
+        name = f"{self.variant}/{name}" if self.variant else name
         if self.now_us is None and not self._constants:
             return await self.link.run(name, self.prefix, *args)
         source = self._source(name)
@@ -254,7 +261,7 @@ class QueueDriver:
     async def replay(self, *ids: str, request: str = "r") -> int:
         """Accept a request for whatever is dead by now and move these ids; how many were moved."""
         await self.run("accept_replay", request, "digest", 0, 0, KEEP_MS)
-        moved, _ = await self.run("replay", request, KEEP_MS, *ids)
+        moved, _, _ = await self.run("replay", request, KEEP_MS, *ids)
         return int(moved)
 
     async def stats(self) -> QueueStats:
@@ -263,7 +270,7 @@ class QueueDriver:
     # -- looking
 
     async def look(self) -> Snapshot:
-        return await read_snapshot(self.link, self.queue)
+        return await read_snapshot(self.link, self.queue, self.variant)
 
     async def states(self) -> dict[str, set[str]]:
         """Job id → set of places, for each id that is anywhere; empty for an envelope that stands nowhere."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from headrace.contract.keys import prefix
 from headrace.wire.link import Link
+from support.streams_state import entries_at, ready_lines
 
 READY = ("ready:high", "ready:default", "ready:low", "suspects")
 ZSETS = (*READY, "sched", "dead", "sess", "reaping", "cordon", "kdue")
@@ -83,16 +84,21 @@ class Snapshot:
         return {name: entries for name, entries in found.items() if entries}
 
 
-async def read_snapshot(link: Link, queue: str) -> Snapshot:
-    """The queue as it is now. Not for use while others write: it takes two round trips."""
-    at = prefix(queue)
+async def read_snapshot(link: Link, queue: str, variant: str = "") -> Snapshot:
+    """The queue as it is now, of that variant of the scripts. Not for use while others write: it takes several round
+    trips.
+    """
+    at = prefix(queue) + (f"{variant}:" if variant else "")
     owners = [key.decode() for key in await link.request("KEYS", at.replace("{", "[{]") + "own:*", at=at)]
-    commands: list[tuple[str | int, ...]] = [("ZRANGE", at + name, 0, -1, "WITHSCORES") for name in ZSETS]
+    sorted_sets = [name for name in ZSETS if variant != "streams" or name not in READY]
+    commands: list[tuple[str | int, ...]] = [("ZRANGE", at + name, 0, -1, "WITHSCORES") for name in sorted_sets]
     commands += [("SMEMBERS", at + name) for name in SETS]
     commands += [("HGETALL", at + name) for name in HASHES]
     commands += [("LLEN", at + "wake"), *(("HGETALL", key) for key in owners)]
     replies = iter(await link.pipeline(commands))
-    zsets = {name: {k: float(v) for k, v in _pairs(next(replies))} for name in ZSETS}
+    zsets = {name: {k: float(v) for k, v in _pairs(next(replies))} for name in sorted_sets}
+    if variant == "streams":
+        zsets |= await ready_lines(link, queue)
     sets = {name: frozenset(member.decode() for member in next(replies)) for name in SETS}
     hashes = {name: dict(_pairs(next(replies))) for name in HASHES}
     wake = next(replies)
@@ -104,13 +110,17 @@ async def read_snapshot(link: Link, queue: str) -> Snapshot:
 
 
 async def read_everything(link: Link, queue: str) -> dict[str, object]:
-    """Every key of a queue with its whole value, whatever it is for; the clock's latest reading left out."""
+    """Every key of a queue with its whole value, whatever it is for; without the clock's latest reading and the ids of
+    a stream's entries, which Redis makes.
+    """
     at = prefix(queue)
     found: dict[str, object] = {}
     for key in await link.request("KEYS", at.replace("{", "[{]") + "*", at=at):
         value = await _read_value(link, key.decode())
         if isinstance(value, dict):
             value.pop(b"tick", None)
+        if key.endswith(b":streams:at"):
+            value = await entries_at(link, queue)
         found[key.decode().removeprefix(at)] = value
     return found
 
@@ -118,6 +128,8 @@ async def read_everything(link: Link, queue: str) -> dict[str, object]:
 async def _read_value(link: Link, key: str) -> object:
     kind = (await link.request("TYPE", key)).decode()
     match kind:
+        case "stream":
+            return [fields for _, fields in await link.request("XRANGE", key, "-", "+")]
         case "hash" | "zset":
             flat = await link.request(*(("HGETALL", key) if kind == "hash" else ("ZRANGE", key, 0, -1, "WITHSCORES")))
             return {flat[i]: flat[i + 1] for i in range(0, len(flat), 2)}

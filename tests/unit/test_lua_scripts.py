@@ -17,7 +17,9 @@ QUOTED = re.compile(r"\bK\['([^']+)'")
 
 def _sources() -> dict[str, str]:
     found = {f"{name}.lua": scripts.read_lua(f"{name}.lua") for name in scripts.NAMES}
-    return found | {f"lib/{part.name}": part.read_text(encoding="utf-8") for part in (LUA / "lib").iterdir()}
+    for folder in ("lib", *(f"{variant}/lib" for variant in scripts.VARIANTS)):
+        found |= {f"{folder}/{part.name}": part.read_text(encoding="utf-8") for part in (LUA / folder).iterdir()}
+    return found
 
 
 SOURCES = _sources()
@@ -49,7 +51,21 @@ def test_headers_say_what_goes_in_and_out(name: str) -> None:
     assert used <= set(numbers)
 
 
-@pytest.mark.parametrize("name", scripts.NAMES)
+def functions_of(name: str) -> set[str]:
+    return set(re.findall(r"^local function (\w+)", SOURCES[name], re.M))
+
+
+@pytest.mark.parametrize("variant", scripts.VARIANTS)
+def test_a_variant_has_all_that_others_call(variant: str) -> None:
+    own = [part.name for part in (LUA / variant / "lib").iterdir()]
+    assert own
+    for name in own:
+        everywhere = "".join(SOURCES[other] for other in SOURCES if not other.endswith(f"lib/{name}"))
+        called = {one for one in functions_of(f"lib/{name}") if re.search(rf"\b{one}\(", everywhere)}
+        assert called <= functions_of(f"{variant}/lib/{name}")
+
+
+@pytest.mark.parametrize("name", [*scripts.NAMES, *(f"{v}/{name}" for v in scripts.VARIANTS for name in scripts.NAMES)])
 def test_no_key_but_the_queue_s_own(name: str) -> None:
     source = scripts.script(name).source
     assert "KEYS[2]" not in source

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, Final, assert_never
 
+from headrace.brokers.layout import Layout
+from headrace.contract.keys import prefix
 from headrace.errors import ConfigError, NotDurableError
 from headrace.wire.connection import Argument, Reply, ServerError
 from headrace.wire.link import Link
@@ -30,14 +32,6 @@ class Durability(StrEnum):
     """In the memory of the primary and of some replicas."""
 
 
-def durability_of(value: Durability | str, where: str) -> Durability:
-    """Raises ConfigError, which begins with `where`."""
-    try:
-        return Durability(value)
-    except ValueError:
-        raise ConfigError(f"{where}: durability must be accepted, appended or replicated, got {value!r}") from None
-
-
 def check_replicas(replicas: int) -> int:
     """Raises ConfigError."""
     if not 1 <= replicas <= MOST_REPLICAS:
@@ -50,23 +44,28 @@ class Assurance:
     until it was, also after a failover, and also for a job id that was taken by an enqueue whose level was not reached.
     """
 
-    def __init__(self, level: Durability, replicas: int) -> None:
+    def __init__(self, layout: Layout, level: Durability, replicas: int) -> None:
         """`level` is more than ACCEPTED; `replicas`: how many must have the job if it is REPLICATED."""
+        self._layout = layout
         self._level = level
         self._replicas = replicas
         self._checked = False
 
     async def enqueue(
-        self, link: Link, prefix: str, producer: str, arguments: Sequence[Argument], keep_ms: int
+        self, link: Link, queue: str, producer: str, arguments: Sequence[Argument], keep_ms: int
     ) -> list[Any]:
         """enqueue.lua's answer. Raises NotDurableError, ConfigError (the server knows no such level: nothing was
         enqueued), or what `Link.run` raises.
         """
-        await self._check(link, prefix)
+        await self._check(link, prefix(queue))
         # A repeated call writes nothing, and without a write there is nothing to wait for.
-        touch = ("PEXPIRE", f"{prefix}p:{producer}", keep_ms)
+        touch = ("PEXPIRE", self._layout.key(queue, f"p:{producer}"), keep_ms)
         standing, _, reply = await link.run_then(
-            "enqueue", prefix, (producer, *arguments), [touch, self._wait()], link.timeout
+            self._layout.script("enqueue"),
+            prefix(queue),
+            (producer, *arguments),
+            [touch, self._wait()],
+            link.timeout,
         )
         if not self._reached(reply):
             await link.close()  # a primary that nobody follows may be one no more
@@ -77,11 +76,11 @@ class Assurance:
         found: list[Any] = standing
         return found
 
-    async def _check(self, link: Link, prefix: str) -> None:
+    async def _check(self, link: Link, at: str) -> None:
         if self._checked or self._level is not Durability.APPENDED:
             return
         try:
-            await link.request("WAITAOF", 1, 0, 1, at=prefix)
+            await link.request("WAITAOF", 1, 0, 1, at=at)
         except ServerError as error:
             raise ConfigError(
                 f"durability 'appended' needs Redis 7.2 or newer, or Valkey, with appendonly yes: {error}"

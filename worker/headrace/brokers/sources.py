@@ -7,6 +7,7 @@ from typing import Final
 
 from headrace.brokers.protocol import Source
 from headrace.brokers.redis import RedisSource
+from headrace.brokers.streams import SUFFIX, streams_source
 from headrace.wire.target import parse_target
 
 SourceFactory = Callable[[str], Source]
@@ -29,5 +30,10 @@ def register_broker(scheme: str, factory: SourceFactory) -> None:
 
 def source_of(url: str, setting: str = "REDIS_URL") -> Source:
     """Raises ConfigError with one line that names `setting`, or the scheme's own."""
-    factory = _factories.get(url.partition("://")[0])
-    return factory(url) if factory is not None else RedisSource(parse_target(url, setting))
+    scheme = url.partition("://")[0]
+    factory = _factories.get(scheme)
+    if factory is not None:
+        return factory(url)
+    if scheme.endswith(SUFFIX):
+        return streams_source(url, setting)
+    return RedisSource(parse_target(url, setting))

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from headrace.admin.queue_admin import QueueAdmin
+from headrace.brokers.capabilities import Feature
+from headrace.brokers.sources import source_of
 from headrace.contract.keys import check_queue_name
 from headrace.wire.link import Link
 from headrace.wire.target import parse_target
@@ -16,7 +18,9 @@ T = TypeVar("T")
 
 def with_link(redis_url: str, work: Callable[[Link], Awaitable[T]]) -> T:
     """Run `work` with a link to that server. Raises ConfigError for a wrong URL and what `work` raises."""
-    target = parse_target(redis_url, "--redis-url or REDIS_URL")
+    setting = "--redis-url or REDIS_URL"
+    source_of(redis_url, setting).capabilities.require(Feature.OPERATOR, "this command")
+    target = parse_target(redis_url, setting)
 
     async def run() -> T:
         link = Link(target, name="headrace-cli")

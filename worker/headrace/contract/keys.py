@@ -1,6 +1,7 @@
 """Every Redis key name of a queue, in one place; the Lua files use the same names after the prefix.
 
-All keys of a queue share the hash tag `{queue}`, so that a Cluster keeps them on one node.
+All keys of a queue share the hash tag `{queue}`, so that a Cluster keeps them on one node. Where jobs are kept in
+streams, the same names stand behind `streams:`, and each `ready:` and `suspects` are a stream.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ NAMES: Final[dict[str, str]] = {
     "ticks": "hash periodic task → its latest planned tick, Unix ms, and its schedule",
     "keep": "hash task → for how many ms it keeps results, said by its workers at start",
     "schemas": "hash task → JSON Schema of its arguments",
+    "at": "hash id → stream and entry, of jobs that are ready or leased; only where jobs are kept in streams",
 }
 """Keys that stand once per queue, with their meaning."""
 

@@ -1,5 +1,9 @@
 """Loads the Lua files: one per transition, shared parts under lua/lib by an `--@include` line, at the top or in the one
-function that needs them."""
+function that needs them.
+
+A variant of them, such as `streams`, has a folder under lua with the files that it does otherwise; all others are the
+same.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
+_LUA = files("headrace.contract") / "lua"
 _INCLUDE = re.compile(r"^ *--@include (.+)$", re.MULTILINE)
 _COMMENT = re.compile(r"^\s*--[^\n]*\n", re.MULTILINE)
 
@@ -21,6 +26,7 @@ NAMES: Final = (
     "cordon",
     "dead_page",
     "delete_dead",
+    "died_again",
     "enqueue",
     "exchange",
     "join",
@@ -42,6 +48,7 @@ NAMES: Final = (
     "stats",
     "trial",
 )
+VARIANTS: Final = ("streams",)
 
 
 @dataclass(frozen=True)
@@ -53,17 +60,23 @@ class Script:
     sha: str
 
 
-def read_lua(path: str) -> str:
-    """The text of one file under lua/."""
-    return (files("headrace.contract") / "lua" / path).read_text(encoding="utf-8")
+def read_lua(path: str, variant: str = "") -> str:
+    """The text of one file under lua/, or of the variant's own."""
+    own = _LUA / variant / path
+    return (own if variant and own.is_file() else _LUA / path).read_text(encoding="utf-8")
+
+
+def _included(text: str, variant: str) -> str:
+    def parts(match: re.Match[str]) -> str:
+        return "".join(_included(read_lua(f"lib/{part.strip()}.lua", variant), variant) for part in match[1].split(","))
+
+    return _INCLUDE.sub(parts, text)
 
 
 @cache
 def script(name: str) -> Script:
-    """The script of that name with its includes in place. Raises FileNotFoundError for a wrong name."""
-    text = _INCLUDE.sub(
-        lambda match: "".join(read_lua(f"lib/{part.strip()}.lua") for part in match.group(1).split(",")),
-        read_lua(f"{name}.lua"),
-    )
-    source = _COMMENT.sub("", text)
+    """The script of that name, `<variant>/<name>` of a variant, with its includes in place. Raises FileNotFoundError
+    for a wrong name."""
+    variant, _, plain = name.rpartition("/")
+    source = _COMMENT.sub("", _included(read_lua(f"{plain}.lua", variant), variant))
     return Script(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())

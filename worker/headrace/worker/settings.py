@@ -10,11 +10,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from headrace.brokers.sources import source_of
+from headrace.choice import listed
 from headrace.client.fleet import DEFAULT_URL
 from headrace.client.limits import parse_rate
 from headrace.contract.keys import check_queue_name
 from headrace.errors import ConfigError
-from headrace.wire.target import parse_target
 
 T = TypeVar("T")
 
@@ -116,7 +117,7 @@ def _duration_of(least: float) -> Callable[[str], float]:
 def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text.lower() not in choices:
-            raise ConfigError(f"must be {', '.join(choices[:-1])} or {choices[-1]}, got {text!r}")
+            raise ConfigError(f"must be {listed(choices)}, got {text!r}")
         return text.lower()
 
     return parse
@@ -126,7 +127,7 @@ def _redis_url(text: str) -> str:
     if text.startswith("memory:"):
         raise ConfigError("memory:// is inside one process: nobody could send a job to this worker")
     try:
-        parse_target(text, "")
+        source_of(text, "")
     except ConfigError as error:
         raise ConfigError(str(error).removeprefix(": ")) from None
     return text
@@ -228,7 +229,7 @@ def _look_up(variable: Variable, field: str, environ: Mapping[str, str], options
 
 def _sourced(variable: Variable, value: Any, source: str) -> Sourced:
     if variable.name == "REDIS_URL":
-        shown = parse_target(value).redacted
+        shown = source_of(value).redacted
     elif variable.secret:
         shown = "***" if value else ""
     elif variable.name == "WORKER_RATE":

@@ -1,6 +1,6 @@
 -- Reads one slice of one structure and names the ids that break the rule "an envelope and exactly one state".
 -- Scan and checks are one step, so each fault it names was a fact at that moment. Writes nothing.
---@include keys, clock, ready, marks, places, gate_checks
+--@include keys, clock, ready, lines, marks, places, gate_checks
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] structure (a name of keys.py), [2] scan cursor, [3] count
 -- RETURNS: {next cursor, ids seen, {place, ids, …} of the sound ones (only for `jobs`),

@@ -1,12 +1,10 @@
 -- ready | scheduled | parked | awaiting → done (cancelled); leased → leased, its worker told. Dead and done are final.
---@include keys, clock, ready, marks, endings, gates, forget, presence, transitions
+--@include keys, clock, ready, lines, marks, endings, gates, forget, presence, transitions
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] id, [2] keep_ms (how long the caller wants it remembered that it was called off; '': what its task says)
 -- RETURNS: 'cancelled' | 'cancelling' (running: its worker stops it) | 'dead' | 'unknown'
 local id = ARGV[1]
-local removed = call('ZREM', K.sched, id) + call('ZREM', K.suspects, id) + call('SREM', K.parked, id)
-  + call('HEXISTS', K.awaiting, id)
-for _, p in ipairs(PRIORITIES) do removed = removed + call('ZREM', K['ready:' .. p], id) end
+local removed = call('ZREM', K.sched, id) + call('SREM', K.parked, id) + call('HEXISTS', K.awaiting, id) + take_ready(id)
 if removed > 0 then
   rouse(call_off({id}, ARGV[2] ~= '' and ARGV[2] or nil))
   if herald then herald.announce() end

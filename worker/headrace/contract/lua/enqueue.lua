@@ -1,7 +1,7 @@
 -- (new) → ready | scheduled | awaiting, unless its id or unique key is taken: then the first job stands. Idempotent: the same
 -- (producer, seq) again answers as before and writes nothing.
 -- Its first write is an HSET, so a full Redis (maxmemory, noeviction) refuses it whole; nothing else is ever refused.
---@include keys, clock, ready
+--@include keys, clock, ready, plain
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] producer, [2] seq (an integer that grows; a call that was overtaken on its way is refused),
 --        [3] keep_ms (how long seq and given ids are remembered), [4] n,
@@ -52,14 +52,7 @@ if refusal then return refusal end
 local standing, refused, added = {}, 0, 0
 if plain > 0 then
   call('HSET', K.jobs, unpack(ARGV, 5, 4 + 2 * plain))
-  local scored = {}
-  local us = clock.us
-  for i = 1, plain do
-    scored[2 * i - 1] = us + i
-    scored[2 * i] = ARGV[3 + 2 * i]
-  end
-  clock.us = us + plain
-  call('ZADD', K['ready:default'], unpack(scored))
+  push_plain(5, plain)
   added = plain
 end
 

@@ -3,7 +3,7 @@
 -- Replayable: the same (sid, lane, seq) again settles nothing and answers with the jobs that call has claimed (their
 -- ready-at is then the time of the answer).
 -- Begins with a removal, so that a full Redis lets it run and drains.
---@include keys, clock, ready, marks, promote, endings, gates, forget, trial, settle, claim, handover
+--@include keys, clock, ready, marks, promote, endings, gates, forget, trial, settle, pop, claim, handover
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] sid, [2] lane, [3] seq (an integer that grows; a call that was overtaken on its way is refused),
 --       [4] n (0: claim nothing), [5] flags ('i' was idle, 'q' quiet), [6] version,

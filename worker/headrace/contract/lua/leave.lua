@@ -21,6 +21,7 @@ repeat
     free_slots(ids)
     for i, id in ipairs(ids) do
       if not values[i] then
+        let_go({id})
         drop_marks({id})
         gates().cut({id})
       elseif not cancel_pending(id) then
@@ -35,6 +36,7 @@ repeat
   end
 until #ids == 0
 call('UNLINK', K['lane:' .. sid])
+dismiss(sid)
 if given_back > 0 then call('HINCRBY', K.count, 'released', given_back) end
 rouse(ready_count()) -- also suspects, if it was the session set apart, and what a cancelled job has let out
 if herald then herald.announce() end

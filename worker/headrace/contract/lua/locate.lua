@@ -1,5 +1,5 @@
 -- Reads where job ids stand, all structures in one step: for `show`, `status` and listings.
---@include keys, places
+--@include keys, clock, ready, lines, places
 -- KEYS: [1] the queue's prefix
 -- ARGV: 1..1000 ids
 -- RETURNS: per id {has an envelope (0|1), {place, detail, …} (see lib/places), crashes, cancel asked (0|1)}

@@ -1,7 +1,7 @@
 -- orphan → ready, uncharged; ghost → (gone); doubled → its most advanced place: dead, leased, reaping, suspects, ready,
 -- scheduled, parked, awaiting, in this order; misfiled → filed where its state says;
 -- a parked job that its key's line does not name becomes ready; awaiting what will never come → dead. Looks again first: sound ids are left alone.
---@include keys, clock, ready, marks, places, dead, endings, gates, gate_checks
+--@include keys, clock, ready, lines, marks, places, dead, endings, gates, gate_checks
 -- KEYS: [1] the queue's prefix
 -- ARGV: 1..1000 ids
 -- RETURNS: how many were changed

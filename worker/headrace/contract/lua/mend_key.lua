@@ -1,6 +1,6 @@
 -- Takes out of a limit key's structures the ids that do not belong there: out of `kc:` what is not leased under that key,
 -- out of `kw:` what is not parked. Each slot so freed lets the next job go.
---@include keys, clock, ready, marks, places
+--@include keys, clock, ready, lines, marks, places
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] limit key, then 1..1000 ids
 -- RETURNS: how many were taken out

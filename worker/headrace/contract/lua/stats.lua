@@ -1,5 +1,5 @@
 -- Reads a consistent snapshot of the queue's numbers; writes nothing.
---@include keys, clock, presence, protocol, rate
+--@include keys, clock, ready, lines, presence, protocol, rate
 -- KEYS: [1] the queue's prefix
 -- ARGV: none
 -- RETURNS: flat list name, value, …; then 'ticks', {…}, 'counts', {…}, 'versions', {…}, 'failures', {…},
@@ -8,11 +8,10 @@ local t = call('TIME')
 local now_ms = t[1] * 1000 + math.floor(t[2] / 1000)
 clock.us = t[1] * 1000000 + t[2]
 
-local ready, oldest = call('ZCARD', K.suspects), nil
-for _, key in ipairs({'ready:high', 'ready:default', 'ready:low', 'suspects'}) do
-  if key ~= 'suspects' then ready = ready + call('ZCARD', K[key]) end
-  local head = call('ZRANGE', K[key], 0, 0, 'WITHSCORES')[2]
-  if head and (not oldest or tonumber(head) < oldest) then oldest = tonumber(head) end
+local ready, oldest = ready_count(), nil
+for _, line in ipairs(LINES) do
+  local since = oldest_in(line)
+  if since and (not oldest or since < oldest) then oldest = since end
 end
 
 local workers, leased = {}, 0

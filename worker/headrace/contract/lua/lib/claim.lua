@@ -47,20 +47,11 @@ local function shares(n, waiting)
   return take
 end
 
-local function pop(key, n, ids, scores)
-  if n <= 0 then return end
-  local popped = call('ZPOPMIN', K[key], n)
-  for i = 1, #popped, 2 do
-    ids[#ids + 1] = popped[i]
-    scores[#scores + 1] = popped[i + 1]
-  end
-end
-
 local function claim_ready(n, ids, scores)
   if common then return pop('ready:default', n, ids, scores) end
   local waiting, kinds, only = {}, 0, nil
   for _, p in ipairs(PRIORITIES) do
-    local count = call('ZCARD', K['ready:' .. p])
+    local count = ready_in('ready:' .. p)
     if count > 0 then waiting[p] = count; kinds = kinds + 1; only = p end
   end
   if kinds == 0 then return end
@@ -80,7 +71,7 @@ end
 -- more until its own jobs are settled, then gets the suspect by itself. True when this session is that one.
 local function claim_suspect(sid, ids, scores)
   if clock.alone and clock.alone ~= sid and call('ZSCORE', K.sess, clock.alone) then return false end
-  if common or call('ZCARD', K.suspects) == 0 then
+  if common or ready_in('suspects') == 0 then
     if clock.alone ~= sid then return false end
     if call('HLEN', K['own:' .. sid]) > 0 then return true end
     set_apart(false)

@@ -15,6 +15,7 @@ end
 -- record: opaque msgpack written by whoever buries. fingerprint and traceback may be ''.
 local function bury(id, task, reason, record, fingerprint, traceback)
   local facet = facet_of(task, reason)
+  let_go({id})
   end_uniqueness(id)
   clock.us = clock.us + 1
   call('ZADD', K.dead, clock.us, id)

@@ -10,6 +10,7 @@ end
 -- A cancellation asked for while a job was leased is fulfilled by whatever takes the job off its session: it never runs
 -- again.
 local function forget(ids)
+  let_go(ids)
   local let_out = drop_marks(ids)
   call('HDEL', K.jobs, unpack(ids))
   if any_trails() then call('HDEL', K.trail, unpack(ids)) end

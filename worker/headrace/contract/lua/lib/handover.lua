@@ -14,6 +14,7 @@ local function values_of(own, ids, scores)
       kept_scores[#kept_scores + 1] = scores[i]
     else
       call('HDEL', own, id)
+      let_go({id})
       drop_marks({id})
       gates().cut({id})
       call('HDEL', K.prio, id)
@@ -72,6 +73,6 @@ end
 local function pass_on()
   if call('SCARD', K.idle) == 0 or call('LLEN', K.wake) > 0 then return end
   local left = ready_count()
-  if clock.alone then left = left - call('ZCARD', K.suspects) end
+  if clock.alone then left = left - ready_in('suspects') end
   if left > 0 then call('RPUSH', K.wake, '1') end
 end

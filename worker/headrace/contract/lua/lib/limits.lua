@@ -57,6 +57,7 @@ local function park(key, blocked)
   local ids = {}
   for i = 2, #blocked, 2 do ids[#ids + 1] = blocked[i] end
   call('SADD', K.parked, unpack(ids))
+  let_go(ids)
 end
 
 -- Where jobs of a key went in and none was turned away there may be room for more: so a limit that was raised reaches
@@ -137,7 +138,7 @@ end
 local function next_look_ms(sid, status, rules)
   local head = clock.marks and call('ZRANGE', K.kdue, 0, 0, 'WITHSCORES')[2]
   local soonest = tonumber(head or -1)
-  if status ~= 'OK' or clock.alone == sid or ready_count() == call('ZCARD', K.suspects) then return soonest end
+  if status ~= 'OK' or clock.alone == sid or ready_count() == ready_in('suspects') then return soonest end
   local ready_ms = clock.ms
   if rules[''] then
     local _, next_us = queue_allowance(rules[''])

@@ -7,8 +7,7 @@ local function all_structures()
   local list = {{'dead', 'ZMSCORE', K.dead, false}}
   for _, sid in ipairs(call('ZRANGE', K.sess, 0, -1)) do list[#list + 1] = {'leased', 'HMGET', K['own:' .. sid], sid} end
   for _, sid in ipairs(call('ZRANGE', K.reaping, 0, -1)) do list[#list + 1] = {'reaping', 'HMGET', K['own:' .. sid], sid} end
-  list[#list + 1] = {'suspects', 'ZMSCORE', K.suspects, false}
-  for _, p in ipairs(PRIORITIES) do list[#list + 1] = {'ready', 'ZMSCORE', K['ready:' .. p], false} end
+  for _, structure in ipairs(ready_structures()) do list[#list + 1] = structure end
   list[#list + 1] = {'scheduled', 'ZMSCORE', K.sched, false}
   list[#list + 1] = {'parked', 'SMISMEMBER', K.parked, '0'}
   list[#list + 1] = {'awaiting', 'HMGET', K.awaiting, false}

@@ -1,5 +1,7 @@
--- Puts ids on the ready path: a zset per priority, scored by the µs since which the job could have run.
+-- The ready path: a zset per priority, scored by the µs since which the job could have run. Streams have another, behind the
+-- same functions (streams/lib): of this file, pop, plain, take and lines.
 -- Jobs of default priority that never crashed a worker pay for neither look-up.
+--@include wake
 local SUSPECT_AFTER = 2
 local common = false -- true: there is nothing of what few queues have (see exchange), so nobody need look for it
 
@@ -25,33 +27,15 @@ local function push_ready(ids, scores)
   end
 end
 
+-- What was popped and is not ready again leaves the ready path: zsets keep nothing of it.
+local function let_go() end
+
+local function ready_in(line)
+  return call('ZCARD', K[line])
+end
+
 local function ready_count()
-  local total = call('ZCARD', K.suspects)
-  for _, p in ipairs(PRIORITIES) do total = total + call('ZCARD', K['ready:' .. p]) end
+  local total = ready_in('suspects')
+  for _, p in ipairs(PRIORITIES) do total = total + ready_in('ready:' .. p) end
   return total
-end
-
--- One wake token per idle worker that could now get a job; tokens still lying there count.
-local function wake(new)
-  local idle = call('SCARD', K.idle)
-  if idle == 0 then return end
-  local tokens = math.min(new, idle) - call('LLEN', K.wake)
-  for _ = 1, tokens do call('RPUSH', K.wake, '1') end
-end
-
--- Tells the operator that a sleeping queue has work. Once: the flag goes with it. A refused PUBLISH
--- (an ACL without channels) fails nobody; the operator polls as well.
-local function signal()
-  if clock.asleep then
-    call('HDEL', K.meta, 'asleep')
-    redis.pcall('PUBLISH', K.signal, '1')
-  end
-end
-
--- So many jobs have become ready: idle workers and a sleeping queue's operator hear of it.
-local function rouse(count)
-  if count == 0 then return end
-  if not clock.us then read_clock() end
-  wake(count)
-  signal()
 end

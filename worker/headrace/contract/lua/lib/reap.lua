@@ -37,6 +37,7 @@ local function abandon(ids, spared, worker)
   free_slots(ids)
   for i, id in ipairs(ids) do
     if not known[i] then
+      let_go({id})
       drop_marks({id})
       gates().cut({id})
     elseif not cancel_pending(id) then
@@ -66,6 +67,7 @@ local function reap_one(sid)
   if call('EXISTS', own) == 0 then
     call('ZREM', K.reaping, sid)
     call('UNLINK', K['lane:' .. sid])
+    dismiss(sid)
     if clock.alone == sid then
       call('HDEL', K.meta, 'alone')
       clock.alone = false

@@ -1,0 +1,18 @@
+-- Takes ids off a session, at most CHUNK a call, in the order of their claims where Redis keeps one.
+local CHUNK = 500
+
+local function take_some(own)
+  local ids = call('HLEN', own) <= CHUNK and call('HKEYS', own) or call('HRANDFIELD', own, CHUNK)
+  if #ids > 0 then call('HDEL', own, unpack(ids)) end
+  return ids
+end
+
+-- The session is gone, and all it held has found its place. So has all that is pending with it, unless others have meddled:
+-- with its consumer Redis would forget that.
+local function dismiss(sid)
+  for _, line in ipairs({'suspects', 'ready:high', 'ready:default', 'ready:low'}) do
+    local left = pending_of(line, sid, 1000)
+    if #left > 0 then put_back(line, left) end
+    if #pending_of(line, sid, 1) == 0 then redis.pcall('XGROUP', 'DELCONSUMER', K[line], GROUP, sid) end
+  end
+end
