@@ -62,10 +62,14 @@ async def _run_out_of_memory(world: World) -> None:
     """
     task = world.random.choice((load.in_loop, load.in_thread))
     world.jobs[(await task.enqueue("greedy", 0)).id] = "greedy"
-    for _ in range(CRASH_LIMIT):
-        before = [worker for worker in world.workers if worker.running]
-        await eventually(lambda: not all(worker.running for worker in before), within=30)  # noqa: B023
+    for deaths in range(1, CRASH_LIMIT + 1):
+        await _fallen(world, deaths)  # in all: the next may come before the last one's successor runs
         await asyncio.gather(world.start_worker(), world.produce(COMPANY))
+
+
+async def _fallen(world: World, count: int) -> None:
+    """So many workers have ended."""
+    await eventually(lambda: sum(not worker.running for worker in world.workers) >= count, within=60)
 
 
 async def _freeze_worker(world: World) -> None:
