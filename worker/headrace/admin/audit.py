@@ -131,17 +131,16 @@ class _Run:
                 return
 
     async def _check_sessions(self) -> None:
-        async for sid in self._members("own"):
-            await self._check_session(sid)
+        found = [sid async for sid in self._members("own")]
+        for start in range(0, len(found), CHUNK):
+            stray = await self._handle.run("audit_sessions", *found[start : start + CHUNK])
+            for i in range(0, len(stray), 2):
+                await self._note_session(stray[i].decode(), stray[i + 1])
 
-    async def _check_session(self, sid: str) -> None:
-        looks = (("ZSCORE", "sess", sid), ("ZSCORE", "reaping", sid), ("HLEN", f"own:{sid}"))
-        # One step: a session that is being reaped or comes back must not look like none.
-        live, reaping, leases = await self._handle.transaction(looks)
-        if live is None and reaping is None and leases:
-            self._note(StrayLeases(sid, leases))
-            if self._repair:
-                self._mended += await self._handle.run("leave", sid)
+    async def _note_session(self, sid: str, leases: int) -> None:
+        self._note(StrayLeases(sid, leases))
+        if self._repair:
+            self._mended += await self._handle.run("leave", sid)
 
     async def _check_gates(self) -> None:
         found = [gate async for gate in self._members("gate")]

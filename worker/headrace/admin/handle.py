@@ -56,10 +56,6 @@ class QueueHandle:
         """Commands in one round trip; the second element of each names one of the queue's keys."""
         return await self._step(self.link.pipeline([self._keyed(command) for command in commands]))
 
-    async def transaction(self, commands: Sequence[tuple[Argument, ...]]) -> list[Reply]:
-        """The same, and nobody comes in between."""
-        return await self._step(self.link.transaction(self.key(""), [self._keyed(command) for command in commands]))
-
     async def scan_keys(self, cursor: Argument, pattern: str) -> tuple[bytes, list[bytes]]:
         """One step through the server's keys: the next cursor, and the full names that match `pattern`."""
         step = ("SCAN", cursor, "MATCH", pattern, "COUNT", CHUNK)
