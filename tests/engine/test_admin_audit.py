@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import pytest
 
@@ -133,33 +133,42 @@ DAMAGES: dict[str, tuple[Damage, list[Finding], dict[State, int]]] = {
 }
 
 
+async def mended(admin: QueueAdmin, expected: list[Finding]) -> Mapping[State, int]:
+    """The audit finds what is expected, and after its repair nothing more. The states then."""
+    seen = await admin.audit.run()
+    assert sorted(map(repr, seen.findings)) == sorted(map(repr, expected))
+    assert seen.mended == 0
+    assert (await admin.audit.run(repair=True)).mended > 0
+    after = await admin.audit.run()
+    assert after.findings == ()
+    return after.states
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+async def test_damage_is_named_and_mended(seeder: Seeder, admin: QueueAdmin, name: str) -> None:
+    damage, expected, states = DAMAGES[name]
+    await damage(seeder)
+    assert await mended(admin, expected) == states
+
+
+LET_OUT = {State.PARKED: 1, State.READY: 1}
+"""Of the two that were parked."""
+
 LIMIT_DAMAGES: dict[str, tuple[Damage, list[Finding], dict[State, int]]] = {
     "a mark without job": (
         lambda s: s.raw("HSET", "marks", "x", b"\x94\xa1k\xa1t\xa0\xa0"),
         [Ghost("x", "marks")],
-        {State.PARKED: 1, State.READY: 1},
+        LET_OUT,
     ),
-    "parked outside its line": (
-        lambda s: s.raw("ZREM", "kw:k", "k2"),
-        [Misfiled("k2", "parked")],
-        {State.PARKED: 1, State.READY: 1},
-    ),
+    "parked outside its line": (lambda s: s.raw("ZREM", "kw:k", "k2"), [Misfiled("k2", "parked")], LET_OUT),
     "parked without a mark": (
         lambda s: s.raw("HDEL", "marks", "k2"),
         [Misfiled("k2", "parked"), Misfiled("k2", "kw:k")],
-        {State.PARKED: 1, State.READY: 1},
+        LET_OUT,
     ),
     "leased outside its key's set": (lambda s: s.raw("SREM", "kc:k", "k1"), [Misfiled("k1", "own:s1")], {}),
-    "a slot that nobody holds": (
-        lambda s: s.raw("SADD", "kc:k", "x"),
-        [Ghost("x", "kc:k")],
-        {State.PARKED: 1, State.READY: 1},
-    ),
-    "a slot held by who is parked": (
-        lambda s: s.raw("SADD", "kc:k", "k2"),
-        [Misfiled("k2", "kc:k")],
-        {State.PARKED: 1, State.READY: 1},
-    ),
+    "a slot that nobody holds": (lambda s: s.raw("SADD", "kc:k", "x"), [Ghost("x", "kc:k")], LET_OUT),
+    "a slot held by who is parked": (lambda s: s.raw("SADD", "kc:k", "k2"), [Misfiled("k2", "kc:k")], LET_OUT),
     "a ghost in line": (lambda s: s.raw("ZADD", "kw:k", 5, "x"), [Ghost("x", "kw:k")], {}),
     "leased and in line": (lambda s: s.raw("ZADD", "kw:k", 5, "k1"), [Misfiled("k1", "kw:k")], {}),
 }
@@ -174,25 +183,7 @@ async def test_damage_to_limits_is_named_and_mended(link: Link, admin: QueueAdmi
     assert (await queue.exchange("s1", 3)).ids == ("k1",)
     assert (await admin.audit.run()).findings == ()
     await damage(seeder)
-    seen = await admin.audit.run()
-    assert sorted(map(repr, seen.findings)) == sorted(map(repr, expected))
-    assert (await admin.audit.run(repair=True)).mended > 0
-    after = await admin.audit.run()
-    assert after.findings == ()
-    assert after.states == {State.LEASED: 1, State.PARKED: 2} | states
-
-
-@pytest.mark.parametrize("name", DAMAGES)
-async def test_damage_is_named_and_mended(seeder: Seeder, admin: QueueAdmin, name: str) -> None:
-    damage, expected, states = DAMAGES[name]
-    await damage(seeder)
-    seen = await admin.audit.run()
-    assert sorted(map(repr, seen.findings)) == sorted(map(repr, expected))
-    assert seen.mended == 0
-    assert (await admin.audit.run(repair=True)).mended > 0
-    after = await admin.audit.run()
-    assert after.findings == ()
-    assert after.states == states
+    assert await mended(admin, expected) == {State.LEASED: 1, State.PARKED: 2} | states
 
 
 async def test_mended_orphans_are_not_charged_and_wake_workers(seeder: Seeder, admin: QueueAdmin) -> None:

@@ -127,6 +127,17 @@ def test_a_selection_is_exactly_one_kind(wrong: dict[str, object]) -> None:
         ReplaySelection(**wrong)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("reason", ["a|b", "a\nb", "^%d+$", "", "="])
+async def test_a_reason_may_be_any_text(seeder: Seeder, admin: QueueAdmin, reason: str) -> None:
+    await seeder.bury("other", task="mail", reason="OSError")
+    await seeder.bury("a", task="mail", reason=reason)
+    for task in ("mail", None):
+        (letter,) = (await admin.dead_letters.page(task=task, reason=reason)).letters
+        assert (letter.id, letter.task, letter.reason) == ("a", "mail", reason)
+    preview = await admin.replays.preview(ReplaySelection(reason=reason))
+    assert (preview.count, preview.by_reason) == (1, {reason: 1})
+
+
 async def test_any_spread_of_letters_over_facets_is_read_in_order(seeder: Seeder, admin: QueueAdmin) -> None:
     """Runs of one facet, many facets, gaps: every page is the true next part of the whole, from both ends."""
     chance = random.Random(7)

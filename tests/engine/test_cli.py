@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from support.cli import Cli
+from support.fresh_python import run_fresh
 from support.server_process import free_ports
 
 
@@ -45,6 +46,8 @@ MISTAKES = {
     "cursor alone": (("jobs", "q", "--cursor", "x"), "--state"),
     "wrong limit": (("dlq", "list", "q", "--limit", "5000"), "--limit"),
     "wrong max": (("dlq", "replay", "q", "--all", "--max", "0"), "--max"),
+    "wrong rate": (("dlq", "replay", "q", "--all", "--rate", "0"), "a rate of 0 letters per second"),
+    "wrong guard": (("dlq", "replay", "q", "--all", "--guard", "20"), "a guard of 20: use a share above 0, up to 1"),
     "no selection": (("dlq", "replay", "q"), "say which letters"),
     "two selections": (("dlq", "replay", "q", "--all", "--task", "t"), "one of the three"),
     "export to a folder": (("dlq", "export", "q", "--out", "/"), "--out /: Is a directory"),
@@ -92,10 +95,7 @@ def test_worker_and_drain_start_without_the_typer_app() -> None:
         "print('LOADED', slow)"
     )
     for verb in ("worker", "drain"):
-        done = subprocess.run(
-            [sys.executable, "-c", probe.format(verb=verb)], capture_output=True, text=True, timeout=30, check=True
-        )
-        assert done.stdout.splitlines()[-1] == "LOADED []"
+        assert run_fresh(probe.format(verb=verb)).splitlines()[-1] == "LOADED []"
 
 
 def test_an_added_verb_is_loaded_only_when_used(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

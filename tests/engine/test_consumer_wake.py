@@ -16,6 +16,7 @@ from headrace.wire.link import Link
 from headrace.worker import consumer as consuming
 from headrace.worker.consumer import Consumer
 from headrace.worker.plan import compile_plans
+from support.polling import eventually
 from support.worker_parts import make_parts
 
 QUEUE = "jobs"
@@ -42,12 +43,6 @@ class Held:
         return held
 
 
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not true():
-            await asyncio.sleep(0.005)
-
-
 async def test_a_job_whose_token_overtakes_the_lanes_answers_is_started(
     redis_url: str, link: Link, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,21 +56,22 @@ async def test_a_job_whose_token_overtakes_the_lanes_answers_is_started(
         held.gate.clear()
         ran.append(number)
 
+    async def no_token() -> bool:
+        return not await link.request("LLEN", key(QUEUE, "wake"))
+
     parts = dataclasses.replace(make_parts(fleet), source=source_of(redis_url))
     consumer = Consumer(QUEUE, 1, parts, compile_plans(fleet, QUEUE, parts))
     held = Held(consumer)
     await consumer.keeper.join()
     working = asyncio.create_task(consumer.run())
-    await until(lambda: all(lane.idle for lane in consumer._lanes))
+    await eventually(lambda: all(lane.idle for lane in consumer._lanes))
     await note.enqueue(1)
-    await until(lambda: held.waiting == 2)  # both have been told that there is nothing, and don't know it yet
+    await eventually(lambda: held.waiting == 2)  # both have been told that there is nothing, and don't know it yet
     consumer._someone_idle.set()  # as after any answer that came in vain before
     await note.enqueue(2)
-    async with asyncio.timeout(20):
-        while await link.request("LLEN", key(QUEUE, "wake")):
-            await asyncio.sleep(0.005)
+    await eventually(no_token)
     held.gate.set()
-    await until(lambda: ran == [1, 2])
+    await eventually(lambda: ran == [1, 2])
     held.gate.set()
     consumer.stop()
     await asyncio.wait_for(working, 20)

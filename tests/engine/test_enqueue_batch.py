@@ -119,7 +119,7 @@ async def test_who_outlives_the_block_enqueues_at_once(shop: Shop, link: Link) -
 
     async with shop.mails.batch():
         straggler = asyncio.create_task(late())
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # it begins inside the block
     ended.set()
     await straggler
     assert await ready(link, "mails") == 1

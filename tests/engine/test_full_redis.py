@@ -12,7 +12,7 @@ from headrace.contract.protocol import CANCELLED_MARK
 from headrace.errors import QueueFullError
 from headrace.wire.link import Link
 from headrace.worker.outcome import Done, Retried, settlement
-from support.limited import check_keys, limited
+from support.limited import limited, run_all
 from support.queue_driver import QueueDriver, Special
 
 
@@ -91,13 +91,7 @@ async def test_limited_jobs_are_parked_and_drain(link: Link, queue: QueueDriver)
     await queue.enqueue(specials=[limited(f"a{i}", "a") for i in range(5)])
     await link.request("CONFIG", "SET", "maxmemory", "1mb")
     try:
-        order: list[str] = []
-        got = await queue.exchange("s", 10)
-        while got.ids:
-            order += got.ids
-            await check_keys(queue)
-            got = await queue.exchange("s", 10, done=got.done)
-        assert order == [f"a{i}" for i in range(5)]
+        assert await run_all(queue, "s") == [f"a{i}" for i in range(5)]
     finally:
         await link.request("CONFIG", "SET", "maxmemory", "0")
 

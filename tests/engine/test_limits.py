@@ -8,7 +8,7 @@ import pytest
 
 from headrace.client.limits import Rule
 from headrace.worker.outcome import Released, Retried, settlement
-from support.limited import check_keys, limited, many
+from support.limited import check_keys, limited, many, run_all
 from support.queue_driver import LEASE_MS, QueueDriver, Special, value
 
 ONE = {"t": Rule(concurrency=1)}
@@ -40,13 +40,7 @@ async def test_no_more_of_a_key_run_than_its_limit(queue: QueueDriver) -> None:
 async def test_the_next_of_a_key_runs_in_the_exchange_that_frees_its_slot(queue: QueueDriver) -> None:
     await queue.join("s", rules=ONE)
     await queue.enqueue(specials=many("a", 4))
-    order: list[str] = []
-    got = await queue.exchange("s", 10)
-    while got.ids:
-        order += got.ids
-        await check_keys(queue)
-        got = await queue.exchange("s", 10, done=got.done)
-    assert order == ["a0", "a1", "a2", "a3"], "first in, first out"
+    assert await run_all(queue, "s") == ["a0", "a1", "a2", "a3"], "first in, first out"
     assert (await queue.look()).places == {}
 
 
@@ -177,13 +171,7 @@ async def test_a_cancelled_job_lets_the_next_one_go(queue: QueueDriver, victim: 
     await queue.exchange("s", 0, done=got.done)
     await queue.cancel(victim)
     rest = [f"a{i}" for i in range(1, 4) if f"a{i}" != victim]
-    order: list[str] = []
-    got = await queue.exchange("s", 5)
-    while got.ids:
-        order += got.ids
-        await check_keys(queue)
-        got = await queue.exchange("s", 5, done=got.done)
-    assert sorted(order) == rest
+    assert sorted(await run_all(queue, "s")) == rest
 
 
 async def test_purge_takes_parked_jobs_too(queue: QueueDriver) -> None:

@@ -5,21 +5,18 @@ HYPOTHESIS_PROFILE=soak runs many more and longer ones.
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Coroutine
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, invariant, rule
 
 from headrace.admin.queue_admin import QueueAdmin
 from headrace.client.limits import Rule
 from headrace.contract.entry import Mark
 from headrace.wire.link import Link
 from headrace.wire.target import parse_target
+from support.histories import Machine, run_machine
 from support.limited import check_keys
 from support.queue_driver import QueueDriver, Special
 
@@ -40,15 +37,7 @@ EXAMPLES, STEPS = (1_000, 150) if SOAK else (40, 60)
 sids = st.sampled_from(SIDS)
 
 
-class LimitsMachine(RuleBasedStateMachine):
-    """`url` and `runner` are set by the test."""
-
-    url: str
-    runner: asyncio.Runner
-
-    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return self.runner.run(work)
-
+class LimitsMachine(Machine):
     @initialize(whole=st.sampled_from((None, None, Rule(interval_us=20_000, burst=3))))
     def start(self, whole: Rule | None) -> None:
         self.link = Link(parse_target(self.url))
@@ -187,18 +176,4 @@ def _entry(kind: str, job_id: str, claim: str) -> tuple[object, ...]:
 
 @pytest.mark.timeout(0 if SOAK else 240)
 def test_a_key_s_set_is_its_leased_jobs_whatever_happens(redis_url: str) -> None:
-    with asyncio.Runner() as runner:
-        machine = type("BoundMachine", (LimitsMachine,), {"url": redis_url, "runner": runner})
-        run_state_machine_as_test(
-            machine,
-            settings=settings(
-                max_examples=EXAMPLES,
-                stateful_step_count=STEPS,
-                deadline=None,
-                database=None,
-                print_blob=True,
-                report_multiple_bugs=False,
-                phases=(Phase.generate, Phase.shrink),
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+    run_machine(LimitsMachine, redis_url, examples=EXAMPLES, steps=STEPS)

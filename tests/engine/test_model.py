@@ -10,7 +10,8 @@ import os
 import pytest
 
 from support.feature_machine import FeatureMachine
-from support.queue_machine import QueueMachine, run_machine
+from support.histories import run_machine
+from support.queue_machine import QueueMachine
 
 SOAK = os.environ.get("HYPOTHESIS_PROFILE") == "soak"
 STEPS = 120 if SOAK else 60

@@ -143,7 +143,7 @@ async def test_who_waits_gets_in_when_there_is_room(site: Site) -> None:
     while not all(task.done() for task in waiting):
         await site.admin.control.purge()
         assert await site.ready() <= 10
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)  # for LONG at most: then they have failed
     assert all([(await task).created for task in waiting])
     assert (await site.admin.stats()).enqueued == 25
 
@@ -173,7 +173,7 @@ async def test_a_batch_waits_as_its_fleet_does(site: Site) -> None:
             await site.task.enqueue(2)
 
     sent = asyncio.create_task(block())
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.1)  # by now it has been refused at least once, and would have failed
     assert not sent.done()
     await site.admin.control.purge()
     await eventually(sent.done)
@@ -220,7 +220,7 @@ async def test_in_a_batch_each_waits_for_room_as_its_options_say(site: Site) -> 
             await site.task.options(wait_for_room=LONG).enqueue(1)
 
     sent = asyncio.create_task(block())
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.1)  # by now it has been refused at least once, and would have failed
     assert not sent.done()
     await site.admin.control.purge()
     await sent

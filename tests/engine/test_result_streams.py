@@ -18,6 +18,7 @@ from headrace.errors import ConfigError, QueueUnavailableError
 from headrace.worker.outcome import Buried, Cancelled, Done, Outcome, settlement
 from support.apps import answering
 from support.lab import Lab
+from support.listening import listened_to
 from support.polling import eventually
 from support.queue_driver import QueueDriver
 
@@ -200,13 +201,7 @@ async def test_whoever_waits_listens_where_redis_tells(
     channel = waiting.channel_of("q", job_id)
     await queue.enqueue(["before", job_id])
     wait = asyncio.create_task(fleet.waiter.wait("q", job_id, LONG))
-
-    async def listened() -> bool:
-        pattern = channel.endswith("*")
-        told = await queue.link.request("PUBSUB", *(["NUMPAT"] if pattern else ["NUMSUB", channel]))
-        return bool(told if pattern else told[1])
-
-    await eventually(listened)
+    await listened_to(queue.link, channel)
     await asyncio.sleep(0.05)  # the look that follows the subscription
     await queue.link.request("PUBLISH", channel, b"\xc1not a message of ours")
     await queue.join("s")

@@ -16,6 +16,7 @@ from headrace.wire.link import Link
 from headrace.wire.target import parse_target
 from support.apps import answering
 from support.lab import Lab
+from support.listening import listened_to
 from support.polling import eventually
 
 LONG = 60.0
@@ -64,7 +65,7 @@ async def test_a_job_with_an_id_of_its_own_is_waited_for(answers: Lab, no_backst
 async def test_dead_says_why(answers: Lab, no_backstop: None) -> None:
     job = await answering.fail.enqueue("no such address")
     wait = asyncio.create_task(job.result(LONG))
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # the wait begins first
     await answers.start("answering")
     with pytest.raises(JobDeadError, match="no such address") as caught:
         await wait
@@ -74,7 +75,7 @@ async def test_dead_says_why(answers: Lab, no_backstop: None) -> None:
 async def test_cancelled_while_it_waits_and_while_it_runs(answers: Lab, no_backstop: None) -> None:
     queued = await answering.killer.enqueue()
     wait = asyncio.create_task(queued.result(LONG))
-    await asyncio.sleep(0.1)
+    await listened_to(answers.link, waiting.channel_of("jobs", queued.id))
     assert await queued.cancel()
     with pytest.raises(JobCancelledError):
         await wait
@@ -94,7 +95,7 @@ async def test_purged_jobs_are_cancelled_to_those_who_wait(answers: Lab, no_back
     await worker.stop()
     job = await answering.add.enqueue(1, 1)
     wait = asyncio.create_task(job.result(LONG))
-    await asyncio.sleep(0.1)
+    await listened_to(answers.link, waiting.channel_of("jobs", job.id))
     assert await answers.admin().control.purge() == 1
     with pytest.raises(JobCancelledError):
         await wait
@@ -180,12 +181,7 @@ async def test_a_lost_subscription_comes_back_and_misses_nothing(answers: Lab, n
     other = Link(parse_target(answers.url))
     job = await answering.add.enqueue(1, 2)
     wait = asyncio.create_task(job.result(LONG))
-    subscribers = "hr:{jobs}:done:" + job.id.partition("-")[0]
-
-    async def listened() -> bool:
-        return bool((await other.request("PUBSUB", "NUMSUB", subscribers))[1])
-
-    await eventually(listened)
+    await listened_to(other, waiting.channel_of("jobs", job.id))
     await other.request("CLIENT", "KILL", "TYPE", "pubsub")
     await answers.start("answering")
     assert (await wait).total == 3

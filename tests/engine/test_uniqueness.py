@@ -66,22 +66,23 @@ STANDINGS: dict[str, Ending] = {
 }
 
 
-@pytest.mark.parametrize("name", ENDINGS)
-async def test_a_unique_key_is_free_when_its_job_has_ended(queue: QueueDriver, name: str) -> None:
+async def _claimed(queue: QueueDriver) -> str:
+    """The claim under which session s holds `a`, whose unique key is taken."""
     await queue.join("s")
     await queue.enqueue(specials=[unique("a")])
-    got = await queue.exchange("s", 1)
-    await ENDINGS[name](queue, got.claim)
+    return (await queue.exchange("s", 1)).claim
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+async def test_a_unique_key_is_free_when_its_job_has_ended(queue: QueueDriver, name: str) -> None:
+    await ENDINGS[name](queue, await _claimed(queue))
     assert await queue.enqueue_asking([], [unique("b")]) == []
     await check_keys(queue)
 
 
 @pytest.mark.parametrize("name", STANDINGS)
 async def test_a_unique_key_is_taken_while_its_job_is_not_at_its_end(queue: QueueDriver, name: str) -> None:
-    await queue.join("s")
-    await queue.enqueue(specials=[unique("a")])
-    got = await queue.exchange("s", 1)
-    await STANDINGS[name](queue, got.claim)
+    await STANDINGS[name](queue, await _claimed(queue))
     assert await queue.enqueue_asking([], [unique("b")]) == [(1, "a", False)]
     await check_keys(queue)
 

@@ -15,7 +15,7 @@ from support.lab import Lab
 from support.polling import eventually
 from support.server_process import free_ports
 from support.servers import RedisServer
-from support.worker_process import run_headrace
+from support.worker_process import WorkerProcess, run_headrace
 
 NOBODY = "redis://127.0.0.1:1/0"
 """Port 1: nobody listens there."""
@@ -194,6 +194,18 @@ def test_print_config_shows_each_setting_with_its_source_and_no_secret() -> None
     assert "t0ken" not in out
 
 
+async def _reloading(lab: Lab, app: str) -> tuple[WorkerProcess, Path]:
+    """A worker that has started with version 1 of that source, and the file it watches."""
+    lab.use(kinds.fleet)
+    worker = lab.worker("reloaded.app", "--reload")
+    source = worker.directory / "reloaded" / "app.py"
+    source.parent.mkdir()
+    source.write_text(app.format(version=1))
+    worker.launch()
+    await worker.logged("worker started")
+    return worker, source
+
+
 APP = """
 import os
 from headrace import Fleet
@@ -208,15 +220,8 @@ async def say() -> None:
 
 
 @pytest.mark.parametrize("redis_server", ["valkey"], indirect=True)
-async def test_reload_starts_anew_when_the_source_changes(lab: Lab, tmp_path: Path) -> None:
-    pytest.importorskip("watchfiles")
-    lab.use(kinds.fleet)
-    worker = lab.worker("reloaded.app", "--reload")
-    source = worker.directory / "reloaded" / "app.py"
-    source.parent.mkdir()
-    source.write_text(APP.format(version=1))
-    worker.launch()
-    await worker.logged("worker started")
+async def test_reload_starts_anew_when_the_source_changes(lab: Lab) -> None:
+    worker, source = await _reloading(lab, APP)
     say = kinds.fleet.queue("jobs").task(name="say")(_say)
     await say.enqueue()
     await eventually(lambda: lab.notes("said"))
@@ -247,14 +252,7 @@ async def slow() -> None:
 
 @pytest.mark.parametrize("redis_server", ["valkey"], indirect=True)
 async def test_reload_lets_a_running_job_end_and_outlives_source_that_does_not_run(lab: Lab) -> None:
-    pytest.importorskip("watchfiles")
-    lab.use(kinds.fleet)
-    worker = lab.worker("reloaded.app", "--reload")
-    source = worker.directory / "reloaded" / "app.py"
-    source.parent.mkdir()
-    source.write_text(SLOW.format(version=1))
-    worker.launch()
-    await worker.logged("worker started")
+    worker, source = await _reloading(lab, SLOW)
     slow = kinds.fleet.queue("jobs").task(name="slow")(_say)
     await slow.enqueue()
     await eventually(lambda: lab.notes("begun"))

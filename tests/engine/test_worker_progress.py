@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headrace import Job, Task
+from headrace.contract.keys import key
 from headrace.contract.progress import Progress
 from headrace.wire.link import Link
 from support.apps import telling
@@ -25,6 +26,7 @@ async def test_it_is_seen_while_the_job_runs_and_no_longer(lab: Lab, task: Task[
     assert (said.fraction, said.message) == (0.5, "word 40")
     view = await lab.admin().jobs.locate(job.id)
     assert (view.state, view.progress) == ("leased", said)
+    assert 0 < await lab.link.request("PTTL", key("jobs", f"progress:{view.holder_sid}")) <= 3000
     assert 0 <= (await lab.stats()).now_ms - said.at_ms < 60_000
     _release(lab)
     await eventually(lambda: _is_done(job))

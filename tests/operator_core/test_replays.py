@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from headrace.admin.replay import Replays
+from headrace.contract.envelope import DeathRecord, encode_death, lua_string
 from headrace_operator.api.names import REPLAY_ANNOTATION, QueueKey
 from headrace_operator.api.status import ReplayStatus
 from headrace_operator.core.replay_request import ReplayPhase
 from headrace_operator.seams.errors import ObjectsUnavailableError
 from support.fleet_rig import Rig, until
 
+RECORD = lua_string(encode_death(DeathRecord("ValueError: again", 1, 0)))
 FIXED: dict[str, Any] = {"replicas": 0}
 """A fleet without workers: replayed jobs stay where they can be counted."""
 
@@ -91,6 +93,30 @@ async def test_a_dry_run_proposes(rig: Rig) -> None:
         rig.objects.annotate(key, REPLAY_ANNOTATION, "all,dry-run,max=4")
         replay = await over(rig, key)
     assert replay.message == "would replay 4 of 5 dead letters: 3 ValueError, 2 KeyError"
+
+
+async def test_a_guarded_one_stops_itself(rig: Rig) -> None:
+    key = rig.apply(**FIXED)
+    await bury(rig, 60)
+    async with rig.running():
+        rig.objects.annotate(key, REPLAY_ANNOTATION, "all,guard=0.5,rate=1000")
+        worker = rig.seeder(sid="w")
+        await worker.join()
+        ids: list[str] = []
+
+        async def claimed() -> bool:
+            ids.extend(await worker.exchange(20 - len(ids)))
+            return len(ids) == 20
+
+        await until("the first few are replayed", claimed)
+        for one in ids:
+            claim = (await worker.raw("HGET", "own:w", one)).decode()
+            await worker.exchange(0, ["bury", one, claim, "t", "ValueError", RECORD, "", "", 1])
+        replay = await over(rig, key, ReplayPhase.FAILED)
+        assert (replay.matched, replay.replayed) == (60, 20)
+        assert replay.message is not None
+        assert replay.message.startswith("replayed 20 of 60 dead letters, then stopped: of the last ")
+        assert (await rig.admin().stats()).dead == 60
 
 
 async def test_several_queues_share_the_bound(rig: Rig) -> None:

@@ -75,3 +75,14 @@ async def check_keys(queue: QueueDriver) -> Mapping[str, KeyView]:
         assert not view.waiting or view.running or view.ready or key in seen.zsets["kdue"], f"{key} is stuck"
     assert seen.sets["parked"] == frozenset().union(*(view.waiting for view in views.values()))
     return views
+
+
+async def run_all(queue: QueueDriver, sid: str) -> list[str]:
+    """The ids in the order in which one worker is given them, until it is given none; the law is checked each time."""
+    order: list[str] = []
+    got = await queue.exchange(sid, 10)
+    while got.ids:
+        order += got.ids
+        await check_keys(queue)
+        got = await queue.exchange(sid, 10, done=got.done)
+    return order

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
-from typing import Any
-
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, invariant, rule
 
 from headrace.wire.link import Link
 from headrace.wire.target import parse_target
 from support.checked_queue import Call, CheckedQueue
+from support.histories import Machine
 from support.queue_driver import Special
 from support.queue_model import Settlement
 
@@ -30,14 +26,8 @@ specials = st.builds(
 )
 
 
-class QueueMachine(RuleBasedStateMachine):
-    """`url` and `runner` are set by the test. A frozen session neither speaks nor renews until it is thawed."""
-
-    url: str
-    runner: asyncio.Runner
-
-    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return self.runner.run(work)
+class QueueMachine(Machine):
+    """A frozen session neither speaks nor renews until it is thawed."""
 
     @initialize()
     def start(self) -> None:
@@ -189,22 +179,3 @@ class QueueMachine(RuleBasedStateMachine):
         dead = sorted(job_id for job_id, job in self.model.jobs.items() if job.place == "dead")
         if dead:
             self.run(self.checked.replay(data.draw(st.sampled_from(dead))))
-
-
-def run_machine(kind: type[QueueMachine], url: str, *, examples: int, steps: int) -> None:
-    """So many histories of at most so many steps, on the server at `url`."""
-    with asyncio.Runner() as runner:
-        machine = type("BoundMachine", (kind,), {"url": url, "runner": runner})
-        run_state_machine_as_test(
-            machine,
-            settings=settings(
-                max_examples=examples,
-                stateful_step_count=steps,
-                deadline=None,
-                database=None,
-                print_blob=True,
-                report_multiple_bugs=False,
-                phases=(Phase.generate, Phase.shrink),
-                suppress_health_check=list(HealthCheck),
-            ),
-        )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +15,7 @@ from headrace.client.codec import codec_named, decode_arguments, encode_argument
 from headrace.contract.envelope import decode
 from headrace.errors import ConfigError, PayloadError
 from support.apps import messages
+from support.fresh_python import run_fresh
 
 
 def test_the_payload_is_the_message_and_nothing_else() -> None:
@@ -89,5 +88,4 @@ def test_without_the_package_one_line_says_what_to_install() -> None:
         "try:\n    Fleet().queue('q').task(name='t', codec='protobuf')(lambda m: None)\n"
         "except ConfigError as error:\n    print(error)"
     )
-    done = subprocess.run([sys.executable, "-c", code], check=True, timeout=60, capture_output=True, text=True)
-    assert done.stdout == "codec protobuf needs protobuf: pip install 'headrace[protobuf]'\n"
+    assert run_fresh(code) == "codec protobuf needs protobuf: pip install 'headrace[protobuf]'\n"

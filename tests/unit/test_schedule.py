@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -14,6 +12,7 @@ from hypothesis import strategies as st
 from headrace import Fleet
 from headrace.client.schedule import NAMED, Cron, Every, Schedule
 from headrace.errors import ConfigError
+from support.fresh_python import run_fresh
 
 BERLIN = "Europe/Berlin"
 
@@ -160,7 +159,7 @@ def test_whoever_has_no_cron_expression_imports_no_parser() -> None:
         "assert not {'cronsim', 'zoneinfo', 'headrace.worker.ticker'} & set(sys.modules)\n"
         "q.cron('@daily')(q.task(name='u')(lambda: None)); assert 'cronsim' in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    run_fresh(code)
 
 
 def test_a_tick_is_told_to_the_handler() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -19,6 +17,7 @@ from headrace.brokers.capabilities import EVERY, Capabilities, Feature
 from headrace.context import TICK
 from headrace.errors import ConfigError, UsageError
 from headrace.testing import ManualWorker, MemorySource, VirtualClock, manual_worker, run_inline
+from support.fresh_python import run_fresh
 
 
 @pytest.fixture
@@ -35,7 +34,7 @@ async def test_nothing_runs_until_it_is_told_to(fleet: Fleet) -> None:
 
     async with manual_worker(fleet) as worker:
         job = await note.enqueue(1)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # a worker of its own accord would have run it
         assert (ran, await job.state()) == ([], "ready")
         assert await worker.drain_now() == 1
         assert (ran, await job.state()) == ([1], "done")
@@ -283,5 +282,4 @@ def test_the_plugin_costs_a_pytest_start_next_to_nothing() -> None:
         "import headrace.testing.plugin\n"
         f"print([m for m in {heavy!r} if m in sys.modules and m not in before])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.strip() == "[]"
+    assert run_fresh(code) == "[]\n"

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -14,6 +11,7 @@ from opentelemetry.trace import StatusCode
 from headrace import Fleet, QueueUnavailableError
 from headrace.errors import ConfigError
 from headrace.tracing import trace
+from support.fresh_python import run_fresh
 
 
 def test_without_trace_nothing_of_opentelemetry_is_imported() -> None:
@@ -22,7 +20,7 @@ def test_without_trace_nothing_of_opentelemetry_is_imported() -> None:
         "import headrace.worker.launcher, headrace.worker.exposition\n"
         "assert not [name for name in sys.modules if name.startswith('opentelemetry')]"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    run_fresh(code)
 
 
 def test_without_the_package_one_line_says_what_to_install() -> None:
@@ -32,8 +30,7 @@ def test_without_the_package_one_line_says_what_to_install() -> None:
         "try:\n    import headrace.tracing\n"
         "except ConfigError as error:\n    print(error)"
     )
-    done = subprocess.run([sys.executable, "-c", code], check=True, timeout=60, capture_output=True, text=True)
-    assert done.stdout == "tracing needs OpenTelemetry: pip install 'headrace[tracing]'\n"
+    assert run_fresh(code) == "tracing needs OpenTelemetry: pip install 'headrace[tracing]'\n"
 
 
 def test_a_fleet_is_traced_once() -> None:

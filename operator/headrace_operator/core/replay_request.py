@@ -1,7 +1,8 @@
 """What the replay annotation asks for: `headrace.dev/replay=<words>`, read into a value.
 
 Words, separated by commas: `all`, or any of `id=…` (repeatable), `task=…`, `reason=…`, which narrow each other; then
-`dry-run`, `max=N`, `request=<name>` (an id of the request's own, that runs once ever), `by=<who>`.
+`dry-run`, `max=N`, `rate=N` (per second), `guard=<share>` (stop when so many die again), `request=<name>` (an id of the
+request's own, that runs once ever), `by=<who>`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from headrace.errors import ConfigError
 
 MOST_CHARACTERS = 16_384
 _SELECTORS = ("all", "id", "task", "reason")
-_OPTIONS = ("dry-run", "max", "request", "by")
+_OPTIONS = ("dry-run", "max", "rate", "guard", "request", "by")
+_EXAMPLES = {"max": "10", "rate": "10", "guard": "0.2"}
 _FLAGS = ("all", "dry-run")
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._:@-]{0,62}[A-Za-z0-9])?")
 _SHOWN = 60
+RATE_MOST = 9999
 
 
 class ReplayPhase(StrEnum):
@@ -49,6 +52,10 @@ class ReplayRequest:
     """Only count them."""
     most: int | None = None
     """At most so many, the oldest first."""
+    rate: float | None = None
+    """At most so many per second."""
+    guard: float | None = None
+    """Stop when this share of the replayed jobs dies again: above 0, up to 1."""
     request: str | None = None
     """The request's own id; without one it is the caller's to make."""
     by: str | None = None
@@ -59,7 +66,10 @@ class ReplayRequest:
         words = ["all"] if self.everything else [f"id={job}" for job in self.ids]
         words += [f"{name}={value}" for name, value in (("task", self.task), ("reason", self.reason)) if value]
         words += ["dry-run"] if self.dry_run else []
-        options = (("max", self.most), ("request", self.request), ("by", self.by))
+        words += [f"max={self.most}"] if self.most is not None else []
+        decimals = (("rate", self.rate), ("guard", self.guard))
+        words += [f"{name}={value:g}" for name, value in decimals if value is not None]
+        options = (("request", self.request), ("by", self.by))
         return ",".join([*words, *(f"{name}={value}" for name, value in options if value is not None)])
 
 
@@ -82,6 +92,8 @@ def parse_replay_request(value: str) -> ReplayRequest:
         reason=_only(given, "reason"),
         dry_run="dry-run" in given,
         most=_number(_only(given, "max")),
+        rate=_decimal("rate", _only(given, "rate"), most=RATE_MOST),
+        guard=_decimal("guard", _only(given, "guard"), most=1),
         request=_name("request", _only(given, "request")),
         by=_name("by", _only(given, "by")),
     )
@@ -95,7 +107,7 @@ def _word(word: str) -> tuple[str, str]:
     if name in _FLAGS and equals:
         raise ConfigError(f"{name} takes no value, got {_shown(word)}")
     if name not in _FLAGS and not text:
-        raise ConfigError(f"{name} needs a value, as in {name}={'10' if name == 'max' else '…'}")
+        raise ConfigError(f"{name} needs a value, as in {name}={_EXAMPLES.get(name, '…')}")
     return name, text
 
 
@@ -118,6 +130,16 @@ def _number(text: str | None) -> int | None:
     if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) == 0:
         raise ConfigError(f"max must be a whole number from 1, got {_shown(text)}")
     return int(text)
+
+
+def _decimal(word: str, text: str | None, *, most: int) -> float | None:
+    if text is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,2})?", text) or not 0 < float(text) <= most:
+        raise ConfigError(
+            f"{word} must be a number above 0, up to {most}, with two decimals at most, got {_shown(text)}"
+        )
+    return float(text)
 
 
 def _name(word: str, text: str | None) -> str | None:

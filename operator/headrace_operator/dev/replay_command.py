@@ -42,6 +42,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--id", action="append", default=[], help="only this job; repeatable")
     made.add_argument("--dry-run", action="store_true", help="only count them")
     made.add_argument("--max", help="at most so many, the oldest first")
+    made.add_argument("--rate", help="at most so many per second")
+    made.add_argument("--guard", help="stop when this share of them dies again, such as 0.2")
     made.add_argument("--data", default=FOLDER, help=f"where that dev keeps its data ({FOLDER})")
     made.add_argument("--timeout", type=float, default=3600.0, help="seconds to wait for the end (3600)")
     return made
@@ -69,7 +71,8 @@ def request_value(given: argparse.Namespace) -> str:
     if given.all or not words:
         words.insert(0, "all")
     words += ["dry-run"] if given.dry_run else []
-    words += [f"max={given.max}"] if given.max is not None else []
+    numbers = (("max", given.max), ("rate", given.rate), ("guard", given.guard))
+    words += [f"{name}={text}" for name, text in numbers if text is not None]
     words.append(f"request={time.strftime('%Y%m%dt%H%M%S')}-{secrets.token_hex(3)}")
     return str(parse_replay_request(",".join(words)))
 

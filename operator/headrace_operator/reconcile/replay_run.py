@@ -88,11 +88,17 @@ class ReplayRun:
         if self.request.dry_run:
             self._finish(ReplayPhase.COMPLETED, proposal(found, self.request.most))
             return
-        moved = await self._move(selection)
+        moved, stopped = await self._move(selection)
+        if stopped:
+            self._finish(ReplayPhase.FAILED, f"replayed {moved} of {matched} dead letters, then stopped: {stopped}")
+            return
         self._finish(ReplayPhase.COMPLETED, f"replayed {moved} of {matched} dead letters")
 
-    async def _move(self, selection: ReplaySelection) -> int:
-        """Queue after queue; the bound is shared, and each queue's part of it is the same in every attempt."""
+    async def _move(self, selection: ReplaySelection) -> tuple[int, str]:
+        """Queue after queue; the bound is shared, and each queue's part of it is the same in every attempt.
+
+        How many were moved, and why it has stopped itself, if it has.
+        """
         moved = 0
         for queue in self.queues:
             left = None if self.request.most is None else self.request.most - moved
@@ -104,11 +110,18 @@ class ReplayRun:
                 self._say(replayed=so_far + at.total)
 
             done = await queue.replays.replay(
-                selection, request=self.status.request_id, most=left, on_progress=progress
+                selection,
+                request=self.status.request_id,
+                most=left,
+                rate=self.request.rate,
+                guard=self.request.guard,
+                on_progress=progress,
             )
             moved += done.total
             self._say(replayed=moved)
-        return moved
+            if done.stopped:
+                return moved, done.stopped
+        return moved, ""
 
     def stop(self, why: str) -> None:
         """End it early; what was moved stays moved."""

@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from headrace.admin.dead_letters import DeadLetter, DeadLetters, Facet, read_facets, read_letters, wanted_by
 from headrace.admin.handle import QueueHandle
 from headrace.admin.paging import decode_page
+from headrace.admin.replay_bounds import Guard, Pace
 from headrace.admin.selection import ReplaySelection
+from headrace.contract.protocol import CHUNK
 from headrace.errors import UsageError
 
 KEEP_MS: Final = 7 * 24 * 3600 * 1000
@@ -50,6 +52,15 @@ class ReplayProgress:
     until_us: int
     """Only letters that died by then are moved, Unix µs."""
     finished: bool = False
+    died_again: int = 0
+    """Letters moved by this call that were seen to die again; only where a guard looks."""
+    stopped: str = ""
+    """Why it has stopped itself."""
+
+    @property
+    def full(self) -> bool:
+        """It has moved all that it may."""
+        return self.most is not None and self.total >= self.most
 
 
 OnProgress = Callable[[ReplayProgress], Awaitable[None]]
@@ -101,6 +112,8 @@ class Replays:
         request: str,
         most: int | None = None,
         until_us: int | None = None,
+        rate: float | None = None,
+        guard: float | None = None,
         on_progress: OnProgress | None = None,
     ) -> ReplayProgress:
         """Move the chosen letters to ready, oldest first; the same `request` again goes on where it was.
@@ -108,20 +121,44 @@ class Replays:
         `until_us` (Unix µs) defaults to the moment of acceptance, and the first call's stands; `most` bounds the
         letters moved over all restarts. `on_progress` is awaited after each chunk of at most 1000.
 
-        Raises UsageError (a request of that name was accepted with another selection or bound), QueueUnavailableError
-        (call again).
+        `rate` is in letters per second. With a `guard`, a share above 0 up to 1, only the first few go at once, the
+        others as those end; when that share of the last hundred to end is dead again, it stops itself. Such a replay
+        takes as long as its jobs do.
+
+        Raises UsageError (a request of that name was accepted with another selection or bound, rate or guard is wrong),
+        QueueUnavailableError (call again).
         """
+        pace = Pace(rate)
+        watch = None if guard is None else Guard(self._handle, guard)
         progress = await self._accept(selection, request, most, until_us)
-        async for ids in self._dead_letters.select(selection, until_us=progress.until_us):
-            if progress.most is not None and progress.total >= progress.most:
+        async for chosen in self._dead_letters.select(selection, until_us=progress.until_us):
+            left = chosen
+            while left and not progress.full:
+                room = CHUNK if watch is None else await watch.room()
+                if isinstance(room, str):
+                    return replace(progress, stopped=room, died_again=watch.died_again if watch else 0)
+                await pace.wait()
+                size = min(room, pace.most)
+                progress = await self._move(progress, left[:size], pace, watch)
+                left = left[size:]
+                if on_progress is not None:
+                    await on_progress(progress)
+            if progress.full:
                 break
-            moved, total = await self._handle.run("replay", request, KEEP_MS, *ids)
-            if moved < 0:
-                raise UsageError(f"replay request {request!r} is no longer known; start a new one")
-            progress = _moved(progress, moved, total)
-            if on_progress is not None:
-                await on_progress(progress)
-        return _finished(progress)
+        return replace(progress, finished=True)
+
+    async def _move(
+        self, progress: ReplayProgress, ids: Sequence[str], pace: Pace, watch: Guard | None
+    ) -> ReplayProgress:
+        request = progress.request
+        moved, total, moved_ids = await self._handle.run("replay", request, KEEP_MS, *ids)
+        if moved < 0:
+            raise UsageError(f"replay request {request!r} is no longer known; start a new one")
+        pace.count(moved)
+        if watch is not None:
+            watch.count([job_id.decode() for job_id in moved_ids])
+        died = 0 if watch is None else watch.died_again
+        return replace(progress, moved=progress.moved + moved, total=total, died_again=died)
 
     async def _accept(
         self, selection: ReplaySelection, request: str, most: int | None, until_us: int | None
@@ -143,11 +180,3 @@ class Replays:
         """How many letters the request has moved; None when it was never accepted or is forgotten (after 7 days)."""
         total = await self._handle.request("HGET", f"replay:{request}", "replayed")
         return None if total is None else int(total)
-
-
-def _moved(before: ReplayProgress, moved: int, total: int) -> ReplayProgress:
-    return ReplayProgress(before.request, before.moved + moved, total, before.most, before.until_us)
-
-
-def _finished(last: ReplayProgress) -> ReplayProgress:
-    return ReplayProgress(last.request, last.moved, last.total, last.most, last.until_us, finished=True)

@@ -30,14 +30,6 @@ class Durability(StrEnum):
     """In the memory of the primary and of some replicas."""
 
 
-def durability_of(value: Durability | str, where: str) -> Durability:
-    """Raises ConfigError, which begins with `where`."""
-    try:
-        return Durability(value)
-    except ValueError:
-        raise ConfigError(f"{where}: durability must be accepted, appended or replicated, got {value!r}") from None
-
-
 def check_replicas(replicas: int) -> int:
     """Raises ConfigError."""
     if not 1 <= replicas <= MOST_REPLICAS:

@@ -181,7 +181,7 @@ class RedisBroker:
         """replay.lua, under a request of its own."""
         request = f"ids.{secrets.token_hex(8)}"
         await self.link.run("accept_replay", prefix(queue), request, "", 0, 0, REPLAY_KEEP_MS)
-        moved, _ = await self.link.run("replay", prefix(queue), request, REPLAY_KEEP_MS, *ids)
+        moved, _, _ = await self.link.run("replay", prefix(queue), request, REPLAY_KEEP_MS, *ids)
         return int(moved)
 
     async def pause(self, queue: str, paused: bool) -> None:

@@ -152,6 +152,13 @@ def replay(
     reason: options.ReasonFilter = None,
     everything: options.Everything = False,
     most: Annotated[int | None, typer.Option("--max", min=1, help="Most letters to move.", show_default=False)] = None,
+    rate: Annotated[
+        float | None, typer.Option("--rate", help="Most letters to move per second.", show_default=False)
+    ] = None,
+    guard: Annotated[
+        float | None,
+        typer.Option("--guard", help="Stop when this share of them dies again, such as 0.2.", show_default=False),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be moved.")] = False,
     request: Annotated[
         str | None, typer.Option("--request", help="Go on with an interrupted replay.", show_default=False)
@@ -167,13 +174,21 @@ def replay(
     name = request or f"cli-{secrets.token_hex(6)}"
     try:
         done = with_queue(
-            redis_url, queue, lambda admin: admin.replays.replay(selection, request=name, most=most, on_progress=_tell)
+            redis_url,
+            queue,
+            lambda admin: admin.replays.replay(
+                selection, request=name, most=most, rate=rate, guard=guard, on_progress=_tell
+            ),
         )
     except (QueueUnavailableError, KeyboardInterrupt):
         note(f"interrupted: go on with --request {name}")
         raise
     if done.moved and sys.stderr.isatty():
         typer.echo(err=True)  # ends the line of progress
+    if done.stopped:
+        Printer(output).say(f"{done.moved} replayed, then stopped: {done.stopped}", done)
+        note(f"to go on all the same: --request {name}")
+        raise typer.Exit(1)
     return Printer(output).say(f"{done.moved} replayed", done)
 
 

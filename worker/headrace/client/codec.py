@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -12,6 +12,8 @@ from headrace.errors import ConfigError, PayloadError
 
 MAX_PAYLOAD = 256 * 1024
 """Bytes; the default limit of one job's encoded arguments."""
+UNENCODABLE: Final = (TypeError, NotImplementedError, ValueError, OverflowError, RecursionError)
+"""What an encoder raises for a value that it has no bytes for."""
 
 
 def plain_form(value: Any) -> Any:
@@ -20,6 +22,13 @@ def plain_form(value: Any) -> Any:
     if callable(dump):
         return dump(mode="json")
     raise NotImplementedError(f"objects of type {type(value).__name__} can't be encoded")
+
+
+def checked_form(value: Any) -> Any:
+    """The same for arguments that have been checked: a protobuf message by its bytes, which equal ones share."""
+    if hasattr(value, "SerializeToString"):
+        return value.SerializeToString(deterministic=True)
+    return plain_form(value)
 
 
 def _encode_json(value: Any) -> bytes:
@@ -86,13 +95,10 @@ def encode_arguments(codec: Codec, task: str, args: Sequence[Any], kwargs: Mappi
     """The payload of a job. Raises PayloadError, which never quotes the arguments."""
     try:
         payload = codec.encode((args, kwargs))
-    except (TypeError, NotImplementedError, ValueError, OverflowError, RecursionError) as error:
+    except UNENCODABLE as error:
         raise PayloadError(f"task {task}: the arguments can't be encoded as {codec.name}: {error}") from error
     if len(payload) > limit:
-        raise PayloadError(
-            f"task {task}: the payload has {len(payload):,} bytes, the limit is {limit:,}; "
-            "store large data elsewhere and pass a reference, or raise max_payload"
-        )
+        raise _too_large(f"task {task}: the payload", len(payload), limit, "pass")
     return payload
 
 
@@ -100,14 +106,18 @@ def encode_result(task: str, value: Any, limit: int) -> bytes:
     """A handler's result as it is kept, in msgpack. Raises PayloadError, which never quotes it."""
     try:
         result = _CODECS["msgpack"].encode(value)
-    except (TypeError, NotImplementedError, ValueError, OverflowError, RecursionError) as error:
+    except UNENCODABLE as error:
         raise PayloadError(f"task {task}: the handler's result can't be encoded: {error}") from error
     if len(result) > limit:
-        raise PayloadError(
-            f"task {task}: the handler's result has {len(result):,} bytes, the limit is {limit:,}; "
-            "store large data elsewhere and return a reference, or raise max_payload"
-        )
+        raise _too_large(f"task {task}: the handler's result", len(result), limit, "return")
     return result
+
+
+def _too_large(what: str, size: int, limit: int, hand_over: str) -> PayloadError:
+    return PayloadError(
+        f"{what} has {size:,} bytes, the limit is {limit:,}; "
+        f"store large data elsewhere and {hand_over} a reference, or raise max_payload"
+    )
 
 
 def decode_arguments(name: str, payload: bytes) -> tuple[Sequence[Any], Mapping[str, Any]]:

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from headrace.brokers.capabilities import Feature
-from headrace.brokers.durability import Durability, check_replicas, durability_of
+from headrace.brokers.durability import Durability, check_replicas
 from headrace.brokers.protocol import Broker, Source
 from headrace.brokers.sources import source_of
+from headrace.choice import member_of
 from headrace.client.batch import Batch
 from headrace.client.codec import MAX_PAYLOAD, codec_named
 from headrace.client.depends import Provider
@@ -53,7 +54,7 @@ class Fleet:
         self.codec = codec_named(codec).name
         self.max_payload = max_payload
         self.enqueue_timeout = enqueue_timeout
-        self.durability = durability_of(durability, "Fleet")
+        self.durability = member_of(Durability, durability, "Fleet: durability")
         self.replicas = check_replicas(replicas)
         self.wait_for_room = wait_for_room
         self.queues: dict[str, Queue] = {}

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from headrace.brokers.durability import Durability, durability_of
+from headrace.brokers.durability import Durability
+from headrace.choice import member_of
 from headrace.client.uniqueness import UNIQUE_MS, check_key
 from headrace.contract.protocol import Priority
 from headrace.errors import ConfigError
@@ -51,9 +52,9 @@ def changed(
     """`before` with what is given, None: as before. plain: fields that need no check. Raises ConfigError."""
     changes: dict[str, Any] = {name: value for name, value in plain.items() if value is not None}
     if priority is not None:
-        changes["priority"] = _priority(priority)
+        changes["priority"] = member_of(Priority, priority, "options: priority")
     if durability is not None:
-        changes["durability"] = durability_of(durability, "options")
+        changes["durability"] = member_of(Durability, durability, "options: durability")
     for some in (_time(delay, at), _identity(job_id, idempotency_key), _uniqueness(before, unique, ttl)):
         changes.update(some)
     return replace(before, **changes)
@@ -106,10 +107,3 @@ def _at_ms(at: datetime | None) -> int:
     if at.tzinfo is None:
         raise ConfigError("options: at must be an aware datetime (one with a time zone)")
     return max(0, round(at.timestamp() * 1000))
-
-
-def _priority(value: Priority | str) -> Priority:
-    try:
-        return Priority(value)
-    except ValueError:
-        raise ConfigError(f"options: priority must be high, default or low, got {value!r}") from None

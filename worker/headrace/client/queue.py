@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, Unpack, 
 
 from headrace.brokers.durability import Durability
 from headrace.brokers.protocol import Broker
+from headrace.choice import member_of
 from headrace.client.batch import Batch
 from headrace.client.batch_task import BatchTask
 from headrace.client.codec import codec_named
@@ -18,7 +19,6 @@ from headrace.client.schedule import Cron, Every, Schedule
 from headrace.client.task import Handler, Middleware, Task, TaskSettings
 from headrace.client.task_options import (
     TaskOptions,
-    backoff_named,
     batched,
     check_process_limits,
     check_retention,
@@ -142,7 +142,7 @@ class Queue:
             raise ConfigError(f"timeout: must be more than 0 seconds, got {timeout:g}")
         policy = RetryPolicy(
             max_retries=max_retries,
-            backoff=backoff if callable(backoff) else backoff_named(backoff),
+            backoff=backoff if callable(backoff) else member_of(Backoff, backoff, "backoff:"),
             base=retry_base,
             cap=retry_cap,
             jitter=retry_jitter,

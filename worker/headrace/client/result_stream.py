@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from headrace.brokers.capabilities import Feature
+from headrace.choice import member_of
 from headrace.client.returns import decode_plain
 from headrace.client.waiting import jobs_told, own_channel
 from headrace.contract.ending import CalledOff, Died, Ending, Gone, Kept, Waiting
@@ -79,7 +80,7 @@ class ResultStream:
         self._task = task
         self._channel = own_channel(queue.name) if own else key(queue.name, "done:*")
         self._most = buffer
-        self._on_full = _policy(on_full)
+        self._on_full = member_of(OnFull, on_full, "results: on_full")
         self._told: deque[tuple[str, str]] = deque()
         self._read: deque[Result] = deque()
         self._changed = asyncio.Condition()
@@ -203,10 +204,3 @@ class ResultStream:
                 self._changed.notify_all()
                 await self._changed.wait_for(lambda: len(self._told) < self._most)
         return True
-
-
-def _policy(value: OnFull | str) -> OnFull:
-    try:
-        return OnFull(value)
-    except ValueError:
-        raise ConfigError(f"results: on_full must be {', '.join(OnFull)}, got {value!r}") from None

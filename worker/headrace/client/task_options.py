@@ -40,14 +40,6 @@ class TaskOptions(TypedDict, total=False):
     rate_burst: int | None
 
 
-def backoff_named(value: Backoff | str) -> Backoff:
-    """Raises ConfigError."""
-    try:
-        return Backoff(value)
-    except ValueError:
-        raise ConfigError(f"backoff: must be exponential, linear or fixed, got {value!r}") from None
-
-
 def batched(settings: TaskSettings, batch: int, wait: float) -> TaskSettings:
     """With batches of up to `batch` jobs, of which the first waits `wait` seconds. Raises ConfigError."""
     if not 1 <= batch <= CHUNK:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from headrace.client.codec import plain_form
+from headrace.client.codec import UNENCODABLE, checked_form
 from headrace.errors import ConfigError, ConflictError, PayloadError
 
 MAX_KEY: Final = 512
@@ -17,14 +17,7 @@ UNIQUE_MS: Final = 24 * 3600 * 1000
 """How long a unique key holds, unless its job ends earlier or the enqueue says otherwise."""
 
 
-def _comparable(value: Any) -> Any:
-    """Protobuf messages by their bytes, the rest as it is encoded."""
-    if hasattr(value, "SerializeToString"):
-        return value.SerializeToString(deterministic=True)
-    return plain_form(value)
-
-
-_encode = msgspec.msgpack.Encoder(enc_hook=_comparable, order="deterministic").encode
+_encode = msgspec.msgpack.Encoder(enc_hook=checked_form, order="deterministic").encode
 
 
 def check_key(what: str, key: str) -> str:
@@ -47,7 +40,7 @@ def fingerprint(task: str, named: Mapping[str, Any]) -> str:
     """Equal for equal arguments of one task, however they were passed. Raises PayloadError."""
     try:
         encoded = _encode([task, named])
-    except (TypeError, NotImplementedError, ValueError, OverflowError, RecursionError) as error:
+    except UNENCODABLE as error:
         raise PayloadError(f"task {task}: the arguments can't be compared: {error}") from error
     return hashlib.blake2b(encoded, digest_size=16).hexdigest()
 

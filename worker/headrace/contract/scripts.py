@@ -22,6 +22,7 @@ NAMES: Final = (
     "cordon",
     "dead_page",
     "delete_dead",
+    "died_again",
     "enqueue",
     "exchange",
     "join",

@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from headrace.client.codec import decode_arguments, plain_form
+from headrace.client.codec import UNENCODABLE, decode_arguments, plain_form
 from headrace.client.fleet import Fleet
 from headrace.client.task import Task
 from headrace.context import Context, Said, running
@@ -130,7 +130,7 @@ def _done(result: Any) -> Answer:
     """A result that nobody keeps may be anything."""
     try:
         return Answer(ok=True, result=msgspec.Raw(_encode_result(result)))
-    except (TypeError, NotImplementedError, ValueError, OverflowError, RecursionError) as error:
+    except UNENCODABLE as error:
         return Answer(ok=True, unsendable=str(error))
 
 

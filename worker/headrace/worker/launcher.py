@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING
 
 from headrace.brokers.sources import source_of
 from headrace.client.features import check_features
-from headrace.errors import ConfigError, HeadraceError, QueueUnavailableError
+from headrace.errors import ConfigError, QueueUnavailableError
 from headrace.worker.app import App
 from headrace.worker.consumer import Consumer
 from headrace.worker.control import ControlServer
 from headrace.worker.failures import describe, innermost_place
 from headrace.worker.health import HealthServer, Probes, bind
-from headrace.worker.keeping import kept_results
 from headrace.worker.log import Log
 from headrace.worker.metrics import Metrics
 from headrace.worker.pace import pace_of
 from headrace.worker.parts import Parts
 from headrace.worker.plan import compile_plans
 from headrace.worker.processes import Processes
+from headrace.worker.publishing import publish_keeps, publish_tasks
 from headrace.worker.renewal import Renewal, Renewed
 from headrace.worker.resources import Resources
 from headrace.worker.rules import packed_rules
@@ -154,6 +154,7 @@ class Worker:
         await self._open_resources()
         for ticker in self._tickers:
             await ticker.begin()
+        await publish_keeps(self._app.fleet, self.consumers, self.log)
 
     async def _open_resources(self) -> None:
         tasks = [task for one in self.consumers for task in self._app.fleet.queues[one.queue].tasks.values()]
@@ -184,24 +185,7 @@ class Worker:
             self._started = any(consumer.fetched for consumer in self.consumers)
             await asyncio.sleep(0.01)
         health.start()
-        broker = self.consumers[0].broker
-        try:
-            for warning in await broker.problems():
-                self.log.warning(warning)
-            for queue, (schemas, keeps) in (await asyncio.to_thread(self._published)).items():
-                await broker.publish(queue, schemas, keeps)
-        except HeadraceError as error:
-            self.log.warning("could not publish the tasks' schemas", error=str(error))
-
-    def _published(self) -> dict[str, tuple[dict[str, bytes], dict[str, int | None]]]:
-        import msgspec
-
-        published = {}
-        for consumer in self.consumers:
-            tasks = self._app.fleet.queues[consumer.queue].tasks.values()
-            schemas = {task.name: msgspec.json.encode(task.arguments.json_schema()) for task in tasks}
-            published[consumer.queue] = (schemas, kept_results(tasks))
-        return published
+        await publish_tasks(self._app.fleet, self.consumers, self.log)
 
     async def _join_all(self) -> bool:
         """False when told to stop before Redis could be reached."""

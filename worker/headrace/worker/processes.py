@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from headrace.client.codec import plain_form
+from headrace.client.codec import checked_form
 from headrace.context import Context
 from headrace.errors import HeadraceError
 from headrace.retry import Bury, RetryLater
@@ -68,17 +68,10 @@ class Answer(msgspec.Struct, array_like=True):
     """No answer yet: what the handler says of its progress."""
 
 
-def _plain(value: Any) -> Any:
-    """Arguments that have been checked: pydantic's by their dump, protobuf's by their bytes, as they came."""
-    if callable(write := getattr(value, "SerializeToString", None)):
-        return write()
-    return plain_form(value)
-
-
 _standing: ContextVar[list[Child]] = ContextVar("headrace_child")
 """At most one child, ready for this run; whoever takes it takes it out, in whatever task a middleware calls it."""
 _encode = msgspec.msgpack.Encoder().encode
-_encode_arguments = msgspec.msgpack.Encoder(enc_hook=_plain).encode
+_encode_arguments = msgspec.msgpack.Encoder(enc_hook=checked_form).encode
 _decode = msgspec.msgpack.Decoder(Answer).decode
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from headrace.choice import listed
 from headrace.client.fleet import DEFAULT_URL
 from headrace.client.limits import parse_rate
 from headrace.contract.keys import check_queue_name
@@ -116,7 +117,7 @@ def _duration_of(least: float) -> Callable[[str], float]:
 def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text.lower() not in choices:
-            raise ConfigError(f"must be {', '.join(choices[:-1])} or {choices[-1]}, got {text!r}")
+            raise ConfigError(f"must be {listed(choices)}, got {text!r}")
         return text.lower()
 
     return parse

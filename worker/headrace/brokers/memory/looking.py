@@ -64,8 +64,8 @@ def ending(state: QueueState, job_id: str) -> Ending:
 
 def progress(state: QueueState, job_id: str) -> Progress | None:
     """Of a session whose lease has not ended, under the claim it holds the job by."""
-    for sid, session in state.sessions.items():
-        if job_id in session.own and sid in state.sess and session.said_until > state.ms:
+    for session in state.sessions.values():
+        if job_id in session.own and session.said_until > state.ms:
             return decode_kept(session.said).get((job_id, session.own[job_id]))
     return None
 

@@ -3,11 +3,11 @@
 --@include keys, clock, ready, marks, dead
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] request (see accept_replay), [2] keep_ms, then 1..1000 ids
--- RETURNS: {moved now, moved in all} | {-1, 0} the request is not known (any more)
+-- RETURNS: {moved now, moved in all, ids moved now} | {-1, 0, {}} the request is not known (any more)
 read_clock()
 local progress = K['replay:' .. ARGV[1]]
 local accepted = call('HMGET', progress, 'until_us', 'most', 'replayed')
-if not accepted[1] then return {-1, 0} end
+if not accepted[1] then return {-1, 0, {}} end
 local until_us, most, total = tonumber(accepted[1]), tonumber(accepted[2]), tonumber(accepted[3])
 
 local function revive(id)
@@ -37,4 +37,4 @@ if #moved > 0 then
   rouse(#moved)
   save_clock()
 end
-return {#moved, total + #moved}
+return {#moved, total + #moved, moved}

@@ -41,6 +41,8 @@ async def progress_ends_with_the_lease(bench: Bench) -> None:
     silent = await bench.seat(lease_ms=LEASE_MS)
     ((_, claim),) = await silent.claim()
     await renew(bench, silent.sid, LEASE_MS, told(("a", claim, 0.5)))
+    await bench.pass_time(2 * LEASE_MS / 1000)
+    assert await bench.broker.progress(bench.queue, "a") is None
     seat = await bench.seat()
     await until_claimed(bench, seat)
     assert await bench.broker.progress(bench.queue, "a") is None

@@ -209,7 +209,7 @@ async def an_idle_session_is_woken_by_an_enqueue(bench: Bench) -> None:
     seat = await bench.seat()
     await seat.exchange(1)
     waiting = asyncio.create_task(bench.open().wait_for_work(bench.queue, 60, 70))
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0.01)  # mostly the wait has begun; a token that came before it ends it as well
     await bench.jobs("a")
     await asyncio.wait_for(waiting, 30)
     assert (await seat.exchange(1, flags="i")).ids == [b"a"]
