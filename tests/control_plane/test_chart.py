@@ -196,6 +196,12 @@ def test_the_bundled_valkey_is_among_the_allowed_hosts(helm_program: Path) -> No
     assert allowed("allowedRedisHosts={a}", "valkey.enabled=true") == "a,headrace-valkey.home.svc"
 
 
+@pytest.mark.parametrize(("settings", "given"), [((), "300"), (("auditSeconds=0",), "0")])
+def test_audits_can_be_turned_off(helm_program: Path, settings: tuple[str, ...], given: str) -> None:
+    pod = the(render(helm_program, "home", *settings), "Deployment")["spec"]["template"]["spec"]
+    assert environment(pod)["AUDIT_SECONDS"] == given
+
+
 def test_the_policy_is_left_out_where_kubernetes_has_none(helm_program: Path) -> None:
     policies = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
     assert len(kinds_of(render(helm_program, "default", kubernetes="1.30.0"), *policies)) == 2

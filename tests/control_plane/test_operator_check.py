@@ -80,7 +80,8 @@ async def test_metrics_of_a_leader_and_its_standby(start_fleet: StartFleet, name
 
         async def at_work() -> bool:
             found = await asyncio.to_thread(scrape, leader)
-            return found.get(("headrace_workerqueue_jobs", queue | {("state", "leased")}), 0) > 0
+            audited = ("headrace_workerqueue_audit_ended_timestamp_seconds", queue) in found
+            return audited and found.get(("headrace_workerqueue_jobs", queue | {("state", "leased")}), 0) > 0
 
         await until(at_work, seconds=60)
         found, text = await asyncio.to_thread(scrape, leader), await asyncio.to_thread(text_of, leader)
@@ -89,6 +90,7 @@ async def test_metrics_of_a_leader_and_its_standby(start_fleet: StartFleet, name
         assert [name for name, _ in other if name.startswith("headrace_workerqueue_")] == []
         assert found["headrace_workerqueue_redis_up", queue] == 1
         assert found["headrace_workerqueue_replicas_desired", queue] == 2
+        assert found["headrace_workerqueue_audit_findings", queue | {("kind", "Orphan")}] == 0
         assert value(found, "headrace_operator_api_requests_total", verb="WATCH", code="200") >= 2
         assert {dict(labels)["watch"] for name, labels in found if name == "headrace_operator_watch_age_seconds"} == {
             *("lease", "workers", "workerqueues"),

@@ -60,11 +60,13 @@ async def paused_world(queue: QueueDriver) -> None:
 
 
 async def broken_world(queue: QueueDriver) -> None:
-    """A value without a place, a key that names a stranger, a traceback counted once too little, a gate for nobody."""
+    """A value without a place, a key that names a stranger, a traceback counted once too little, a gate for
+    nobody, a lease of nobody."""
     await full_world(queue)
     await queue.link.request("HSET", queue.key("jobs"), "orphan", value())
     await queue.link.request("SADD", queue.key("kc:k"), "stranger")
     await queue.link.request("HINCRBY", queue.key("tbn"), "print", 1)
+    await queue.link.request("HSET", queue.key("own:lost"), "leased", "0.1")
     await queue.link.request("HSET", queue.key("gate:stray"), "starts", pack([]), "into", "")
 
 
@@ -83,6 +85,7 @@ class Case:
 CASES = {
     "accept_replay": Case(("new", "digest", 5, 0, KEEP_MS)),
     "audit_gates": Case(("mend", "stray"), broken_world, repeated=[]),
+    "audit_sessions": Case(("s", "gone", "lost"), broken_world),
     "audit_slice": Case(("jobs", "0", 100), broken_world),
     "cancel": Case(("k0", ""), repeated=b"cancelling"),
     "cordon": Case((60_000, "s", "idle")),
@@ -202,7 +205,8 @@ async def test_its_world_gives_it_something_to_do(link: Link, name: str) -> None
     queue, _ = await worlds(link, CASES[name])
     await queue.run(name, *CASES[name].arguments)
     changed = await read_everything(link, "queue") != await read_everything(link, "twin")
-    assert changed == (name not in ("audit_slice", "dead_page", "died_again", "locate", "outcomes", "stats"))
+    reads = ("audit_sessions", "audit_slice", "dead_page", "died_again", "locate", "outcomes", "stats")
+    assert changed == (name not in reads)
 
 
 async def test_a_difference_added_twice_is_found_and_mended_by_the_next_audit(link: Link) -> None:

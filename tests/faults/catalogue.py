@@ -20,7 +20,8 @@ from support.servers import RedisServer
 from support.wire_proxy import Faults
 
 SLOT = slot_of(prefix("jobs"))
-OUT_OF_MEMORY = 3
+COMPANY = 40
+MEMORY = 128 * 2**20
 REPLICATED = Setting(topology=SentinelGroup, durability=Durability.REPLICATED)
 
 
@@ -33,6 +34,8 @@ class Fault:
     setting: Setting
     losses: int = 0
     """Sessions that it ends with jobs in hand. Each may make twice its slots run again, see `trial.most_repeats`."""
+    out_of_memory: int = 0
+    """Workers among them that the kernel kills, because one job wants more than they may have."""
     may_forget: bool = False
     """Redis itself may forget the last moments, so jobs run again that had run, as many as they were."""
     makes_stale: bool = False
@@ -54,18 +57,19 @@ async def _kill_workers_in_turn(world: World) -> None:
 
 
 async def _run_out_of_memory(world: World) -> None:
-    """A job that takes all memory, so that the kernel kills its worker in the middle of it: no handler ends, no
-    connection is closed, no hook runs. Enough of them that each worker meets one.
+    """A job that takes all memory, so that the kernel kills its worker in the middle of it, each time, until it is
+    buried. More jobs come after each death, so that all of them have company.
     """
-    for _ in range(OUT_OF_MEMORY):
-        await _feed_the_hungry(world)
+    task = world.random.choice((load.in_loop, load.in_thread))
+    world.jobs[(await task.enqueue("greedy", 0)).id] = "greedy"
+    for deaths in range(1, CRASH_LIMIT + 1):
+        await _fallen(world, deaths)  # in all: the next may come before the last one's successor runs
+        await asyncio.gather(world.start_worker(), world.produce(COMPANY))
 
 
-async def _feed_the_hungry(world: World) -> None:
-    before = [worker for worker in world.workers if worker.running]
-    world.jobs[(await load.in_loop.enqueue("hungry", 0)).id] = "hungry"
-    await eventually(lambda: not all(worker.running for worker in before), within=30)
-    await world.start_worker()
+async def _fallen(world: World, count: int) -> None:
+    """So many workers have ended."""
+    await eventually(lambda: sum(not worker.running for worker in world.workers) >= count, within=60)
 
 
 async def _freeze_worker(world: World) -> None:
@@ -166,7 +170,13 @@ ON_STREAMS = (
 _FAULTS = (
     Fault("worker-killed", _kill_worker, Setting(), losses=1),
     Fault("workers-killed-in-turn", _kill_workers_in_turn, Setting(lease="1s"), losses=CRASH_LIMIT - 1),
-    Fault("workers-out-of-memory", _run_out_of_memory, Setting(lease="1s"), losses=OUT_OF_MEMORY),
+    Fault(
+        "workers-out-of-memory",
+        _run_out_of_memory,
+        Setting(lease="1s", memory=MEMORY),
+        losses=CRASH_LIMIT,
+        out_of_memory=CRASH_LIMIT,
+    ),
     Fault("worker-frozen", _freeze_worker, Setting(lease="1s"), losses=1, makes_stale=True),
     Fault("redis-stopped", _stop_redis, Setting(aof="everysec")),
     Fault("redis-killed-fsync-always", _kill_redis, Setting(aof="always")),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from faults.catalogue import Fault
 from faults.world import RUNS_CALLED_FOR, SLOTS, World
+from headrace.contract.protocol import CRASH_LIMIT
 from support.polling import eventually
 
 JOBS = 400
@@ -70,11 +71,12 @@ async def run_once(fault: Fault, seed: int) -> Verdict:
 async def _judge(world: World, fault: Fault, seed: int, exits: list[int], begun: float) -> Verdict:
     ended = world.lab.ended()
     starts = Counter(line.job for line in world.lab.runs() if line.event == "start")
-    dead = await world.dead()
-    doomed = {job for job, kind in world.jobs.items() if kind == "doomed"}
+    dead, doomed = await world.dead(), {job for job, kind in world.jobs.items() if kind in ("doomed", "greedy")}
+    deaths = await world.deaths_of("greedy")
     findings, waiting = await world.audit()
     duplicates = sum(max(0, starts[job] - RUNS_CALLED_FOR[kind]) for job, kind in world.jobs.items())
     seen = await world.stats()
+    kills = sum(cgroup.kills for cgroup in world.cgroups)
     done = sum(version.completed for version in seen.versions.values())
     complaints = {
         f"workers exited with {exits}": any(exits),
@@ -86,6 +88,9 @@ async def _judge(world: World, fault: Fault, seed: int, exits: list[int], begun:
         f"{done} settled as done, of {len(world.jobs) - len(doomed)}": done != len(world.jobs) - len(doomed),
         "no worker noticed that it had lost its lease": fault.makes_stale and not _lease_losses(world),
         "jobs that nobody enqueued have run": bool(set(starts) - set(world.jobs)),
+        "a job was charged what others or their worker did": _overcharged(world),
+        f"the kernel killed {kills} workers": kills != fault.out_of_memory,
+        f"greedy jobs were buried after {deaths}": any(crashes != CRASH_LIMIT for crashes in deaths.values()),
     }
     return Verdict(
         fault=fault.name,
@@ -97,6 +102,13 @@ async def _judge(world: World, fault: Fault, seed: int, exits: list[int], begun:
         stale=seen.stale,
         complaints=tuple(text for text, wrong in complaints.items() if wrong),
         seconds=time.monotonic() - begun,
+    )
+
+
+def _overcharged(world: World) -> bool:
+    """A job had more attempts than its own failures account for."""
+    return any(
+        line.attempt > RUNS_CALLED_FOR[world.jobs[line.job]] for line in world.lab.runs() if line.job in world.jobs
     )
 
 

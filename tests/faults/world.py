@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
-from contextlib import AbstractContextManager, AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +18,7 @@ from headrace.contract.stats import QueueStats
 from support.apps import load
 from support.cluster_group import ClusterGroup
 from support.lab import Lab
+from support.memory_cgroup import MemoryCgroup
 from support.sentinel_group import SentinelGroup
 from support.servers import RedisServer
 from support.streams_state import ready_lines, streams_url
@@ -23,8 +26,8 @@ from support.topologies import BINARIES, Place
 from support.wire_proxy import WireProxy
 from support.worker_process import WorkerProcess
 
-RUNS_CALLED_FOR = {"good": 1, "flaky": 2, "doomed": 2, "hungry": 1}
-"""Kind of job → how often its own success or failures make it run."""
+RUNS_CALLED_FOR = {"good": 1, "flaky": 2, "doomed": 2, "greedy": 1}
+"""Kind of job → how often its own success or failures make it run, and so its highest attempt."""
 ENQUEUED = {"good": 8, "flaky": 1, "doomed": 1}
 """How many of each kind the load has."""
 SLOTS = 20
@@ -47,6 +50,8 @@ class Setting:
     durability: Durability = Durability.ACCEPTED
     streams: bool = False
     """Jobs are kept in Redis Streams."""
+    memory: int = 0
+    """Bytes that each worker may take once it runs; 0: as many as there are."""
 
 
 @dataclass
@@ -58,20 +63,25 @@ class World:
     random: random.Random
     jobs: dict[str, str] = field(default_factory=dict)
     """Every job whose enqueue was acknowledged → its kind."""
+    cgroups: list[MemoryCgroup] = field(default_factory=list)
+    """One for each worker that has a limit."""
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     async def __aenter__(self) -> World:
-        self._stack = AsyncExitStack()
-        self.place: Place = self._stack.enter_context(self._place())
-        if isinstance(self.place, RedisServer):
-            self.proxy = await self._stack.enter_async_context(WireProxy(self.place.port))
-        self.lab = Lab(self.place.url, self.directory)
-        self._stack.push_async_callback(self.lab.close)
-        self.lab.use(load.fleet)
-        load.fleet.connect_to(self.url)
-        load.fleet.durability = self.setting.durability
-        self.judge = source_of(self._as_kept(self.place.url)).open("judge")
-        self._stack.push_async_callback(self.judge.close)
-        await asyncio.gather(self.start_worker(), self.start_worker())
+        async with AsyncExitStack() as stack:
+            self._memory = stack.enter_context(ExitStack())  # left last, when no worker runs any more
+            self.place: Place = stack.enter_context(self._place())
+            if isinstance(self.place, RedisServer):
+                self.proxy = await stack.enter_async_context(WireProxy(self.place.port))
+            self.lab = Lab(self.place.url, self.directory)
+            stack.push_async_callback(self.lab.close)
+            self.lab.use(load.fleet)
+            load.fleet.connect_to(self.url)
+            load.fleet.durability = self.setting.durability
+            self.judge = source_of(self._as_kept(self.place.url)).open("judge")
+            stack.push_async_callback(self.judge.close)
+            await asyncio.gather(self.start_worker(), self.start_worker())
+            self._stack = stack.pop_all()
         return self
 
     async def __aexit__(
@@ -122,6 +132,12 @@ class World:
         """Ids of dead letters, the first 1,000."""
         return {letter.id for letter in await self.judge.dead_letters("jobs", 1000)}
 
+    async def deaths_of(self, kind: str) -> dict[str, int]:
+        """How often each job of that kind, now a dead letter, has seen its worker die."""
+        jobs = [job for job, its_kind in self.jobs.items() if its_kind == kind]
+        letters = await self.lab.dead() if jobs else {}
+        return {job: letters[job].record.crashes for job in jobs if job in letters}
+
     async def audit(self) -> tuple[dict[str, int], int]:
         """Findings by kind, and how many jobs are left that are not dead. In streams it fails by itself unless entries,
         index and sessions agree.
@@ -139,25 +155,30 @@ class World:
 
     async def start_worker(self) -> WorkerProcess:
         """One more."""
-        return await self.lab.start(
+        worker = self.lab.worker(
             "load", url=self.url, LEASE=self.setting.lease, WORKER_COUNT=str(SLOTS), LOG_JOBS="none", MAX_RETRIES="1"
-        )
+        ).launch()
+        if self.setting.memory:
+            self.cgroups.append(self._memory.enter_context(MemoryCgroup(self.setting.memory)))
+            self.cgroups[-1].hold(worker.pid)
+        await worker.logged("worker started")
+        return worker
 
     async def produce(self, jobs: int) -> None:
         """Enqueue that many from several producers at once, over a second or two: one by one, in bulk, delayed, with
         ids of one's own. Raises QueueUnavailableError if Redis stays away for half a minute.
         """
         async with asyncio.TaskGroup() as producers:
-            for number in range(PRODUCERS):
-                producers.create_task(self._produce(number, jobs // PRODUCERS))
+            for _ in range(PRODUCERS):
+                producers.create_task(self._produce(jobs // PRODUCERS))
 
-    async def _produce(self, number: int, count: int) -> None:
+    async def _produce(self, count: int) -> None:
         done = 0
         while done < count:
             if self.random.random() < 0.1:
                 done += await self._bulk(min(20, count - done))
             else:
-                await self._single(f"own-{number}-{done}")
+                await self._single(f"own-{next(self._numbers)}")
                 done += 1
             await asyncio.sleep(self.random.uniform(0, 0.02))
 

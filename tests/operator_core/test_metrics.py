@@ -18,7 +18,7 @@ from support.fleet_rig import Rig, redis_spec, until
 from support.monitoring import needs_promtool
 from support.servers import RedisServer
 
-FURTHER_LABELS = {"state", "type", "reason", "event", "victim"}
+FURTHER_LABELS = {"state", "type", "reason", "event", "victim", "kind"}
 
 
 class Standing:

@@ -116,6 +116,11 @@ ALERT_TESTS = (
         {20: (), 23: ("HeadraceDeadLettersGrowing",), 50: ()},
     ),
     AlertTest(
+        "an audit finds something, which is mended",
+        LEADING | _pair("audit_findings", "0x20 3x10 0x30", "0x60", 'kind="Orphan"'),
+        {20: (), 22: ("HeadraceAuditFindings",), 40: ()},
+    ),
+    AlertTest(
         "a version can't run",
         LEADING
         | {f'headrace_workerqueue_condition{{{ILL}, type="Progressing", reason="VersionFailing"}}': "_x5 0x50"}

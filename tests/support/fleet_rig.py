@@ -27,10 +27,20 @@ from headrace_operator.seams.errors import SecretUnusableError
 from support.seeding import Seeder
 
 FAST = ReconcileSettings(
-    cluster="test", gate=False, poll=0.1, poll_busy=0.05, redis_timeout=0.5, moving=0.05, rest=5.0, aim_settle=0.1
+    cluster="test",
+    gate=False,
+    poll=0.1,
+    poll_busy=0.05,
+    redis_timeout=0.5,
+    moving=0.05,
+    rest=5.0,
+    aim_settle=0.1,
+    audit_every=0,
 )
 GATED = replace(FAST, gate=True)
-BY_SIGNAL = ReconcileSettings(cluster="test", poll=60, poll_busy=60, redis_timeout=0.5, moving=60, rest=60)
+BY_SIGNAL = ReconcileSettings(
+    cluster="test", poll=60, poll_busy=60, redis_timeout=0.5, moving=60, rest=60, audit_every=0
+)
 """Polls so seldom that a test ends before: what happens in time happens because it was heard of."""
 PATIENCE = 30.0
 

@@ -55,6 +55,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   value: {{ .Values.workerImage | quote }}
 - name: ALLOWED_REDIS_HOSTS
   value: {{ include "headrace.redisHosts" . | quote }}
+- name: AUDIT_SECONDS
+  value: {{ .Values.auditSeconds | quote }}
 - name: LOG_LEVEL
   value: {{ .Values.logLevel }}
 - name: LEASE_NAME

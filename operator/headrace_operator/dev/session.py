@@ -66,7 +66,7 @@ async def run_dev(options: Options) -> None:
                 runtime,
                 objects,
                 OneAddress(target),
-                ReconcileSettings(cluster=_cluster(options), exact_runtime=True, gate=False),
+                ReconcileSettings(cluster=_cluster(options), exact_runtime=True, gate=False, audit_every=0),
                 version_of=code.version_of,
                 listener=board,
             )

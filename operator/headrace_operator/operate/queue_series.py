@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from headrace.admin.findings import KINDS
 from headrace.contract.stats import QueueStats
 from headrace_operator.core.conditions import ConditionType, condition
+from headrace_operator.reconcile.audits import Audited
 from headrace_operator.reconcile.observe import readings
 from headrace_operator.reconcile.record import Record
 
@@ -83,6 +85,32 @@ def _conditions(record: Record) -> Samples:
             yield (one.type, one.reason), float(one.status == "True")
 
 
+def _audit_findings(record: Record) -> Samples:
+    found = _audits(record)
+    if found is not None:
+        for kind in KINDS:
+            yield (kind,), sum(one.found.get(kind, 0) for one in found)
+
+
+def _audit_ended(record: Record) -> Samples:
+    found = _audits(record)
+    if found is not None:
+        yield (), min(one.ended for one in found)
+
+
+def _audited_ids(record: Record) -> Samples:
+    found = _audits(record)
+    if found is not None:
+        yield (), sum(one.ids for one in found)
+
+
+def _audits(record: Record) -> list[Audited] | None:
+    """Those of all its queues, or None as long as one has not had its first."""
+    found = [record.watch.audited(name) for name in record.followed] if record.watch else []
+    known = [one for one in found if one is not None]
+    return known if known and len(known) == len(found) else None
+
+
 def _count(read: Callable[[QueueStats], int]) -> Callable[[Record], Samples]:
     def samples(record: Record) -> Iterator[tuple[tuple[str, ...], float]]:
         found = _stats(record)
@@ -105,6 +133,8 @@ GAUGES: Final = (
     Series("jobs", "Jobs by state; dead ones are the dead letters.", _jobs, ("state",)),
     Series("oldest_ready_age_seconds", "How long the longest-waiting job has been runnable.", _oldest_ready),
     Series("oldest_dead_letter_age_seconds", "How long ago the oldest dead letter was buried.", _oldest_dead),
+    Series("audit_findings", "What the last whole audit found wrong; all is well at 0.", _audit_findings, ("kind",)),
+    Series("audit_ended_timestamp_seconds", "When the last whole audit ended, Unix time.", _audit_ended),
     Series("redis_up", "Whether the queues' numbers can be read.", _redis_up),
     Series("condition", "Conditions of the status: 1 is True, 0 False.", _conditions, ("type", "reason")),
 )
@@ -118,5 +148,6 @@ COUNTERS: Final = (
     ),
     Series("jobs_crashed", "Runs that ended with their worker.", _count(lambda one: one.crashed)),
     Series("jobs_released", "Jobs that a worker gave back unfinished.", _count(lambda one: one.released)),
+    Series("audited_ids", "Ids that audits have looked at.", _audited_ids),
     Series("jobs_replayed", "Dead letters that were put back.", _count(lambda one: one.replayed)),
 )

@@ -97,7 +97,7 @@ async def _lead(
         KubernetesRuntime(fenced, view, default_image=settings.worker_image),
         objects,
         SpecAddresses(KubernetesSecrets(fenced), settings.allowed_redis_hosts),
-        ReconcileSettings(cluster=settings.cluster),
+        ReconcileSettings(cluster=settings.cluster, audit_every=settings.audit_every),
         listener=counts,
         # Redis knows nothing of leaders: one that slept through its end must not even pause a queue there.
         fence=leadership.check,

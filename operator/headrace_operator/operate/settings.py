@@ -23,6 +23,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "WATCH_NAMESPACES": "namespaces with WorkerQueues, separated by commas, or * for all (the operator's own)",
     "HEADRACE_WORKER_IMAGE": "image of workers whose WorkerQueue names none (none)",
     "ALLOWED_REDIS_HOSTS": "hosts, or *.domain, that WorkerQueues may name for their Redis, separated by commas (any)",
+    "AUDIT_SECONDS": "between two audits of a queue, if they don't take longer; 0 for none (300)",
     "LOG_LEVEL": "debug, info, warning or error (info)",
     "LEASE_NAME": "name of the Lease by which replicas of the operator agree on a leader (headrace-operator)",
     "POD_NAMESPACE": "the operator's own namespace, where the Lease is (the pod's)",
@@ -43,6 +44,8 @@ class OperatorSettings:
     worker_image: str | None
     allowed_redis_hosts: tuple[str, ...]
     """As AllowedHosts takes them; empty: any."""
+    audit_every: int
+    """Seconds; 0: never."""
     log_level: str
     lease_name: str
     pod_namespace: str
@@ -66,6 +69,7 @@ def load_operator_settings(environ: Mapping[str, str]) -> OperatorSettings:
         namespaces=_namespaces(read("WATCH_NAMESPACES", own, _list_of_labels)),
         worker_image=environ.get("HEADRACE_WORKER_IMAGE", "").strip() or None,
         allowed_redis_hosts=_list(read("ALLOWED_REDIS_HOSTS", "", _list_of_hosts)),
+        audit_every=int(read("AUDIT_SECONDS", "300", _seconds)),
         log_level=read("LOG_LEVEL", "info", _level),
         lease_name=read("LEASE_NAME", "headrace-operator", _label),
         pod_namespace=own,
@@ -111,6 +115,12 @@ def _level(text: str) -> str:
     if text.lower() not in _LEVELS:
         raise ConfigError(f"must be {', '.join(_LEVELS[:-1])} or {_LEVELS[-1]}, got {text!r}")
     return text.lower()
+
+
+def _seconds(text: str) -> str:
+    if not text.isascii() or not text.isdigit() or int(text) > 86_400:
+        raise ConfigError(f"must be a whole number of seconds from 0 to 86400, got {text!r}")
+    return text
 
 
 def _port(text: str) -> str:

@@ -20,6 +20,7 @@ from headrace.wire.subscription import Lost, Message, Subscribed, subscribe
 from headrace.wire.target import Target
 from headrace_operator.api.names import QueueKey
 from headrace_operator.core.skew import mismatch
+from headrace_operator.reconcile.audits import Audited, Audits
 from headrace_operator.reconcile.reading import Reading
 from headrace_operator.reconcile.settings import ReconcileSettings
 from headrace_operator.reconcile.trouble import explain
@@ -47,6 +48,9 @@ class RedisWatch:
         self._followers: dict[str, dict[QueueKey, Tell]] = {}
         self._readings: dict[str, Reading] = {}
         self._resting: set[str] = set()
+        self._audits = Audits(
+            target.redacted, lambda queue: self.admin(queue).audit, self._readable, settings.audit_every
+        )
         self._took: deque[float] = deque(maxlen=_LAST_READS)
         self._look = asyncio.Event()
         self._listed = asyncio.Event()
@@ -68,6 +72,7 @@ class RedisWatch:
             del self._followers[queue]
             self._readings.pop(queue, None)
             self._resting.discard(queue)
+            self._audits.forget(queue)
             self._listed.set()
 
     @property
@@ -78,6 +83,10 @@ class RedisWatch:
     def reading(self, queue: str) -> Reading:
         """What was last read."""
         return self._readings.get(queue, Reading())
+
+    def audited(self, queue: str) -> Audited | None:
+        """What audits know of it."""
+        return self._audits.of(queue)
 
     async def first_look(self, queues: Sequence[str]) -> None:
         """Wait until each of them was read once, or could not be; not for long where a server gives no sign."""
@@ -103,6 +112,8 @@ class RedisWatch:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._keep_reading())
+                if self._settings.audit_every:
+                    group.create_task(self._audits.run())
                 await self._keep_listening(group)
         finally:
             await self._link.close()
@@ -177,6 +188,9 @@ class RedisWatch:
         for facet in await self.admin(queue).dead_letters.facets():
             counts[facet.reason] = counts.get(facet.reason, 0) + facet.count
         return counts
+
+    def _readable(self) -> list[str]:
+        return [queue for queue, reading in self._readings.items() if isinstance(reading.stats, QueueStats)]
 
     def _keep(self, queue: str, reading: Reading) -> None:
         if queue not in self._followers:

@@ -34,6 +34,9 @@ class ReconcileSettings:
     """Between two reconciles of a WorkerQueue at rest, unless something is heard."""
     reconcile_timeout: float = 30.0
     """For one reconcile; a stuck one is given up and begun anew."""
+    audit_every: float = 300.0
+    """Between the beginnings of two audits of a queue, if they don't take longer; 0: none. Those of one Redis come one
+    after another, and take of its time what core/auditing.py gives them."""
     claim_again: float = 60.0
     """Between two claims of a queue that is ours; a claim holds for ten minutes (protocol.OWNERSHIP_MS)."""
     retry_base: float = 0.5

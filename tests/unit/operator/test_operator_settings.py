@@ -51,6 +51,8 @@ def test_hosts(text: str, hosts: tuple[str, ...]) -> None:
         ("ALLOWED_REDIS_HOSTS", "a.*.b", "ALLOWED_REDIS_HOSTS: must be names"),
         ("LOG_LEVEL", "loud", "LOG_LEVEL: must be debug, info, warning or error, got 'loud'"),
         ("LEASE_NAME", "-", "LEASE_NAME: must be a name"),
+        ("AUDIT_SECONDS", "5m", "AUDIT_SECONDS: must be a whole number of seconds from 0 to 86400, got '5m'"),
+        ("AUDIT_SECONDS", "-1", "AUDIT_SECONDS: must be a whole number"),
         ("METRICS_PORT", "99999", "METRICS_PORT: must be a port from 0 to 65535, got '99999'"),
         ("METRICS_PORT", "http", "METRICS_PORT: must be a port"),
     ],

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from headrace.admin.findings import (
+    KEPT_PER_KIND,
     AuditReport,
     Doubled,
     FacetMismatch,
@@ -23,11 +25,9 @@ from headrace.admin.findings import (
     Stuck,
     TracebackMismatch,
 )
-from headrace.admin.handle import SCAN_SLICE, QueueHandle
+from headrace.admin.handle import SCAN_SLICE, QueueHandle, Rest
 from headrace.admin.traceback_audit import compare_tracebacks
 from headrace.contract.protocol import CHUNK, Priority, State
-
-KEPT_PER_KIND: Final = 1000
 
 _PLAIN: Final = (
     "sched",
@@ -54,9 +54,11 @@ class Audit:
     def __init__(self, handle: QueueHandle) -> None:
         self._handle = handle
 
-    async def run(self, *, repair: bool = False) -> AuditReport:
-        """Look at everything once; with `repair`, mend what is found. Takes ten to thirty seconds per million jobs."""
-        return await _Run(self._handle, repair).run()
+    async def run(self, *, repair: bool = False, rest: Rest | None = None) -> AuditReport:
+        """Look at everything once; with `repair`, mend what is found. Takes ten to thirty seconds per million jobs,
+        and what `rest` waits after each step.
+        """
+        return await _Run(replace(self._handle, rest=rest), repair).run()
 
 
 class _Run:
@@ -69,6 +71,7 @@ class _Run:
         self._counts: Counter[str] = Counter()
         self._kept: list[Finding] = []
         self._mended = 0
+        self._ids = 0
 
     async def run(self) -> AuditReport:
         await self._check_sessions()  # first: mending their leases makes ready what would else look like orphans
@@ -77,7 +80,9 @@ class _Run:
             await self._check_structure(structure)
         await self._check_gates()  # last: at those of mended jobs nobody waits any more
         checked = await self._check_counts()
-        return AuditReport(self._handle.queue, self._states, self._counts, tuple(self._kept), self._mended, checked)
+        return AuditReport(
+            self._handle.queue, self._states, self._counts, tuple(self._kept), self._mended, checked, self._ids
+        )
 
     def _note(self, finding: Finding) -> None:
         kind = type(finding).__name__
@@ -86,7 +91,8 @@ class _Run:
             self._kept.append(finding)
 
     async def _check_structure(self, structure: str) -> None:
-        async for _, sound, _, faults in slices(self._handle, structure):
+        async for seen, sound, _, faults in slices(self._handle, structure):
+            self._ids += seen
             for i in range(0, len(sound), 2):
                 place = sound[i].decode()
                 self._states[_STATE_OF.get(place) or State(place)] += sound[i + 1]
@@ -119,26 +125,23 @@ class _Run:
         pattern = self._handle.key(f"{family}:*")
         skip, cursor = len(pattern) - 1, b"0"
         while True:
-            step = ("SCAN", cursor, "MATCH", pattern, "COUNT", CHUNK)
-            cursor, found = await self._handle.link.request(*step, at=pattern)
+            cursor, found = await self._handle.scan_keys(cursor, pattern)
             for key in found:
                 yield key.decode()[skip:]
             if cursor == b"0":
                 return
 
     async def _check_sessions(self) -> None:
-        async for sid in self._members("own"):
-            await self._check_session(sid)
+        found = [sid async for sid in self._members("own")]
+        for start in range(0, len(found), CHUNK):
+            stray = await self._handle.run("audit_sessions", *found[start : start + CHUNK])
+            for i in range(0, len(stray), 2):
+                await self._note_session(stray[i].decode(), stray[i + 1])
 
-    async def _check_session(self, sid: str) -> None:
-        key = self._handle.key
-        looks = (("ZSCORE", key("sess"), sid), ("ZSCORE", key("reaping"), sid), ("HLEN", key(f"own:{sid}")))
-        # One step: a session that is being reaped or comes back must not look like none.
-        live, reaping, leases = await self._handle.link.transaction(key("sess"), looks)
-        if live is None and reaping is None and leases:
-            self._note(StrayLeases(sid, leases))
-            if self._repair:
-                self._mended += await self._handle.run("leave", sid)
+    async def _note_session(self, sid: str, leases: int) -> None:
+        self._note(StrayLeases(sid, leases))
+        if self._repair:
+            self._mended += await self._handle.run("leave", sid)
 
     async def _check_gates(self) -> None:
         found = [gate async for gate in self._members("gate")]

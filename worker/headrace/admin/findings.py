@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final, assert_never, get_args
 
 from headrace.contract.protocol import State
 
@@ -81,6 +82,27 @@ class TracebackMismatch:
 
 
 Finding = Orphan | Ghost | Doubled | Misfiled | Stuck | StrayGate | StrayLeases | FacetMismatch | TracebackMismatch
+KINDS: Final = tuple(kind.__name__ for kind in get_args(Finding))
+"""Their names."""
+KEPT_PER_KIND: Final = 1000
+"""As many are named; all are counted."""
+
+
+def subject(finding: Finding) -> str:
+    """The job, gate, session, facet or traceback that it is about."""
+    match finding:
+        case Orphan(id) | Ghost(id) | Doubled(id) | Misfiled(id) | Stuck(id):
+            return id
+        case StrayGate(gate):
+            return gate
+        case StrayLeases(sid):
+            return sid
+        case FacetMismatch(facet):
+            return facet
+        case TracebackMismatch(fingerprint):
+            return fingerprint
+        case _:
+            assert_never(finding)
 
 
 @dataclass(frozen=True)
@@ -93,11 +115,13 @@ class AuditReport:
     counts: Mapping[str, int]
     """Kind of finding → how many."""
     findings: tuple[Finding, ...]
-    """At most 1000 of each kind."""
+    """At most KEPT_PER_KIND of each kind."""
     mended: int
     """Ids and counts changed; 0 without repair."""
     tracebacks_checked: bool
     """False when dead letters came and went all the while, so that their tracebacks' counts could not be compared."""
+    ids: int
+    """Looked at; one that several structures name is counted in each."""
 
     @property
     def clean(self) -> bool:

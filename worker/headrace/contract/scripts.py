@@ -21,6 +21,7 @@ _COMMENT = re.compile(r"^\s*--[^\n]*\n", re.MULTILINE)
 NAMES: Final = (
     "accept_replay",
     "audit_gates",
+    "audit_sessions",
     "audit_slice",
     "cancel",
     "cordon",

@@ -82,12 +82,6 @@ class Link:
         """Several commands in one round trip; raises for the first that failed, once all have answered."""
         return [_good(reply) for reply in await self.pipeline_replies(commands, timeout)]
 
-    async def transaction(self, key: str, commands: Sequence[Sequence[Argument]]) -> list[Reply]:
-        """Commands on keys of one queue, of which `key` is one, that nothing comes between."""
-        *_, replies = await self._pipeline_at(key, [("MULTI",), *commands, ("EXEC",)], self.timeout)
-        results: list[Reply] = _good(replies)
-        return results
-
     async def pipeline_replies(
         self, commands: Sequence[Sequence[Argument]], timeout: float | None = None
     ) -> list[Reply]:
