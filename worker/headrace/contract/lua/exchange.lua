@@ -55,7 +55,7 @@ local function make_settle_others()
 end
 
 local function make_reap()
-  --@include presence, transitions, dead, take, versions, reap
+  --@include presence, transitions, dead, take, dismiss, versions, reap
   return reap
 end
 

@@ -1,5 +1,5 @@
 -- live → gone, in peace: what it still holds goes back to ready, nothing charged; what is to be cancelled is done.
---@include keys, clock, ready, marks, endings, gates, forget, take, presence, transitions, versions
+--@include keys, clock, ready, marks, endings, gates, forget, take, dismiss, presence, transitions, versions
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] sid
 -- RETURNS: how many jobs were given back

@@ -1,5 +1,5 @@
 -- leased → ready | suspects | dead for one session whose process is known to be gone; nobody waits for its lease to end.
---@include keys, clock, ready, marks, schedule, dead, endings, gates, forget, take, trial, presence, transitions, versions, reap
+--@include keys, clock, ready, marks, schedule, dead, endings, gates, forget, take, dismiss, trial, presence, transitions, versions, reap
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] sid
 -- RETURNS: how many jobs were moved

@@ -1,5 +1,5 @@
 -- The ready path: a zset per priority, scored by the µs since which the job could have run. Streams have another, behind the
--- same functions (streams/lib): of this file, pop, plain, take and lines.
+-- same functions (streams/lib): of this file, pop, plain, dismiss and lines.
 -- Jobs of default priority that never crashed a worker pay for neither look-up.
 --@include wake
 local SUSPECT_AFTER = 2
@@ -33,9 +33,4 @@ local function let_go() end
 local function ready_in(line)
   return call('ZCARD', K[line])
 end
-
-local function ready_count()
-  local total = ready_in('suspects')
-  for _, p in ipairs(PRIORITIES) do total = total + ready_in('ready:' .. p) end
-  return total
-end
+--@include count

@@ -6,6 +6,3 @@ local function take_some(own)
   if #ids > 0 then call('HDEL', own, unpack(ids)) end
   return ids
 end
-
--- The session is gone, and all it held has found its place: zsets know of no session.
-local function dismiss() end

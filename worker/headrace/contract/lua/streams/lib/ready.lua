@@ -105,9 +105,4 @@ local function ready_in(line)
   local pending = length > 0 and group_of(line)
   return pending and pending > 0 and length - pending + returned_in(line) or length
 end
-
-local function ready_count()
-  local total = ready_in('suspects')
-  for _, p in ipairs(PRIORITIES) do total = total + ready_in('ready:' .. p) end
-  return total
-end
+--@include count
