@@ -37,8 +37,7 @@ async def test_a_finished_job_wakes_a_lane_also_when_something_is_to_be_said_aga
 
 
 async def test_a_lane_in_flight_looks_when_it_lands_and_is_not_woken_for_each(consumer: Consumer) -> None:
-    consumer._lanes[0].in_flight = True
-    consumer._in_flight = 1
+    consumer._in_flight.add(consumer._lanes[0])
     finish(consumer, "a")
     consumer._lanes[1].poke.clear()
     finish(consumer, "b")

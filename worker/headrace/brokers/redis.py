@@ -166,13 +166,9 @@ class RedisBroker:
         if schemas:
             pairs = [part for pair in schemas.items() for part in pair]
             commands.append(("HSET", self._layout.key(queue, "schemas"), *pairs))
+        keep = self._layout.key(queue, "keep")
         for task, keep_ms in keeps.items():
-            kept = (
-                ("HSET", self._layout.key(queue, "keep"), task, str(keep_ms))
-                if keep_ms
-                else ("HDEL", self._layout.key(queue, "keep"), task)
-            )
-            commands.append(kept)
+            commands.append(("HSET", keep, task, str(keep_ms)) if keep_ms else ("HDEL", keep, task))
         await self.link.pipeline(commands)
 
     async def stats(self, queue: str) -> QueueStats:

@@ -42,7 +42,6 @@ class Lane:
     poke: asyncio.Event = field(default_factory=asyncio.Event)
     idle: bool = False
     """Its last exchange brought nothing; it asks again when woken."""
-    in_flight: bool = False
     woken: bool = False
     """Something came while its exchange was in flight, whose answer may be older: it asks once more before it idles."""
     claim: str = ""
@@ -74,7 +73,8 @@ class Consumer:
         self._registered_idle = False
         """Redis counts this session among the idle ones; the next exchange takes it out."""
         self._due_timer: asyncio.TimerHandle | None = None
-        self._in_flight = 0
+        self._in_flight: set[Lane] = set()
+        """Those with an exchange under way."""
         self._quiet = False
         self._closing = False
 
@@ -86,7 +86,7 @@ class Consumer:
     @property
     def held(self) -> int:
         """Jobs in hand: running, waiting to be settled, or in an exchange under way."""
-        return len(self.executor.running) + self._outbox.size + self._in_flight
+        return len(self.executor.running) + self._outbox.size + len(self._in_flight)
 
     async def run(self) -> None:
         """Consume until `stop`; returns when everything settled has been told to Redis."""
@@ -141,11 +141,9 @@ class Consumer:
             asleep = self._quiet or (lane.idle and not self._outbox.size)
             asked = 0 if asleep else self._parts.slots.take(self._share)
             if asked or self._outbox.size:
-                lane.in_flight = True
-                self._in_flight += 1
+                self._in_flight.add(lane)
                 await self._exchange(lane, self._outbox.take(), asked)
-                self._in_flight -= 1
-                lane.in_flight = False
+                self._in_flight.discard(lane)
             elif self._closing and not self.executor.running:
                 return
             else:
@@ -192,8 +190,7 @@ class Consumer:
                 self.on_change()
 
     def _under_way(self, job_id: str, claim: str) -> bool:
-        lanes = [lane for lane in self._lanes if lane.in_flight]
-        return any(lane.claim == claim or lane.batch.find(job_id, claim) for lane in lanes)
+        return any(lane.claim == claim or lane.batch.find(job_id, claim) for lane in self._in_flight)
 
     async def _call_until_answered(
         self, lane: Lane, session: Session, seq: int, asked: int, flags: str
@@ -264,7 +261,7 @@ class Consumer:
 
     def _poke(self, *, all_lanes: bool = False) -> None:
         for lane in self._lanes:
-            if all_lanes or not lane.in_flight:
+            if all_lanes or lane not in self._in_flight:
                 lane.poke.set()
 
     def poke(self) -> None:

@@ -34,7 +34,6 @@ class Keeper:
         rules: bytes = b"",
     ) -> None:
         """under_way: whether an unanswered exchange claims or settles this job under this claim; rules: see Session."""
-        self.session = Session(queue, parts.settings.lease, parts.pulse, rules, executor.told)
         self.joined = asyncio.Event()
         self._queue = queue
         self._parts = parts
@@ -44,6 +43,12 @@ class Keeper:
         self._under_way = under_way
         self._wanted = asyncio.Event()
         self._unknown_leases: set[tuple[str, str]] = set()
+        self._rules = rules
+        self.session = self._new_session()
+
+    def _new_session(self) -> Session:
+        settings, pulse = self._parts.settings, self._parts.pulse
+        return Session(self._queue, settings.lease, pulse, self._rules, self._executor.told)
 
     async def join(self) -> None:
         """The first word to Redis. Raises QueueUnavailableError or ProtocolError."""
@@ -66,9 +71,7 @@ class Keeper:
             dropped=dropped,
         )
         self._executor.stop_all(Stop.LOST)
-        self.session = Session(
-            self._queue, self._parts.settings.lease, self._parts.pulse, session.rules, self._executor.told
-        )
+        self.session = self._new_session()
         self.joined.clear()
         self._wanted.set()
 
