@@ -185,6 +185,22 @@ class Broker(Protocol):
     async def wait_for_work(self, queue: str, seconds: float, timeout: float) -> None:
         """Return when an idle session should ask again, at the latest after `seconds`; `timeout` for the answer."""
 
+    async def exchange_when_woken(
+        self,
+        queue: str,
+        sid: str,
+        lane: str,
+        seq: int,
+        n: int,
+        flags: str,
+        version: str,
+        settled: Settled,
+        seconds: float,
+        timeout: float,
+    ) -> Exchanged:
+        """`wait_for_work`, then at once `exchange`. A caller that can't wait longer closes its line, and asks by
+        `exchange` what became of it."""
+
     async def plan(
         self,
         queue: str,
@@ -218,7 +234,7 @@ class Broker(Protocol):
         """One line for each thing about the server that would lose jobs."""
 
     async def close(self) -> None:
-        """Let go; a later call begins anew."""
+        """Let go: calls that wait raise QueueUnavailableError; a later call begins anew."""
 
 
 class Renewer(Protocol):

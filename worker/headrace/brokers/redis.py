@@ -138,6 +138,25 @@ class RedisBroker:
         """A wake token; occupies the connection."""
         await self.link.request("BLPOP", self._layout.key(queue, "wake"), seconds, timeout=timeout)
 
+    async def exchange_when_woken(
+        self,
+        queue: str,
+        sid: str,
+        lane: str,
+        seq: int,
+        n: int,
+        flags: str,
+        version: str,
+        settled: Settled,
+        seconds: float,
+        timeout: float,
+    ) -> Exchanged:
+        """Both sent at once: whoever gets the token runs the script in the server, on no way to the worker and back."""
+        wait = ("BLPOP", self._layout.key(queue, "wake"), seconds)
+        arguments = (sid, lane, seq, n, flags, version, *settled.arguments())
+        name = self._layout.script("exchange")
+        return Exchanged(*await self.link.run_after(wait, name, prefix(queue), arguments, timeout))
+
     async def plan(
         self,
         queue: str,

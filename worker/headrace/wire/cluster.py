@@ -38,13 +38,13 @@ class Cluster:
         self._nodes: dict[Address, Node] = {}
         self._learning = asyncio.Lock()
 
-    async def send(self, key: str | None, packed: bytes, timeout: float) -> Reply:
-        """Send an encoded command to the key's node (None: to any); error replies come back as values."""
+    async def send(self, key: str | None, packed: bytes, timeout: float, ahead: int = 0) -> Reply:
+        """Send an encoded command to the key's node (None: to any), see Connection.send."""
         reply: Reply = None
         for _ in range(TRIES):
             node = await self._node(key)
             try:
-                reply = await node.send(packed, timeout)
+                reply = await node.send(packed, timeout, ahead)
             except QueueUnavailableError:
                 self._forget()
                 raise

@@ -108,6 +108,8 @@ class Connection(asyncio.Protocol):
         self._waiting: deque[asyncio.Future[Reply]] = deque()
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
+        self._nobody: asyncio.Future[Reply] = self._loop.create_future()
+        self._nobody.cancel()
         self.closed = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -175,8 +177,12 @@ class Connection(asyncio.Protocol):
         finally:
             timer.cancel()
 
-    async def send(self, packed: bytes, timeout: float) -> Reply:
-        """Send an encoded command; error replies come back as values."""
+    async def send(self, packed: bytes, timeout: float, ahead: int = 0) -> Reply:
+        """Send an encoded command; error replies come back as values. `ahead`: so many commands are packed before it,
+        whose replies nobody wants.
+        """
+        for _ in range(ahead):
+            self._waiting.append(self._nobody)
         future: asyncio.Future[Reply] = self._loop.create_future()
         self._waiting.append(future)
         self._write(packed)

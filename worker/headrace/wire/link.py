@@ -35,13 +35,26 @@ class Link:
 
     async def run(self, name: str, prefix: str, *args: Argument, timeout: float | None = None) -> Reply:
         """Run a script on the queue with that key prefix. Raises what `Connection.request` raises."""
-        chosen = script(name)
-        reply = await self._send(prefix, pack("EVALSHA", chosen.sha, 1, prefix, *args), timeout)
-        if not isinstance(reply, Exception):
-            return reply
-        if _is_no_script(reply):
-            reply = await self._send(prefix, pack("EVAL", chosen.source, 1, prefix, *args), timeout)
-        return _good(reply)
+        reply = await self._send(prefix, pack("EVALSHA", script(name).sha, 1, prefix, *args), timeout)
+        return await self._load(name, prefix, args, reply, timeout) if isinstance(reply, Exception) else reply
+
+    async def run_after(
+        self, first: Sequence[Argument], name: str, prefix: str, args: Sequence[Argument], timeout: float
+    ) -> Reply:
+        """The same in one write with a command before it, whose reply nobody wants: the server runs the script as soon
+        as it is through with that, however long it blocks.
+        """
+        packed = pack(*first) + pack("EVALSHA", script(name).sha, 1, prefix, *args)
+        reply = await self._send(prefix, packed, timeout, ahead=1)
+        return await self._load(name, prefix, args, reply, timeout) if isinstance(reply, Exception) else reply
+
+    async def _load(
+        self, name: str, prefix: str, args: Sequence[Argument], error: Exception, timeout: float | None
+    ) -> Reply:
+        """Run a script that the server does not know; whatever else is wrong is raised."""
+        if not _is_no_script(error):
+            raise map_error(error)
+        return _good(await self._send(prefix, pack("EVAL", script(name).source, 1, prefix, *args), timeout))
 
     async def run_then(
         self, name: str, prefix: str, args: Sequence[Argument], then: Sequence[Sequence[Argument]], timeout: float
@@ -99,10 +112,11 @@ class Link:
         """Close the connections; a later call opens new ones."""
         await self._nodes.close()
 
-    async def _send(self, key: str | None, packed: bytes, timeout: float | None) -> Reply:
+    async def _send(self, key: str | None, packed: bytes, timeout: float | None, ahead: int = 0) -> Reply:
         wait = self.timeout if timeout is None else timeout
         nodes = self._nodes
-        return await (nodes.send(packed, wait) if isinstance(nodes, Node) else nodes.send(key, packed, wait))
+        sent = nodes.send(packed, wait, ahead) if isinstance(nodes, Node) else nodes.send(key, packed, wait, ahead)
+        return await sent
 
     async def _pipeline_at(self, key: str, commands: Sequence[Sequence[Argument]], timeout: float) -> list[Reply]:
         nodes = self._nodes

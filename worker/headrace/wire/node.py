@@ -51,12 +51,12 @@ class Node:
         self._master = (master.host, master.port)
         return connection
 
-    async def send(self, packed: bytes, timeout: float) -> Reply:
-        """Send an encoded command; error replies come back as values. Raises QueueUnavailableError."""
+    async def send(self, packed: bytes, timeout: float, ahead: int = 0) -> Reply:
+        """Send an encoded command, see Connection.send. Raises QueueUnavailableError."""
         connection = await self.connection()
         if self._watch is not None:
             self._watch.look(self._master, connection)
-        reply = await connection.send(packed, timeout)
+        reply = await connection.send(packed, timeout, ahead)
         if isinstance(reply, Exception) and isinstance(map_error(reply), DemotedError):
             connection.close()
         return reply

@@ -1,7 +1,8 @@
 """Consumes one queue: two lanes that exchange by turns, so that Python and Redis work at the same time.
 
 A lane settles whatever is finished, asks for as many jobs as there are free slots, starts what it gets. With nothing to
-do it waits for a wake token, a finished job, or the next due time; a poll each second is the backstop, never the plan.
+do the one waits for a finished job or the next due time, and the other stands in Redis with a claim for one job that a
+wake token lets through (decision 33). A poll each second is the backstop, never the plan.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ POLL = 1.0
 ANSWER_TIMEOUT = 2.5
 """Seconds to wait for an answer, more than POLL. Calls are replayable, so giving up early costs little, and a worker
 behind a dead connection is back within five seconds: this, and the longest pause between tries."""
-LANES = 2
+CUT_AGAIN = 0.02
+"""Seconds between attempts to call a standing claim back."""
 NO_CRASHES = 0
 
 
@@ -66,16 +68,18 @@ class Consumer:
         self._parts = parts
         self._share = parts.slots.open_share(weight)
         self._outbox = Outbox()
-        self._lanes = [Lane(str(n), parts.source.open("headrace-lane", ANSWER_TIMEOUT)) for n in range(LANES)]
-        self._wake_broker = parts.source.open("headrace-wake", ANSWER_TIMEOUT)
+        self._lanes = [Lane(name, parts.source.open("headrace-lane", ANSWER_TIMEOUT)) for name in ("0", "1")]
+        self._stander = self._lanes[1]
+        """The lane whose connection may be occupied; standing while it is."""
+        self._standing = False
         self.keeper = Keeper(queue, parts, self.executor, self._outbox, self.broker, self._under_way, rules)
-        self._someone_idle = asyncio.Event()
         self._registered_idle = False
         """Redis counts this session among the idle ones; the next exchange takes it out."""
         self._due_timer: asyncio.TimerHandle | None = None
         self._in_flight: set[Lane] = set()
         """Those with an exchange under way."""
         self._quiet = False
+        self._quieted = asyncio.Event()
         self._closing = False
 
     @property
@@ -91,7 +95,7 @@ class Consumer:
     async def run(self) -> None:
         """Consume until `stop`; returns when everything settled has been told to Redis."""
         async with asyncio.TaskGroup() as group:
-            helpers = [group.create_task(self._listen()), group.create_task(self.keeper.run())]
+            helpers = [group.create_task(self._end_standing()), group.create_task(self.keeper.run())]
             async with asyncio.TaskGroup() as lanes:
                 for lane in self._lanes:
                     lanes.create_task(self._run_lane(lane))
@@ -101,12 +105,13 @@ class Consumer:
     def quiet(self) -> None:
         """Claim nothing more; running jobs go on."""
         self._quiet = True
+        self._quieted.set()
         self._poke(all_lanes=True)
 
     def stop(self) -> None:
         """End once the outbox is empty and nothing runs."""
-        self._quiet = self._closing = True
-        self._poke(all_lanes=True)
+        self._closing = True
+        self.quiet()
 
     async def step(self) -> int:
         """One exchange by hand, in place of `run`: settles, claims, starts; says how many it has started."""
@@ -131,8 +136,8 @@ class Consumer:
         """Close the connections."""
         if self._due_timer is not None:
             self._due_timer.cancel()
-        for broker in (self._wake_broker, *(lane.broker for lane in self._lanes)):
-            await broker.close()
+        for lane in self._lanes:
+            await lane.broker.close()
 
     async def _run_lane(self, lane: Lane) -> None:
         while True:
@@ -146,9 +151,40 @@ class Consumer:
                 self._in_flight.discard(lane)
             elif self._closing and not self.executor.running:
                 return
+            elif lane is self._stander and lane.idle and not self._quiet:
+                await self._stand()
             else:
                 self._look_when_paced(lane, asleep)
                 await lane.poke.wait()
+
+    async def _stand(self) -> None:
+        """Until there may be work, at the latest after POLL. What it claims goes on its way before the lane asks on."""
+        lane = self._stander
+        asked = self._parts.slots.take_to_stand(self._share)
+        self._standing = True
+        if asked:
+            self._in_flight.add(lane)
+            await self._exchange(lane, self._outbox.take(), asked)
+            self._in_flight.discard(lane)
+            await asyncio.sleep(0)
+        else:
+            await self._wait_for_work(lane)
+            lane.idle = False
+        self._standing = False
+
+    async def _wait_for_work(self, lane: Lane) -> None:
+        try:
+            await lane.broker.wait_for_work(self.queue, POLL, ANSWER_TIMEOUT)
+        except (QueueUnavailableError, ServerError):
+            if not self._quiet:
+                await asyncio.sleep(0.1 + random.random() * 0.2)
+
+    async def _end_standing(self) -> None:
+        """Who goes quiet claims nothing more, so nothing of it may stand; a line just being opened is cut next time."""
+        await self._quieted.wait()
+        while self._standing:
+            await self._stander.broker.close()
+            await asyncio.sleep(CUT_AGAIN)
 
     def _look_when_paced(self, lane: Lane, asleep: bool) -> None:
         """A lane that the worker's own rate keeps from asking asks again when that lets it."""
@@ -160,9 +196,12 @@ class Consumer:
         session = self.keeper.session
         seq = session.next_seq()
         lane.claim, lane.batch, lane.woken = f"{lane.name}.{seq}", batch, False
-        flags = ("i" if self._registered_idle else "") + ("q" if self._quiet else "")
-        self._registered_idle = False
-        reply = await self._call_until_answered(lane, session, seq, asked, flags)
+        standing = self._standing and lane is self._stander
+        flags = "q" if self._quiet else ""
+        if self._registered_idle and standing is self._standing:  # while one stands it is idle, whatever others do
+            flags += "i"
+            self._registered_idle = False
+        reply = await self._call_until_answered(lane, session, seq, asked, flags, standing)
         if reply is None or reply.status == b"LOST":
             self._give_back_unused(asked)
             self._parts.metrics.stale_settlements += len(batch)
@@ -193,16 +232,25 @@ class Consumer:
         return any(lane.claim == claim or lane.batch.find(job_id, claim) for lane in self._in_flight)
 
     async def _call_until_answered(
-        self, lane: Lane, session: Session, seq: int, asked: int, flags: str
+        self, lane: Lane, session: Session, seq: int, asked: int, flags: str, standing: bool
     ) -> Exchanged | None:
         """The reply, however often the same words must be said; None when the session was lost meanwhile."""
         metrics, version, batch = self._parts.metrics, self._parts.pulse.version, lane.batch
-        exchange = lane.broker.exchange
+        exchange, stand = lane.broker.exchange, lane.broker.exchange_when_woken
+        words = (self.queue, session.sid, lane.name, seq)
         pause = 0.02
         while not session.lost:
             try:
-                reply = await exchange(self.queue, session.sid, lane.name, seq, asked, flags, version, batch)
+                if standing:
+                    reply = await stand(*words, asked, flags, version, batch, POLL, ANSWER_TIMEOUT)
+                else:
+                    reply = await exchange(*words, asked, flags, version, batch)
             except (QueueUnavailableError, ServerError) as error:
+                if standing:
+                    standing = self._standing = False
+                    if self._quiet:  # cut off by `_end_standing`: what has it claimed? Nothing more
+                        asked, flags = 0, flags + "q"
+                        continue
                 metrics.redis_errors += 1
                 if pause >= LONGEST_PAUSE or isinstance(error, ServerError):
                     self._parts.telemetry.log.warning("Redis does not serve; trying again", error=str(error))
@@ -237,7 +285,7 @@ class Consumer:
         lane.idle = got == 0 and not lane.woken
         if got == 0:
             self._registered_idle = True
-            self._someone_idle.set()
+            self._stander.poke.set()
 
     def _look_again_in(self, seconds: float) -> None:
         """When the next job falls due. The poll may come first; it sets the timer anew."""
@@ -247,8 +295,9 @@ class Consumer:
 
     def _look_again(self) -> None:
         for lane in self._lanes:
-            lane.idle, lane.woken = False, True
-            lane.poke.set()
+            if not (self._standing and lane is self._stander):  # what it asks, it asks after this
+                lane.idle, lane.woken = False, True
+                lane.poke.set()
 
     def _settle(self, run: Run, outcome: Outcome, service_us: int) -> None:
         self._outbox.put(run.id, run.claim, outcome, service_us)
@@ -267,14 +316,3 @@ class Consumer:
     def poke(self) -> None:
         """Look again: a slot may be free."""
         self._poke()
-
-    async def _listen(self) -> None:
-        """While a lane is idle: wait for a wake token or the poll, then let the lanes look."""
-        while True:
-            await self._someone_idle.wait()
-            self._someone_idle.clear()
-            try:
-                await self._wake_broker.wait_for_work(self.queue, POLL, ANSWER_TIMEOUT)
-            except (QueueUnavailableError, ServerError):
-                await asyncio.sleep(0.1 + random.random() * 0.2)
-            self._look_again()

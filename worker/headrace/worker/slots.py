@@ -54,6 +54,13 @@ class Slots:
             self._give(share, grant)
         return grant
 
+    def take_to_stand(self, share: Share) -> int:
+        """One slot for a claim that waits in Redis for a job, or none where others may want it in the meantime."""
+        if not self.free or self.pace is not None or len(self._shares) > 1:
+            return 0
+        self._give(share, 1)
+        return 1
+
     def _give(self, share: Share, count: int) -> None:
         if not share.hungry:
             share.had = max(share.had, self._reached)

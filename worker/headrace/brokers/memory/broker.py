@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -20,7 +21,7 @@ from headrace.contract.entry import Entry, Standing
 from headrace.contract.progress import Progress, kept_at
 from headrace.contract.protocol import State
 from headrace.contract.stats import PlannedTick, QueueStats
-from headrace.errors import ConfigError, HeadraceError
+from headrace.errors import ConfigError, HeadraceError, QueueUnavailableError
 from headrace.wire.channels import Channels, Heard
 from headrace.wire.channels import Joined as Listening
 from headrace.wire.subscription import Message
@@ -34,6 +35,7 @@ class MemoryBroker:
     def __init__(self, store: Store, capabilities: Capabilities) -> None:
         self.capabilities = capabilities
         self._store = store
+        self._waiting: set[asyncio.Future[Literal[True]]] = set()
 
     def assured(self, level: str, replicas: int) -> MemoryBroker:
         """Raises ConfigError: memory is as durable as its process."""
@@ -126,13 +128,33 @@ class MemoryBroker:
     async def wait_for_work(self, queue: str, seconds: float, timeout: float) -> None:
         """A wake token, or a moved clock."""
         event = self._store.wait_on(queue)
+        waiting = asyncio.ensure_future(event.wait())
+        self._waiting.add(waiting)
         try:
-            async with asyncio.timeout(seconds):
-                await event.wait()
-        except TimeoutError:
-            pass
+            await asyncio.wait([waiting], timeout=seconds)
+            if waiting.cancelled():
+                raise QueueUnavailableError("the line to the memory broker was closed")
         finally:
+            waiting.cancel()
+            self._waiting.discard(waiting)
             self._store.leave_off(queue, event)
+
+    async def exchange_when_woken(
+        self,
+        queue: str,
+        sid: str,
+        lane: str,
+        seq: int,
+        n: int,
+        flags: str,
+        version: str,
+        settled: Settled,
+        seconds: float,
+        timeout: float,
+    ) -> Exchanged:
+        """The one, then the other."""
+        await self.wait_for_work(queue, seconds, timeout)
+        return await self.exchange(queue, sid, lane, seq, n, flags, version, settled)
 
     async def plan(
         self,
@@ -184,6 +206,8 @@ class MemoryBroker:
 
     async def close(self) -> None:
         """The store stays."""
+        for waiting in self._waiting:
+            waiting.cancel()
 
 
 class MemoryRenewer:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 from headrace.brokers.protocol import Exchanged, LeaseRenewal, RenewedLease
 from headrace.contract.envelope import decode
 from headrace.errors import HeadraceError
-from headrace.testing.conformance import LEASE_MS, Bench, Checks, Seat, entry, presence
+from headrace.testing.conformance import LEASE_MS, Bench, Checks, Seat, Settling, entry, presence
 
 CHECKS = Checks()
 
@@ -224,6 +224,37 @@ async def a_token_waits_for_a_session_that_was_about_to_wait(bench: Bench) -> No
 
 
 @CHECKS.add()
+async def an_exchange_stands_until_there_is_work(bench: Bench) -> None:
+    seat = await bench.seat()
+    await seat.exchange(1)
+    line = bench.open()
+    words = (bench.queue, seat.sid, "standing", 1000)
+    standing = asyncio.create_task(line.exchange_when_woken(*words, 1, "i", "v1", Settling(), 60, 70))
+    await asyncio.sleep(0.01)  # mostly it stands by now; a token that came before it lets it through as well
+    await bench.jobs("a", "b")
+    assert (await asyncio.wait_for(standing, 30)).ids == [b"a"]
+    again = await line.exchange(*words, 0, "q", "v1", Settling())
+    assert again.ids == [b"a"]
+
+
+@CHECKS.add()
+async def an_exchange_whose_line_is_closed_claims_no_more(bench: Bench) -> None:
+    seat = await bench.seat()
+    await seat.exchange(1)
+    line = bench.open()
+    words = (bench.queue, seat.sid, "standing", 1000)
+    standing = asyncio.create_task(line.exchange_when_woken(*words, 1, "i", "v1", Settling(), 60, 70))
+    while not standing.done():
+        await line.close()
+        await asyncio.wait([standing], timeout=0.02)
+    await refused(standing)
+    assert (await line.exchange(*words, 0, "q", "v1", Settling())).ids == []
+    await bench.jobs("a")
+    assert await bench.state("a") == "ready"
+    assert await seat.ids() == ["a"]
+
+
+@CHECKS.add()
 async def numbers_are_those_of_the_queue(bench: Bench) -> None:
     await bench.jobs("a", "b", "c")
     seat = await bench.seat()
@@ -242,7 +273,7 @@ async def refused(call: Awaitable[object]) -> None:
         await call
     except HeadraceError:
         return
-    raise AssertionError("a call that was overtaken must be refused")
+    raise AssertionError("it must be refused")
 
 
 async def renew(bench: Bench, sid: str, lease_ms: int, told: bytes = b"") -> RenewedLease:
