@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import socket
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks import allocator
 from benchmarks.children import Child
 from benchmarks.failures import BenchError
 from benchmarks.scenarios import Aof
@@ -91,10 +92,11 @@ class Server:
         self._connection.close()
 
     def version(self) -> str:
-        """Name and version, from INFO."""
+        """Name, version and allocator, from INFO."""
         fields = self.info("server")
         name = fields.get("server_name", "redis")
-        return f"{name} {fields.get(f'{name}_version', fields['redis_version'])}"
+        version = fields.get(f"{name}_version", fields["redis_version"])
+        return f"{name} {version} with {allocator.in_use(self.info('memory')['mem_allocator'])}"
 
 
 @contextmanager
@@ -107,13 +109,25 @@ def running_server(binary: str | None) -> Iterator[Server]:
     # Its file is not rewritten in the middle of a run, which would be another's cost.
     fixed = "--appendonly no --auto-aof-rewrite-percentage 0 --loglevel warning"
     options = f"{fixed} --port {port} --bind 127.0.0.1 --dir {directory} --save".split()
-    child = Child("the server", [binary or str(find_server()), *options, ""], Path(directory), os.environ)
+    program = binary or str(find_server())
+    child = Child("the server", [program, *options, ""], Path(directory), allocator.environ(_built_with(program)))
     try:
         with contextlib.closing(_connect(child, port)) as server:
             yield server
     finally:
         child.stop()
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _built_with(program: str) -> str:
+    """The allocator of a server's program: `… malloc=jemalloc-5.3.0 …`."""
+    try:
+        told = subprocess.run(
+            [program, "--version"], check=True, capture_output=True, text=True, timeout=START_PATIENCE
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise BenchError(f"{program} can't be run: {error}") from None
+    return next((word[7:] for word in told.stdout.split() if word.startswith("malloc=")), "")
 
 
 def _connect(child: Child, port: int) -> Server:

@@ -89,8 +89,9 @@ class Consumer:
 
     @property
     def held(self) -> int:
-        """Jobs in hand: running, waiting to be settled, or in an exchange under way."""
-        return len(self.executor.running) + self._outbox.size + len(self._in_flight)
+        """Jobs in hand: running, waiting to be settled, or in an exchange under way that does not merely stand."""
+        standing = self._standing and self._stander in self._in_flight
+        return len(self.executor.running) + self._outbox.size + len(self._in_flight) - standing
 
     async def run(self) -> None:
         """Consume until `stop`; returns when everything settled has been told to Redis."""
