@@ -14,12 +14,12 @@ from headrace_operator.core.conditions import ConditionReason, ConditionType
 from headrace_operator.operate.counts import Counts
 from headrace_operator.operate.metrics import OperatorMetrics
 from support import monitoring
-from support.alerts import ALERT_TESTS
+from support.alerts import ALERT_TESTS, RUNBOOK, anchor
 from support.helm import CHART, HelmFailed, render
 from support.monitoring import metrics_in, needs_promtool, promtool
+from support.pages import PAGES, anchors
 
 Json = dict[str, Any]
-RUNBOOK = "https://example.org/operations.md"
 
 
 class Standby:
@@ -113,11 +113,12 @@ def test_alerts_and_dashboard_ask_for_metrics_that_exist(groups: list[Json], das
 
 
 def test_every_alert_has_its_runbook_and_its_words(groups: list[Json]) -> None:
+    runbooks = anchors(PAGES["docs/operations"])
     rules = [rule for group in groups for rule in group["rules"]]
-    anchors = [rule["annotations"]["runbook_url"] for rule in rules]
-    assert len(set(anchors)) == len(anchors)
+    assert len({rule["alert"] for rule in rules}) == len(rules)
     for rule in rules:
-        assert re.fullmatch(re.escape(RUNBOOK) + "#[a-z-]+", rule["annotations"]["runbook_url"])
+        assert rule["annotations"]["runbook_url"] == f"{RUNBOOK}#{anchor(rule['alert'])}"
+        assert anchor(rule["alert"]) in runbooks
         assert rule["labels"]["severity"] in ("critical", "warning")
         assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}
 
@@ -138,7 +139,9 @@ def test_promtool_accepts_the_rules(groups: list[Json], tmp_path: Path) -> None:
 @needs_promtool
 def test_alerts_fire_when_they_should_and_at_no_other_time(groups: list[Json], tmp_path: Path) -> None:
     tested = {name for test in ALERT_TESTS for name in test.alerts}
-    assert tested == {rule["alert"] for group in groups for rule in group["rules"]}, "each alert has its test"
+    rules = {rule["alert"] for group in groups for rule in group["rules"]}
+    assert tested == rules, "each alert has its test"
+    assert {name for test in ALERT_TESTS if test.words for name in test.alerts} == rules, "and its words theirs"
     monitoring.write(tmp_path / "rules.yaml", {"groups": groups})
     promtool(
         *("test", "rules"),
