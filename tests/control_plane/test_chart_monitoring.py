@@ -127,6 +127,11 @@ def test_every_alert_has_its_runbook_and_its_words(groups: list[Json]) -> None:
         assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}
 
 
+def test_the_page_lists_every_alert_with_its_severity(groups: list[Json]) -> None:
+    listed = re.findall(r"^\| (Headrace\w+) \| (\w+) \|", PAGES["docs/operations"].read_text(), re.MULTILINE)
+    assert listed == [(rule["alert"], rule["labels"]["severity"]) for group in groups for rule in group["rules"]]
+
+
 def test_alerts_and_dashboard_name_conditions_that_exist(groups: list[Json], dashboard: Json) -> None:
     asked = " ".join(
         [rule["expr"] for group in groups for rule in group["rules"]] + [query.expr for query in queries(dashboard)]
