@@ -25,7 +25,7 @@ install() { # package, for what
 }
 
 command -v redis-server >/dev/null || install redis-server "the engine on Redis itself, beside the embedded Valkey"
-command -v promtool >/dev/null || install prometheus "the check of the metrics by promtool"
+{ command -v promtool && command -v prometheus; } >/dev/null || install prometheus "metrics, alerts and dashboard"
 
 if bash e2e/kubernetes/build.sh etcd kube-apiserver kube-controller-manager kube-scheduler kubectl >/dev/null; then
   say "the Kubernetes programs are ready"

@@ -1,16 +1,30 @@
-"""What each alert must answer to: series of two WorkerQueues, one in trouble and one not, and who is told when."""
+"""What each alert must answer to: series of two WorkerQueues, one in trouble and one not; who is told, when and how."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Json = dict[str, Any]
+RUNBOOK = "https://example.org/operations.md"
+"""What the chart is told to point into."""
 ILL = 'namespace="home", name="ill"'
 WELL = 'namespace="home", name="well"'
 FIRING = 'sum by (alertname, namespace, name) (ALERTS{alertstate="firing"})'
 LEADING = {'headrace_operator_leader{pod="a"}': "1x60", 'headrace_operator_leader{pod="b"}': "0x60"}
+
+
+@dataclass(frozen=True)
+class Words:
+    """What whoever is told reads at that minute."""
+
+    minute: int
+    severity: str
+    summary: str
+    description: str
+    labels: Mapping[str, str] = field(default_factory=lambda: {"namespace": "home", "name": "ill"})
 
 
 @dataclass(frozen=True)
@@ -23,6 +37,8 @@ class AlertTest:
     """Minute → every alert that fires then."""
     whom: str = ILL
     """The labels that tell whom it is about."""
+    words: Words | None = None
+    """Of its one alert."""
 
     @property
     def alerts(self) -> set[str]:
@@ -43,10 +59,26 @@ class AlertTest:
                 }
                 for minute, names in self.fires.items()
             ],
+            "alert_rule_test": [self._told(self.words)] if self.words else [],
         }
 
     def _labels(self, name: str) -> str:
         return "{" + ", ".join(filter(None, (f'alertname="{name}"', self.whom))) + "}"
+
+    def _told(self, words: Words) -> Json:
+        [name] = self.alerts
+        annotations = {
+            "summary": words.summary,
+            "description": words.description,
+            "runbook_url": f"{RUNBOOK}#{anchor(name)}",
+        }
+        told = {"exp_labels": {"severity": words.severity, **words.labels}, "exp_annotations": annotations}
+        return {"eval_time": f"{words.minute}m", "alertname": name, "exp_alerts": [told]}
+
+
+def anchor(alert: str) -> str:
+    """Where its runbook is: HeadraceNoLeader's is no-leader."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", alert.removeprefix("Headrace")).lower()
 
 
 def _pair(metric: str, ill: str, well: str, labels: str = "") -> dict[str, str]:
@@ -57,10 +89,36 @@ def _pair(metric: str, ill: str, well: str, labels: str = "") -> dict[str, str]:
 
 ALERT_TESTS = (
     AlertTest(
+        "a healthy fleet that works, grows, shrinks and is looked after",
+        LEADING
+        | {
+            f'headrace_operator_watch_age_seconds{{watch="{watch}"}}': "15x20 60x20 15x20"
+            for watch in ("lease", "pods")
+        }
+        | _pair("reconcile_errors_total", "2x60", "0x60")
+        | _pair("condition", "1x60", "1x60", 'type="Ready", reason="Accepted"')
+        | _pair("condition", "0x60", "1x60", 'type="Progressing", reason="UpToDate"')
+        | _pair("redis_up", "1x60", "1x60")
+        | _pair("oldest_ready_age_seconds", "0 30 90 200 0x56", "0x60")
+        | _pair("jobs", "50+100x10 1000-100x10 0x38", "0x60", 'state="ready"')
+        | _pair("jobs", "4x30 0x29", "3x60", 'state="dead"')
+        | _pair("audit_findings", "0x60", "0x60", 'kind="Orphan"')
+        | _pair("replicas_desired", "0x3 1+1x9 10-1x9 0x36", "2x60")
+        | _pair("replicas", "0x5 1+1x9 10-1x9 0x34", "2x60", 'state="ready"'),
+        dict.fromkeys((5, 15, 20, 31, 45, 60), ()),
+    ),
+    AlertTest(
         "the leader goes and nobody follows",
         {'headrace_operator_leader{pod="a"}': "1x9 stale", 'headrace_operator_leader{pod="b"}': "0x60"},
         {9: (), 11: (), 13: ("HeadraceNoLeader",)},
         whom="",
+        words=Words(
+            13,
+            "critical",
+            "No headrace operator leads",
+            "Workers go on, but nothing scales, wakes, rolls out or is reported.",
+            {},
+        ),
     ),
     AlertTest(
         "a takeover is no reason",
@@ -69,29 +127,55 @@ ALERT_TESTS = (
     ),
     AlertTest("no operator at all", {}, {1: (), 3: ("HeadraceNoLeader",)}, whom=""),
     AlertTest(
-        "reconciles keep failing",
-        LEADING | _pair("reconcile_errors_total", "0x10 0+1x50", "0x10 1x50"),
-        {10: (), 50: ("HeadraceReconcileErrors",)},
+        "reconciles keep failing, then not any more",
+        LEADING | _pair("reconcile_errors_total", "0x10 0+1x20 20x30", "0x10 1x50"),
+        {10: (), 22: (), 28: ("HeadraceReconcileErrors",), 50: ()},
+        words=Words(
+            28,
+            "warning",
+            "The operator keeps failing to look after WorkerQueue home/ill",
+            "Its log names the error.",
+        ),
     ),
     AlertTest(
         "a watch falls silent",
         LEADING
         | {'headrace_operator_watch_age_seconds{watch="lease"}': "1x60"}
         | {'headrace_operator_watch_age_seconds{watch="workers"}': "30x10 60+60x40"},
-        {14: (), 30: ("HeadraceWatchSilent",)},
+        {14: (), 19: (), 30: ("HeadraceWatchSilent",)},
         whom="",
+        words=Words(
+            30,
+            "warning",
+            "The API server tells an operator nothing of workers",
+            "Nothing was heard for 20m 0s; a bookmark is due every minute.",
+            {"watch": "workers"},
+        ),
     ),
     AlertTest(
         "a spec is refused",
         LEADING
         | _pair("condition", "1x5 stale", "1x60", 'type="Ready", reason="Accepted"')
         | {f'headrace_workerqueue_condition{{{ILL}, type="Ready", reason="InvalidSpec"}}': "_x5 0x55"},
-        {15: (), 25: ("HeadraceSpecNotInForce",)},
+        {15: (), 19: (), 25: ("HeadraceSpecNotInForce",)},
+        words=Words(
+            25,
+            "warning",
+            "The spec of WorkerQueue home/ill is not in force: InvalidSpec",
+            "The condition Ready names what is wrong.",
+            {"namespace": "home", "name": "ill", "reason": "InvalidSpec"},
+        ),
     ),
     AlertTest(
         "Redis goes away and comes back",
         LEADING | _pair("redis_up", "1x9 0x20 1x30", "1x60"),
         {9: (), 14: (), 16: ("HeadraceRedisUnavailable",), 35: ()},
+        words=Words(
+            16,
+            "critical",
+            "The operator can't read the queues of WorkerQueue home/ill",
+            "The number of its workers stays as it is. The condition RedisAvailable says why.",
+        ),
     ),
     AlertTest(
         "a short outage of Redis",
@@ -101,7 +185,10 @@ ALERT_TESTS = (
     AlertTest(
         "jobs wait",
         LEADING | _pair("oldest_ready_age_seconds", "0+60x60", "300x60"),
-        {10: (), 20: ("HeadraceBacklogOld",)},
+        {10: (), 15: (), 17: ("HeadraceBacklogOld",)},
+        words=Words(
+            20, "warning", "Jobs of WorkerQueue home/ill wait too long", "The oldest could have run for 20m 0s."
+        ),
     ),
     AlertTest(
         "jobs wait because somebody has paused the queue",
@@ -114,11 +201,35 @@ ALERT_TESTS = (
         "dead letters grow, then stay",
         LEADING | _pair("jobs", "2x20 3 4 5x39", "7x60", 'state="dead"'),
         {20: (), 23: ("HeadraceDeadLettersGrowing",), 50: ()},
+        words=Words(
+            23,
+            "warning",
+            "Jobs of WorkerQueue home/ill fail for good",
+            "3 more dead letters than at some time in the last 15 minutes.",
+        ),
+    ),
+    AlertTest(
+        "dead letters are replayed, and some fail again",
+        LEADING | _pair("jobs", "500x20 0x5 4x35", "500x20 0x40", 'state="dead"'),
+        {25: (), 27: ("HeadraceDeadLettersGrowing",), 50: ()},
+    ),
+    AlertTest(
+        "dead letters grow while another operator takes over",
+        {'headrace_operator_leader{pod="a"}': "1x9 stale", 'headrace_operator_leader{pod="b"}': "0x9 1x50"}
+        | {f'headrace_workerqueue_jobs{{{ILL}, state="dead", pod="a"}}': "2x9 stale"}
+        | {f'headrace_workerqueue_jobs{{{ILL}, state="dead", pod="b"}}': "_x10 3x50"},
+        {9: (), 12: ("HeadraceDeadLettersGrowing",), 40: ()},
     ),
     AlertTest(
         "an audit finds something, which is mended",
         LEADING | _pair("audit_findings", "0x20 3x10 0x30", "0x60", 'kind="Orphan"'),
         {20: (), 22: ("HeadraceAuditFindings",), 40: ()},
+        words=Words(
+            22,
+            "warning",
+            "Jobs of WorkerQueue home/ill are lost, or filed wrongly",
+            "3 findings of the last audit. The operator's log names the queue.",
+        ),
     ),
     AlertTest(
         "a version can't run",
@@ -126,6 +237,12 @@ ALERT_TESTS = (
         | {f'headrace_workerqueue_condition{{{ILL}, type="Progressing", reason="VersionFailing"}}': "_x5 0x50"}
         | {f'headrace_workerqueue_condition{{{WELL}, type="Progressing", reason="RollingOut"}}': "1x60"},
         {9: (), 12: ("HeadraceRolloutFailing",)},
+        words=Words(
+            12,
+            "warning",
+            "The new version of WorkerQueue home/ill can't be rolled out",
+            "The old workers go on. The condition Progressing says why.",
+        ),
     ),
     AlertTest(
         "a version was rolled back",
@@ -135,7 +252,13 @@ ALERT_TESTS = (
     AlertTest(
         "workers are wanted and none gets ready",
         LEADING | _pair("replicas_desired", "0x5 3x50", "3x60") | _pair("replicas", "0x60", "1x60", 'state="ready"'),
-        {14: (), 18: ("HeadraceNoWorkerReady",)},
+        {14: (), 15: (), 18: ("HeadraceNoWorkerReady",)},
+        words=Words(
+            18,
+            "critical",
+            "WorkerQueue home/ill wants workers and none is ready",
+            "3 are wanted. kubectl describe shows what keeps its pods from running.",
+        ),
     ),
     AlertTest(
         "a fleet at zero is well",

@@ -21,7 +21,8 @@ ENABLED = (
     "metrics.prometheusRule.enabled=true",
     "metrics.dashboard.enabled=true",
 )
-_METRIC = re.compile(r"\bheadrace_\w+")
+_METRIC = re.compile(r"\bheadrace_(?!dev_)\w+|\b\w+(?=\{[^}]*headrace_dev_queue)")
+"""Ours by their prefix, or by the label that every worker's series gets of its pod."""
 
 HAS_PROMTOOL = shutil.which("promtool") is not None
 needs_promtool = pytest.mark.skipif(not HAS_PROMTOOL, reason="promtool is not installed")

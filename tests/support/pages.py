@@ -105,6 +105,13 @@ def _blocks(page: str) -> Iterator[Block]:
         yield Block(page, line, found["language"], found["said"] or "", found["text"])
 
 
+def anchors(path: Path) -> set[str]:
+    """What links into a page may name: its headings, as GitHub makes anchors of them."""
+    headings = re.findall(r"^#+ +(.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    plain = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading) for heading in headings]
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in plain}
+
+
 def chapters() -> list[Chapter]:
     """All applications. Raises ValueError for a block that doesn't say what it is, or has no application above."""
     made: list[Chapter] = []

@@ -30,6 +30,7 @@ class _Running:
     process: asyncio.subprocess.Process
     environ: dict[str, str]
     port: int
+    pod: Pod
 
 
 @dataclass
@@ -66,7 +67,7 @@ class PodProcesses:
                 stderr=log,
                 stdin=asyncio.subprocess.DEVNULL,
             )
-        self._running[name] = _Running(process, environ, port)
+        self._running[name] = _Running(process, environ, port, pod)
         path = container["readinessProbe"]["httpGet"]["path"]
         while not await _answers(port, path):
             await asyncio.sleep(0.03)
@@ -106,6 +107,11 @@ class PodProcesses:
     def names(self) -> list[str]:
         """Pods whose process was started and not yet told to end."""
         return list(self._running)
+
+    @property
+    def served(self) -> list[tuple[Pod, int]]:
+        """Those pods, each with the port of its metrics."""
+        return [(running.pod, running.port) for running in self._running.values()]
 
     def log(self, name: str) -> str:
         """What a pod's process wrote."""

@@ -13,7 +13,7 @@ import pytest
 
 from headrace_operator.objects.documents import read_documents
 from support.command_lines import NotUnderstoodError, headrace_calls, understand, understand_mention
-from support.pages import PAGES, ROOT, Block, Chapter, blocks, chapters
+from support.pages import PAGES, ROOT, Block, Chapter, anchors, blocks, chapters
 
 IMPORTED = [chapter for chapter in chapters() if not chapter.lives]
 TESTED = [chapter for chapter in chapters() if chapter.tests]
@@ -126,13 +126,6 @@ def test_a_manifest_of_a_page_is_accepted(block: Block, tmp_path: Path) -> None:
 # -- links
 
 
-def _anchors(path: Path) -> set[str]:
-    """As GitHub makes them of headings."""
-    headings = re.findall(r"^#+ +(.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
-    plain = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading) for heading in headings]
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in plain}
-
-
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
     here = PAGES[page]
@@ -142,7 +135,7 @@ def test_links_lead_somewhere(page: str) -> None:
         target, _, anchor = link.partition("#")
         path = (here.parent / target).resolve() if target else here
         assert path.exists(), link
-        assert not anchor or anchor in _anchors(path), link
+        assert not anchor or anchor in anchors(path), link
 
 
 def test_the_table_of_contents_has_every_page() -> None:

@@ -26,8 +26,9 @@ class QueueCounts:
     """Reason → decisions that differed from the one before."""
     events: Counter[str] = field(default_factory=Counter)
     """Reason of an event → how often people were told."""
-    victims: Counter[str] = field(default_factory=Counter)
-    """Workers that scale-ins took away, by what was known of them: see Departure."""
+    victims: Counter[str] = field(default_factory=lambda: Counter(idle=0, drained=0, others=0))
+    """Workers that scale-ins took away, by what was known of them: see Departure. All begin at 0, or the first of a
+    kind would be in no rate."""
     decided: tuple[int, str, str | None] | None = None
 
 

@@ -1,7 +1,8 @@
 """The series of one WorkerQueue: which there are, and how each is read from what the loop knows. Asks nobody.
 
-Every series has the labels namespace and name; further labels take values from closed sets. What is unknown has no
-sample: an absent series is never to be read as zero.
+Every series has the labels namespace and name; further labels take values from closed sets, or are as few at a time as
+the status shows: versions and reasons of dead letters. What is unknown has no sample: an absent series is never to be
+read as zero.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from headrace_operator.reconcile.audits import Audited
 from headrace_operator.reconcile.observe import readings
 from headrace_operator.reconcile.record import Record
 
+_OTHER: Final = "other"
+"""In place of the reasons that the status leaves out."""
 Samples = Iterable[tuple[tuple[str, ...], float]]
 """Values of the further labels, and the sample's value."""
 
@@ -46,6 +49,13 @@ def _replicas(record: Record) -> Samples:
     yield ("terminating",), sum(version.terminating for version in record.status.versions)
 
 
+def _version_replicas(record: Record) -> Samples:
+    for version in record.status.versions if record.status else ():
+        yield (version.hash, "asked"), version.desired
+        yield (version.hash, "ready"), version.ready
+        yield (version.hash, "terminating"), version.terminating
+
+
 def _jobs(record: Record) -> Samples:
     found = _stats(record)
     if found is None:
@@ -54,7 +64,19 @@ def _jobs(record: Record) -> Samples:
     yield ("ready",), sum(one.ready + one.due for one in found)
     yield ("leased",), sum(one.leased for one in found)
     yield ("parked",), sum(one.parked for one in found)
+    yield ("awaiting",), sum(one.awaiting for one in found)
+    yield ("held",), sum(one.held for one in found)
     yield ("dead",), sum(one.dead for one in found)
+
+
+def _dead_letters(record: Record) -> Samples:
+    """The most frequent reasons by name: a handler may give any words for one, so the others share a series."""
+    letters = record.status.dead_letters if record.status else None
+    if _stats(record) is None or letters is None:
+        return
+    named = {one.reason: one.count for one in letters.by_reason if one.reason != _OTHER}
+    yield from (((reason,), count) for reason, count in named.items())
+    yield (_OTHER,), max(letters.total - sum(named.values()), 0)
 
 
 def _oldest_ready(record: Record) -> Samples:
@@ -130,7 +152,11 @@ def _stats(record: Record) -> list[QueueStats] | None:
 GAUGES: Final = (
     Series("replicas_desired", "Workers that the last decision wants.", _wanted),
     Series("replicas", "Workers, all versions together, by state.", _replicas, ("state",)),
+    Series(
+        "version_replicas", "Workers of each version that has some, by state.", _version_replicas, ("version", "state")
+    ),
     Series("jobs", "Jobs by state; dead ones are the dead letters.", _jobs, ("state",)),
+    Series("dead_letters", "Dead letters by reason: the ten most frequent, and other.", _dead_letters, ("reason",)),
     Series("oldest_ready_age_seconds", "How long the longest-waiting job has been runnable.", _oldest_ready),
     Series("oldest_dead_letter_age_seconds", "How long ago the oldest dead letter was buried.", _oldest_dead),
     Series("audit_findings", "What the last whole audit found wrong; all is well at 0.", _audit_findings, ("kind",)),
