@@ -64,8 +64,9 @@ def list_letters(
 
     page = with_queue(redis_url, queue, read)
     data = {"letters": [letter_json(letter) for letter in page.letters], "cursor": page.cursor}
-    Printer(output).rows(_COLUMNS, [_row(letter) for letter in page.letters], data)
-    if page.cursor is not None and output is not Format.JSON:
+    printer = Printer(output)
+    printer.rows(_COLUMNS, [_row(letter) for letter in page.letters], data)
+    if page.cursor is not None and not printer.structured:
         note(f"there are more: --cursor {page.cursor}")
     return None
 
@@ -92,7 +93,7 @@ def show(
     found = with_queue(redis_url, queue, lambda admin: admin.dead_letters.get(job_id))
     printer = Printer(output)
     printer.record(_detail_fields(found), detail_json(found))
-    if found.traceback and printer.format is not Format.JSON:
+    if found.traceback and not printer.structured:
         typer.echo("\n" + printable_lines(found.traceback))
 
 
@@ -199,9 +200,9 @@ async def _tell(progress: ReplayProgress) -> None:
 
 def _show_preview(printer: Printer, preview: ReplayPreview, verb: str, most: int | None = None) -> None:
     count = preview.count if most is None else min(preview.count, most)
-    if printer.format is Format.JSON:
+    if printer.structured:
         sample = [letter_json(letter) for letter in preview.sample]
-        return printer.json({"count": count, "by_reason": preview.by_reason, "sample": sample})
+        return printer.document({"count": count, "by_reason": preview.by_reason, "sample": sample})
     printer.rows(("REASON", "LETTERS"), list(preview.by_reason.items()), None)
     if preview.sample:
         printer.rows(_COLUMNS, [_row(letter) for letter in preview.sample], None, title="the oldest")

@@ -9,6 +9,7 @@ import typer
 from headrace.admin.findings import AuditReport
 from headrace.admin.queue_admin import stats_many
 from headrace.cli import options
+from headrace.cli.exit_codes import ExitCode
 from headrace.cli.options import DEFAULT_URL, confirm
 from headrace.cli.output import Cell, Format, Printer, note, time_of
 from headrace.cli.session import with_link, with_queue
@@ -41,7 +42,7 @@ def stats(
     for queue, error in failed.items():
         note(f"queue {queue}: {error}")
     if failed:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 _STATS = (
@@ -147,12 +148,12 @@ def audit(
     """Prove that each job stands in exactly one state. Exit code 1 when something is wrong."""
     report = with_queue(redis_url, queue, lambda admin: admin.audit.run(repair=repair))
     printer = Printer(output)
-    if printer.format is Format.JSON:
-        printer.json(_audit_json(report))
+    if printer.structured:
+        printer.document(_audit_json(report))
     else:
         _show_audit(printer, report)
     if not report.clean:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _audit_json(report: AuditReport) -> dict[str, object]:
