@@ -15,6 +15,7 @@ from headrace.cli.options import show_help_without_verb
 
 _FILES: Final[Mapping[str, tuple[str, ...]]] = {
     "queue_commands": ("stats", "pause", "resume", "limit", "purge", "audit"),
+    "top_command": ("top",),
     "job_commands": ("enqueue", "jobs", "show", "cancel"),
     "dlq_commands": ("dlq",),
     "completion_command": ("completion",),

@@ -51,7 +51,7 @@ class Printer:
             case Format.JSON | Format.YAML:
                 self.document(data)
             case Format.TABLE:
-                _rich_table(title, columns, shown)
+                _print_table(title, columns, shown)
             case _:
                 typer.echo("\n".join("\t".join(row) for row in (columns, *shown)))
 
@@ -62,7 +62,7 @@ class Printer:
             case Format.JSON | Format.YAML:
                 self.document(data)
             case Format.TABLE:
-                _rich_table("", (), shown)
+                _print_table("", (), shown)
             case _:
                 typer.echo("\n".join("\t".join(row) for row in shown))
 
@@ -132,21 +132,28 @@ _FEW = 3
 """Rows that can stand side by side."""
 
 
-def _rich_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.box import SIMPLE_HEAD
+def _print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
+
+    console = Console()
+    console.print(table(title, columns, rows, console.width))
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], width: int) -> Any:
+    """As rich shows it, in `width` characters. Whatever is not printable is replaced."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
-    if columns and 0 < len(rows) <= _FEW and _width(columns, rows) > console.width:
-        columns, *rows = zip(columns, *rows, strict=True)  # on its side: folded to a letter a line nobody reads it
-    table = Table(title=title or None, box=SIMPLE_HEAD, show_header=bool(columns), title_justify="left")
+    cells: Sequence[Sequence[str]] = [[_text(cell) for cell in row] for row in rows]
+    if columns and 0 < len(cells) <= _FEW and _width(columns, cells) > width:
+        columns, *cells = zip(columns, *cells, strict=True)  # on its side: folded to a letter a line nobody reads it
+    made = Table(title=title or None, box=SIMPLE_HEAD, show_header=bool(columns), title_justify="left")
     for name in columns or ("", ""):
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console.print(table)
+        made.add_column(name, overflow="fold")
+    for row in cells:
+        made.add_row(*(Text(cell) for cell in row))
+    return made
 
 
 def _width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
