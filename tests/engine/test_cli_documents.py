@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 import yaml
 
 from support.cli import Cli, Seed
+from support.pages import PAGES
 from support.seeding import Seeder
 
 
@@ -46,6 +48,23 @@ CHANGING = {
     "dlq delete": ("dlq", "delete", "q", "--id", "dead"),
     "dlq replay": ("dlq", "replay", "q", "--id", "dead", "--request", "r1"),
 }
+
+
+_TABLE = PAGES["docs/cli"].read_text().partition("| verb | document |")[2].partition("\n\n")[0]
+DOCUMENTED = dict(re.findall(r"^\| `([a-z ]+)` \| (.+) \|$", _TABLE, re.MULTILINE))
+
+
+@pytest.mark.usefixtures("queue")
+@pytest.mark.parametrize("verb", DOCUMENTED)
+def test_a_document_has_the_fields_that_its_page_names(cli: Cli, verb: str) -> None:
+    """And may have more."""
+    named, _, only_with_payload = DOCUMENTED[verb].partition("; with")
+    outer, _, inner = named.partition(" (each ")
+    inner, _, behind = inner.partition(")")
+    said = cli(*{**READING, **CHANGING}[verb], "-o", "json").json
+    document = said[0] if named.startswith("list of ") else said
+    assert set(re.findall(r"`(\w+)`", outer + behind + only_with_payload.replace("--payload", ""))) <= set(document)
+    assert not inner or set(re.findall(r"`(\w+)`", inner)) <= set(document["letters"][0])
 
 
 def _steady(document: Any) -> Any:
