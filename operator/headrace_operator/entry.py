@@ -1,4 +1,5 @@
-"""`headrace-operator`: the Kubernetes operator's command, and the check that `helm test` runs."""
+"""`headrace-operator`: the Kubernetes operator's command, the check that `helm test` runs, and what `kubectl headrace`
+runs in the operator's pod."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from headrace.errors import ConfigError
+from headrace.errors import ConfigError, HeadraceError, UsageError
 from headrace_operator.operate.settings import VARIABLES, OperatorSettings, load_operator_settings
 
 log = logging.getLogger(__name__)
@@ -22,7 +23,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = load_operator_settings(os.environ)
     except ConfigError as exc:
         return _complain(exc)
-    return _check(settings, chosen.url, chosen.timeout) if chosen.verb == "check" else _run(settings)
+    match chosen.verb:
+        case "check":
+            return _check(settings, chosen.url, chosen.timeout)
+        case "cli":
+            return _become_headrace(settings, chosen.name, chosen.words)
+        case _:
+            return _run(settings)
 
 
 def _run(settings: OperatorSettings) -> int:
@@ -59,6 +66,19 @@ def _check(settings: OperatorSettings, url: str | None, seconds: float) -> int:
     return 0
 
 
+def _become_headrace(settings: OperatorSettings, name: str, words: Sequence[str]) -> int:
+    """Returns only when that can't be: 2 for a mistake, else 1."""
+    from headrace_operator.operate.queue_command import hand_over, resolve
+
+    try:
+        hand_over(asyncio.run(resolve(settings, name, words)))
+    except UsageError as exc:
+        return _complain(exc)
+    except HeadraceError as exc:
+        _complain(exc)
+    return 1
+
+
 def _parser() -> argparse.ArgumentParser:
     width = max(map(len, VARIABLES))
     parser = argparse.ArgumentParser(
@@ -71,6 +91,11 @@ def _parser() -> argparse.ArgumentParser:
     check = verbs.add_parser("check", help="ask an operator that runs already whether it does its work, and end")
     check.add_argument("--url", help="ask its /readyz too, for example http://headrace:8080")
     check.add_argument("--timeout", type=float, default=60, metavar="SECONDS", help="how long to wait (%(default)s)")
+    cli = verbs.add_parser("cli", help="run the headrace command on the queues of a WorkerQueue")
+    cli.add_argument("name", metavar="NAMESPACE/NAME[/QUEUE]", help="the WorkerQueue, and which of its queues")
+    cli.add_argument(
+        "words", metavar="VERB …", nargs=argparse.REMAINDER, help="as `headrace` takes them, without queue"
+    )
     return parser
 
 

@@ -47,6 +47,7 @@ VARIANTS = {
         "metrics.service.enabled=false",
         "podDisruptionBudget.enabled=false",
         "admissionPolicy.enabled=false",
+        "kubectlPlugin.enabled=false",
     ),
     "OpenShift": ("podSecurityContext.runAsUser=null", "podSecurityContext.runAsGroup=null"),
     "names": ("fullnameOverride=fleets", "serviceAccount.name=fleet-operator", "image.digest=sha256:" + 64 * "a"),
@@ -202,9 +203,9 @@ def test_audits_can_be_turned_off(helm_program: Path, settings: tuple[str, ...],
     assert environment(pod)["AUDIT_SECONDS"] == given
 
 
-def test_the_policy_is_left_out_where_kubernetes_has_none(helm_program: Path) -> None:
+def test_the_policies_are_left_out_where_kubernetes_has_none(helm_program: Path) -> None:
     policies = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
-    assert len(kinds_of(render(helm_program, "default", kubernetes="1.30.0"), *policies)) == 2
+    assert len(kinds_of(render(helm_program, "default", kubernetes="1.30.0"), *policies)) == 4
     assert kinds_of(render(helm_program, "default", kubernetes="1.29.4"), *policies) == []
 
 

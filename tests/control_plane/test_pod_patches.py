@@ -98,14 +98,13 @@ def test_kubernetes_finds_its_expressions_sound(
     control_plane: ControlPlane, namespace: str, account: Path, helm_program: Path
 ) -> None:
     """The controller checks the types of what the expressions name, and warns in the status."""
-    [policy] = [one for one in render(helm_program, namespace) if one["kind"] == "ValidatingAdmissionPolicy"]
+    policies = [one for one in render(helm_program, namespace) if one["kind"] == "ValidatingAdmissionPolicy"]
     deadline = time.monotonic() + 30
-    while True:
-        found = json.loads(
-            control_plane.kubectl("get", "validatingadmissionpolicy", policy["metadata"]["name"], "-o=json")
-        )
-        if "typeChecking" in found.get("status", {}):
-            break
-        assert time.monotonic() < deadline, found.get("status")
-        time.sleep(0.1)
-    assert found["status"]["typeChecking"].get("expressionWarnings", []) == []
+    for name in [policy["metadata"]["name"] for policy in policies]:
+        while True:
+            found = json.loads(control_plane.kubectl("get", "validatingadmissionpolicy", name, "-o=json"))
+            if "typeChecking" in found.get("status", {}):
+                break
+            assert time.monotonic() < deadline, found.get("status")
+            time.sleep(0.1)
+        assert found["status"]["typeChecking"].get("expressionWarnings", []) == [], name

@@ -137,3 +137,24 @@ app.kubernetes.io/instance: {{ .Release.Name }}
   resources: [events]
   verbs: [create]
 {{- end -}}
+
+{{- /* Who may look at fleets with `kubectl headrace`, with the right to exec beside it. */ -}}
+{{- define "headrace.viewer" -}}
+- apiGroups: [headrace.dev]
+  resources: [workerqueues, schedules]
+  verbs: [get, list]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list]
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+{{- end -}}
+
+{{- /* Who may pause, replay, purge, enqueue, too. */ -}}
+{{- define "headrace.editor" -}}
+{{ include "headrace.viewer" . }}
+- apiGroups: [headrace.dev]
+  resources: [workerqueues, schedules]
+  verbs: [patch]
+{{- end -}}

@@ -7,7 +7,7 @@ step that read it: what it names was a fact, not a race. mend.lua looks again be
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -44,6 +44,7 @@ _PLAIN: Final = (
     "awaiting",
     "feeds",
 )
+OnProgress = Callable[[int], None]
 _OF_KEYS: Final = ("kc", "kw")
 _STATE_OF: Final = {"suspects": State.READY, "reaping": State.LEASED}
 
@@ -54,19 +55,22 @@ class Audit:
     def __init__(self, handle: QueueHandle) -> None:
         self._handle = handle
 
-    async def run(self, *, repair: bool = False, rest: Rest | None = None) -> AuditReport:
+    async def run(
+        self, *, repair: bool = False, rest: Rest | None = None, on_progress: OnProgress | None = None
+    ) -> AuditReport:
         """Look at everything once; with `repair`, mend what is found. Takes ten to thirty seconds per million jobs,
-        and what `rest` waits after each step.
+        and what `rest` waits after each step. `on_progress` is told after each step how many ids were looked at.
         """
-        return await _Run(replace(self._handle, rest=rest), repair).run()
+        return await _Run(replace(self._handle, rest=rest), repair, on_progress).run()
 
 
 class _Run:
     """One audit under way."""
 
-    def __init__(self, handle: QueueHandle, repair: bool) -> None:
+    def __init__(self, handle: QueueHandle, repair: bool, on_progress: OnProgress | None) -> None:
         self._handle = handle
         self._repair = repair
+        self._on_progress = on_progress
         self._states: Counter[State] = Counter()
         self._counts: Counter[str] = Counter()
         self._kept: list[Finding] = []
@@ -93,6 +97,8 @@ class _Run:
     async def _check_structure(self, structure: str) -> None:
         async for seen, sound, _, faults in slices(self._handle, structure):
             self._ids += seen
+            if self._on_progress is not None:
+                self._on_progress(self._ids)
             for i in range(0, len(sound), 2):
                 place = sound[i].decode()
                 self._states[_STATE_OF.get(place) or State(place)] += sound[i + 1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from headrace.admin.handle import QueueHandle
 from headrace.contract.protocol import CHUNK, OWNERSHIP_MS, TRIAL_MS
@@ -41,11 +41,12 @@ class Control:
         kept: bytes | None = await self._handle.request("HGET", "meta", "limit")
         return None if kept is None else int(kept)
 
-    async def purge(self) -> int:
+    async def purge(self, *, on_progress: Callable[[int], None] | None = None) -> int:
         """Call off every job that waits now, ready, scheduled or parked; says how many. Running and dead jobs stay,
         and so do those of their workflows that wait for them.
 
         In steps of CHUNK jobs, and no more than waited at the start: producers that go on don't keep it going.
+        `on_progress` is told after each step how many are off.
         """
         stats = decode_stats(self._handle.queue, await self._handle.run("stats"))
         waiting = stats.ready + stats.held + stats.due + stats.scheduled + stats.parked + stats.awaiting
@@ -55,6 +56,8 @@ class Control:
             if not removed:
                 break
             purged += removed
+            if on_progress is not None:
+                on_progress(purged)
         return purged
 
     async def cordon(self, sids: Sequence[str], ttl_ms: int) -> Mapping[str, int]:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import secrets
-import sys
 from typing import Annotated
 
 import typer
 
 from headrace.admin.dead_letters import DeadLetter, DeadLetterDetail, Facet, Page
 from headrace.admin.queue_admin import QueueAdmin
-from headrace.admin.replay import ReplayPreview, ReplayProgress
+from headrace.admin.replay import OnProgress, ReplayPreview, ReplayProgress
 from headrace.admin.selection import ReplaySelection
 from headrace.cli import options
 from headrace.cli.export_command import export
 from headrace.cli.letter_json import detail_json, letter_json
 from headrace.cli.options import DEFAULT_URL, confirm
 from headrace.cli.output import Cell, Format, Printer, note, printable_lines, time_of
+from headrace.cli.progress import Tell, progress
 from headrace.cli.session import with_queue
 from headrace.errors import QueueUnavailableError, UsageError
 
@@ -64,8 +64,9 @@ def list_letters(
 
     page = with_queue(redis_url, queue, read)
     data = {"letters": [letter_json(letter) for letter in page.letters], "cursor": page.cursor}
-    Printer(output).rows(_COLUMNS, [_row(letter) for letter in page.letters], data)
-    if page.cursor is not None and output is not Format.JSON:
+    printer = Printer(output)
+    printer.rows(_COLUMNS, [_row(letter) for letter in page.letters], data)
+    if page.cursor is not None and not printer.structured:
         note(f"there are more: --cursor {page.cursor}")
     return None
 
@@ -92,7 +93,7 @@ def show(
     found = with_queue(redis_url, queue, lambda admin: admin.dead_letters.get(job_id))
     printer = Printer(output)
     printer.record(_detail_fields(found), detail_json(found))
-    if found.traceback and printer.format is not Format.JSON:
+    if found.traceback and not printer.structured:
         typer.echo("\n" + printable_lines(found.traceback))
 
 
@@ -173,18 +174,17 @@ def replay(
         return _show_preview(Printer(output), preview, "would be replayed", most)
     name = request or f"cli-{secrets.token_hex(6)}"
     try:
-        done = with_queue(
-            redis_url,
-            queue,
-            lambda admin: admin.replays.replay(
-                selection, request=name, most=most, rate=rate, guard=guard, on_progress=_tell
-            ),
-        )
+        with progress("letters moved", most) as tell:
+            done = with_queue(
+                redis_url,
+                queue,
+                lambda admin: admin.replays.replay(
+                    selection, request=name, most=most, rate=rate, guard=guard, on_progress=_telling(tell)
+                ),
+            )
     except (QueueUnavailableError, KeyboardInterrupt):
         note(f"interrupted: go on with --request {name}")
         raise
-    if done.moved and sys.stderr.isatty():
-        typer.echo(err=True)  # ends the line of progress
     if done.stopped:
         Printer(output).say(f"{done.moved} replayed, then stopped: {done.stopped}", done)
         note(f"to go on all the same: --request {name}")
@@ -192,16 +192,18 @@ def replay(
     return Printer(output).say(f"{done.moved} replayed", done)
 
 
-async def _tell(progress: ReplayProgress) -> None:
-    if sys.stderr.isatty():
-        typer.echo(f"\r{progress.total} moved so far", err=True, nl=False)
+def _telling(tell: Tell) -> OnProgress:
+    async def on_progress(so_far: ReplayProgress) -> None:
+        tell(so_far.total)
+
+    return on_progress
 
 
 def _show_preview(printer: Printer, preview: ReplayPreview, verb: str, most: int | None = None) -> None:
     count = preview.count if most is None else min(preview.count, most)
-    if printer.format is Format.JSON:
+    if printer.structured:
         sample = [letter_json(letter) for letter in preview.sample]
-        return printer.json({"count": count, "by_reason": preview.by_reason, "sample": sample})
+        return printer.document({"count": count, "by_reason": preview.by_reason, "sample": sample})
     printer.rows(("REASON", "LETTERS"), list(preview.by_reason.items()), None)
     if preview.sample:
         printer.rows(_COLUMNS, [_row(letter) for letter in preview.sample], None, title="the oldest")

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from headrace.cli.control_socket import ask, find_socket
+from headrace.cli.exit_codes import ExitCode
 from headrace.errors import ConfigError, HeadraceError, QueueUnavailableError
 from headrace.worker.settings import parse_duration
 
@@ -21,9 +22,9 @@ def main(argv: Sequence[str]) -> int:
         grace = parse_duration(arguments.grace)
         drain(arguments.socket or find_socket(), grace)
     except ConfigError as error:
-        return _complain(error, 2)
+        return _complain(error, ExitCode.MISTAKE)
     except HeadraceError as error:
-        return _complain(error, 1)
+        return _complain(error, ExitCode.FAILED)
     return 0
 
 

@@ -1,7 +1,7 @@
 """The `headrace` command: finds the verb, runs it, turns errors into one line and an exit code.
 
-`worker` and `drain` are dispatched before anything else is imported, since a worker's start-up counts. Exit codes:
-0 done, 1 could not be done now or something is wrong with the queue, 2 a mistake of the user's, 130 interrupted.
+`worker` and `drain` are dispatched before anything else is imported, since a worker's start-up counts. Of the others
+only the file of the verb is, and other packages are asked for verbs only when it is none of ours.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from headrace.cli.exit_codes import ExitCode
 from headrace.errors import HeadraceError, UsageError
 
 
@@ -21,13 +22,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
-        return 130
+        return ExitCode.INTERRUPTED
     except BrokenPipeError:  # `headrace jobs … | head`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return ExitCode.DONE
     except HeadraceError as error:
         print(f"headrace: {error}", file=sys.stderr)  # noqa: T201
-        return 2 if isinstance(error, UsageError) else 1
+        return ExitCode.MISTAKE if isinstance(error, UsageError) else ExitCode.FAILED
 
 
 def _find_verb(arguments: Sequence[str]) -> Callable[[Sequence[str]], int]:
@@ -49,11 +50,12 @@ def _find_verb(arguments: Sequence[str]) -> Callable[[Sequence[str]], int]:
 
 
 def _find_other(verb: str, arguments: Sequence[str]) -> Callable[[Sequence[str]], int]:
-    from headrace.cli.external import find_external
+    from headrace.cli.app import OWN, run
 
-    if found := find_external(verb):
-        return found
+    if verb not in OWN:
+        from headrace.cli.external import find_external
 
-    from headrace.cli.app import run
+        if found := find_external(verb):
+            return found
 
     return lambda _: run(arguments)

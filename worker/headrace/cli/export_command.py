@@ -17,6 +17,7 @@ from headrace.cli import options
 from headrace.cli.letter_json import detail_json
 from headrace.cli.options import DEFAULT_URL
 from headrace.cli.output import note
+from headrace.cli.progress import Tell, progress
 from headrace.cli.session import with_queue
 from headrace.client.codec import decode_arguments
 from headrace.errors import HeadraceError, PayloadError, UsageError
@@ -38,22 +39,25 @@ def export(
 ) -> None:
     """Write dead letters as JSON lines, oldest first."""
 
-    def run(write: Write) -> int:
-        return with_queue(redis_url, queue, lambda admin: _export(admin, write, task, reason, payloads=payload))
+    def run(write: Write, tell: Tell) -> int:
+        return with_queue(redis_url, queue, lambda admin: _export(admin, write, tell, task, reason, payloads=payload))
 
     if out is None:
-        run(lambda lines: typer.echo(lines, nl=False))
+        run(lambda lines: typer.echo(lines, nl=False), lambda _: None)
         return
-    with _file(out) as write:
-        count = run(write)
+    with _file(out) as write, progress("letters written") as tell:
+        count = run(write, tell)
     note(f"{count} dead letters in {out}")
 
 
-async def _export(admin: QueueAdmin, write: Write, task: str | None, reason: str | None, *, payloads: bool) -> int:
+async def _export(
+    admin: QueueAdmin, write: Write, tell: Tell, task: str | None, reason: str | None, *, payloads: bool
+) -> int:
     count = 0
     async for letters in admin.export(task=task, reason=reason, payloads=payloads):
         write(b"".join(_line(letter) for letter in letters))
         count += len(letters)
+        tell(count)
     return count
 
 

@@ -15,7 +15,6 @@ from headrace.admin.published import check_arguments
 from headrace.admin.queue_admin import QueueAdmin
 from headrace.admin.transition_words import describe
 from headrace.brokers.durability import Durability
-from headrace.brokers.redis import RedisBroker
 from headrace.cli import options
 from headrace.cli.options import DEFAULT_URL
 from headrace.cli.output import Cell, Format, Printer, note, time_of
@@ -75,6 +74,8 @@ def enqueue(
         given=job_id is not None,
     )
 
+    from headrace.brokers.redis import RedisBroker
+
     async def send(link: Link) -> bool:
         if not unchecked:
             schemas = await QueueAdmin(link, queue).published.schemas()
@@ -114,8 +115,9 @@ def jobs(
     page = with_queue(redis_url, queue, lambda admin: _list(admin, state, cursor, limit))
     data = {"jobs": [_job_json(view) for view in page.jobs], "cursor": page.cursor}
     columns = ("ID", "STATE", "TASK", "ATTEMPTS", "CRASHES", "SINCE", "DUE", "WORKER", "REASON")
-    Printer(output).rows(columns, [_job_row(view) for view in page.jobs], data)
-    if page.cursor is not None and output is not Format.JSON:
+    printer = Printer(output)
+    printer.rows(columns, [_job_row(view) for view in page.jobs], data)
+    if page.cursor is not None and not printer.structured:
         note(f"there are more: --cursor {page.cursor}")
 
 

@@ -7,17 +7,22 @@ from typing import Annotated
 
 import typer
 
-from headrace.cli.output import Format
+from headrace.cli.exit_codes import ExitCode
+from headrace.cli.output import Format, check_format
 from headrace.errors import UsageError
 
 Queue = Annotated[str, typer.Argument(metavar="QUEUE", help="Name of the queue.", show_default=False)]
+Queues = Annotated[list[str], typer.Argument(metavar="QUEUE...", help="Names of queues.", show_default=False)]
 JobId = Annotated[str, typer.Argument(metavar="ID", help="Id of the job.", show_default=False)]
 RedisUrl = Annotated[
     str,
     typer.Option("--redis-url", envvar="REDIS_URL", show_envvar=True, show_default=True, help="Where the queues are."),
 ]
 Output = Annotated[
-    Format, typer.Option("-o", "--output", help="auto: tables on a terminal, else plain tab-separated lines.")
+    Format,
+    typer.Option(
+        "-o", "--output", callback=check_format, help="auto: tables on a terminal, else plain tab-separated lines."
+    ),
 ]
 TaskFilter = Annotated[str | None, typer.Option("--task", help="Only letters of this task.", show_default=False)]
 ReasonFilter = Annotated[
@@ -44,4 +49,4 @@ def show_help_without_verb(context: typer.Context) -> None:
     """For a group's callback: the group alone shows its help and exits with 2."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
-        raise typer.Exit(2)
+        raise typer.Exit(ExitCode.MISTAKE)

@@ -1,4 +1,4 @@
-"""How results are shown: tables on a terminal, tab-separated lines in a pipe, one JSON document for scripts.
+"""How results are shown: tables on a terminal, tab-separated lines in a pipe, one JSON or YAML document for scripts.
 
 Values come from users' code (names, error messages), so whatever is not printable is replaced: a message must not
 be able to move the cursor of whoever looks at it.
@@ -10,10 +10,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
+from importlib.util import find_spec
 from typing import Any
 
 import msgspec
 import typer
+
+from headrace.errors import UsageError
 
 
 class Format(StrEnum):
@@ -23,6 +26,7 @@ class Format(StrEnum):
     TABLE = "table"
     PLAIN = "plain"
     JSON = "json"
+    YAML = "yaml"
 
 
 Cell = str | int | float | bool | None
@@ -35,14 +39,19 @@ class Printer:
         table = Format.TABLE if sys.stdout.isatty() else Format.PLAIN
         self.format = table if wanted is Format.AUTO else wanted
 
+    @property
+    def structured(self) -> bool:
+        """One document for a script: nothing else may go to stdout."""
+        return self.format in (Format.JSON, Format.YAML)
+
     def rows(self, columns: Sequence[str], rows: Sequence[Sequence[Cell]], data: Any, *, title: str = "") -> None:
-        """A list; `data` is what JSON shows in its stead."""
+        """A list; `data` is what a document shows in its stead."""
         shown = [[_text(cell) for cell in row] for row in rows]
         match self.format:
-            case Format.JSON:
-                self.json(data)
+            case Format.JSON | Format.YAML:
+                self.document(data)
             case Format.TABLE:
-                _rich_table(title, columns, shown)
+                _print_table(title, columns, shown)
             case _:
                 typer.echo("\n".join("\t".join(row) for row in (columns, *shown)))
 
@@ -50,23 +59,36 @@ class Printer:
         """One thing; fields without value are left out."""
         shown = [[name, _text(value)] for name, value in fields.items() if value not in (None, "")]
         match self.format:
-            case Format.JSON:
-                self.json(data)
+            case Format.JSON | Format.YAML:
+                self.document(data)
             case Format.TABLE:
-                _rich_table("", (), shown)
+                _print_table("", (), shown)
             case _:
                 typer.echo("\n".join("\t".join(row) for row in shown))
 
-    def json(self, data: Any) -> None:
-        """One JSON document."""
-        typer.echo(msgspec.json.format(msgspec.json.encode(data), indent=2).decode())
+    def document(self, data: Any) -> None:
+        """One JSON or YAML document."""
+        if self.format is Format.YAML:
+            typer.echo(_yaml(data), nl=False)
+        else:
+            typer.echo(msgspec.json.format(msgspec.json.encode(data), indent=2).decode())
 
     def say(self, sentence: str, data: Any) -> None:
         """The outcome of a command, in one sentence."""
-        if self.format is Format.JSON:
-            self.json(data)
+        if self.structured:
+            self.document(data)
         else:
             typer.echo(printable(sentence))
+
+
+def check_format(wanted: Format) -> Format:
+    """As an option's callback, so before anything is done: YAML needs a package that workers do without.
+
+    Raises UsageError.
+    """
+    if wanted is Format.YAML and find_spec("yaml") is None:
+        raise UsageError("-o yaml needs PyYAML: pip install pyyaml, or use -o json")
+    return wanted
 
 
 def note(text: str) -> None:
@@ -91,6 +113,13 @@ def time_of(ms: int | None) -> str | None:
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(sep=" ", timespec="seconds").replace("+00:00", "Z")
 
 
+def _yaml(data: Any) -> str:
+    import yaml
+
+    plain = msgspec.to_builtins(data, str_keys=True)
+    return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120))
+
+
 def _text(cell: Cell) -> str:
     if cell is None:
         return ""
@@ -103,21 +132,28 @@ _FEW = 3
 """Rows that can stand side by side."""
 
 
-def _rich_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.box import SIMPLE_HEAD
+def _print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
+
+    console = Console()
+    console.print(table(title, columns, rows, console.width))
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], width: int) -> Any:
+    """As rich shows it, in `width` characters. Whatever is not printable is replaced."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
-    if columns and 0 < len(rows) <= _FEW and _width(columns, rows) > console.width:
-        columns, *rows = zip(columns, *rows, strict=True)  # on its side: folded to a letter a line nobody reads it
-    table = Table(title=title or None, box=SIMPLE_HEAD, show_header=bool(columns), title_justify="left")
+    cells: Sequence[Sequence[str]] = [[_text(cell) for cell in row] for row in rows]
+    if columns and 0 < len(cells) <= _FEW and _width(columns, cells) > width:
+        columns, *cells = zip(columns, *cells, strict=True)  # on its side: folded to a letter a line nobody reads it
+    made = Table(title=title or None, box=SIMPLE_HEAD, show_header=bool(columns), title_justify="left")
     for name in columns or ("", ""):
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console.print(table)
+        made.add_column(name, overflow="fold")
+    for row in cells:
+        made.add_row(*(Text(cell) for cell in row))
+    return made
 
 
 def _width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:

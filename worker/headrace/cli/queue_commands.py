@@ -9,8 +9,11 @@ import typer
 from headrace.admin.findings import AuditReport
 from headrace.admin.queue_admin import stats_many
 from headrace.cli import options
+from headrace.cli.exit_codes import ExitCode
+from headrace.cli.load import state_of
 from headrace.cli.options import DEFAULT_URL, confirm
 from headrace.cli.output import Cell, Format, Printer, note, time_of
+from headrace.cli.progress import progress
 from headrace.cli.session import with_link, with_queue
 from headrace.contract.keys import check_queue_name
 from headrace.contract.stats import QueueStats
@@ -28,7 +31,7 @@ def register(app: typer.Typer) -> None:
 
 
 def stats(
-    queues: Annotated[list[str], typer.Argument(metavar="QUEUE...", help="Names of queues.", show_default=False)],
+    queues: options.Queues,
     redis_url: options.RedisUrl = DEFAULT_URL,
     output: options.Output = Format.AUTO,
 ) -> None:
@@ -41,7 +44,7 @@ def stats(
     for queue, error in failed.items():
         note(f"queue {queue}: {error}")
     if failed:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 _STATS = (
@@ -74,7 +77,7 @@ def _stats_row(said: QueueStats) -> list[Cell]:
         ),
         *(time_of(said.oldest_ready_ms), time_of(said.next_due_ms), said.enqueued),
         *(sum(v.completed for v in versions), sum(v.failed for v in versions)),
-        "paused" if said.paused else "asleep" if said.asleep else "open",
+        state_of(said),
         _next_tick(said),
     ]
 
@@ -134,7 +137,8 @@ def purge(
         stats = with_queue(redis_url, queue, lambda admin: admin.stats())
         waiting = stats.ready + stats.held + stats.due + stats.scheduled + stats.parked + stats.awaiting
         confirm(f"call off {waiting} waiting jobs of {queue}?")
-    purged = with_queue(redis_url, queue, lambda admin: admin.control.purge())
+    with progress("calling off") as tell:
+        purged = with_queue(redis_url, queue, lambda admin: admin.control.purge(on_progress=tell))
     Printer(output).say(f"{purged} jobs called off", {"queue": queue, "purged": purged})
 
 
@@ -145,14 +149,15 @@ def audit(
     output: options.Output = Format.AUTO,
 ) -> None:
     """Prove that each job stands in exactly one state. Exit code 1 when something is wrong."""
-    report = with_queue(redis_url, queue, lambda admin: admin.audit.run(repair=repair))
+    with progress("ids looked at") as tell:
+        report = with_queue(redis_url, queue, lambda admin: admin.audit.run(repair=repair, on_progress=tell))
     printer = Printer(output)
-    if printer.format is Format.JSON:
-        printer.json(_audit_json(report))
+    if printer.structured:
+        printer.document(_audit_json(report))
     else:
         _show_audit(printer, report)
     if not report.clean:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _audit_json(report: AuditReport) -> dict[str, object]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
+from headrace.cli.exit_codes import ExitCode
 from headrace.errors import HeadraceError, ProtocolError, UsageError
 from headrace.worker.settings import Sourced, WorkerSettings, load_settings
 
@@ -60,7 +61,7 @@ def main(argv: Sequence[str]) -> int:
         told = any(line.name == "REDIS_URL" and line.source != "default" for line in sources)
         _run(_work(arguments.app, settings, told))
     except UsageError as error:
-        return _complain(error, 2)
+        return _complain(error, ExitCode.MISTAKE)
     except HeadraceError as error:
         return _complain(error, _exit_code(error))
     except BaseExceptionGroup as group:
@@ -73,7 +74,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _exit_code(error: BaseException) -> int:
-    return 3 if isinstance(error, ProtocolError) else 1
+    return ExitCode.SKEW if isinstance(error, ProtocolError) else ExitCode.FAILED
 
 
 def _first(group: BaseExceptionGroup[HeadraceError]) -> BaseException:

@@ -1,0 +1,86 @@
+"""`kubectl headrace`: finds the verb, runs it, turns errors into one line and an exit code, those of `headrace`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from headrace.cli.exit_codes import ExitCode
+from headrace.errors import HeadraceError, UsageError
+from headrace_operator.kubectl.changes import drain, pause, resume
+from headrace_operator.kubectl.kubectl import Kubectl
+from headrace_operator.kubectl.logs import logs
+from headrace_operator.kubectl.look import explain_queue, show_status
+from headrace_operator.kubectl.pod import find_pod
+from headrace_operator.kubectl.replay import replay
+from headrace_operator.kubectl.words import Call, read_call
+from headrace_operator.operate.queue_words import GROUPS, OF_ALL, OF_ONE
+
+HELP: Final = """\
+Usage: kubectl headrace VERB NAME [OPTIONS]
+
+A fleet by the name of its WorkerQueue. What kubectl may do there, this may; nobody needs Redis.
+
+  status [NAME]            how the fleet is, or all of the namespace
+  explain NAME             why it has the workers that it has, in English
+  pause NAME, resume NAME  let no job start, and let them start again
+  drain NAME               pause, and wait until no worker holds a job (--timeout SECONDS)
+  logs NAME ID             what workers wrote about one job
+  dlq replay NAME          run dead letters again; options are the words of the replay annotation (--all, --reason R,
+                           --max N, --by WHO, …); --no-wait leaves once it is asked for
+
+By `headrace` in the operator's pod, with the options that `headrace VERB --help` shows:
+
+  stats, top, jobs, show, enqueue, cancel, limit, purge, audit, dlq list|show|delete|export|…
+
+Options anywhere:
+  -n, --namespace NS         namespace of the WorkerQueue (that of the context)
+  --queue QUEUE              which of its queues, where it has several
+  --operator-namespace NS    where the operator is (HEADRACE_OPERATOR_NAMESPACE, else headrace)
+  --context, --kubeconfig, … as kubectl takes them
+"""
+
+_VERBS: Final[Mapping[str, Callable[[Kubectl, Call], int]]] = {
+    "status": show_status,
+    "explain": explain_queue,
+    "pause": pause,
+    "resume": resume,
+    "drain": drain,
+    "logs": logs,
+    "dlq replay": replay,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line; returns the exit code, see ExitCode."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or {"-h", "--help"} & set(arguments):
+        print(HELP, end="")  # noqa: T201
+        return ExitCode.DONE if arguments else ExitCode.MISTAKE
+    try:
+        call = read_call(arguments)
+        return _find(call)(Kubectl(call.connection, call.namespace), call)
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except HeadraceError as error:
+        print(f"kubectl headrace: {error}", file=sys.stderr)  # noqa: T201
+        return ExitCode.MISTAKE if isinstance(error, UsageError) else ExitCode.FAILED
+
+
+def _find(call: Call) -> Callable[[Kubectl, Call], int]:
+    """Raises UsageError."""
+    first = call.verb.partition(" ")[0]
+    if call.verb == "dlq replay" and "--dry-run" in call.rest:
+        return _through_the_pod  # it changes nothing, and shows the oldest
+    if call.verb in _VERBS:
+        return _VERBS[call.verb]
+    if first not in (*OF_ALL, *OF_ONE, *GROUPS):
+        raise UsageError(f"no verb {call.verb!r}: see kubectl headrace --help")
+    return _through_the_pod
+
+
+def _through_the_pod(kubectl: Kubectl, call: Call) -> int:
+    if not call.named:
+        raise UsageError(f"{call.verb} needs the name of a WorkerQueue")
+    return find_pod(kubectl, call.operator).run(call, kubectl.namespace)

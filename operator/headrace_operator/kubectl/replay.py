@@ -1,0 +1,99 @@
+"""`kubectl headrace dlq replay`: by the annotation, so that the operator runs it and the API server knows who asked."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from headrace.cli.exit_codes import ExitCode
+from headrace.cli.output import note, printable
+from headrace.cli.progress import progress
+from headrace.errors import UsageError
+from headrace_operator.api.names import REPLAY_ANNOTATION
+from headrace_operator.kubectl.kubectl import Json, Kubectl, KubectlError
+from headrace_operator.kubectl.look import RESOURCE
+from headrace_operator.kubectl.words import Call
+
+_LOOK_EVERY: Final = 0.5
+_LOOKS_AFTER: Final = 20
+"""The status follows the annotation's end, if somebody else has not taken it away."""
+_NO_WAIT: Final = "--no-wait"
+_GOOD: Final = ("Completed",)
+_REFUSED: Final = "Refused"
+
+
+def replay(kubectl: Kubectl, call: Call) -> int:
+    """Ask for it and wait for its end; 1 when it failed, 2 when it was refused."""
+    words, request = annotation_words([word for word in call.rest if word != _NO_WAIT])
+    if any("," in word for word in words):
+        raise UsageError("dlq replay: a comma can't stand in a replay's words")
+    body = kubectl.get(RESOURCE, call.named)
+    if (under_way := _annotation(body)) is not None:
+        raise UsageError(f"another replay is under way: {under_way}")
+    kubectl.run("annotate", RESOURCE, call.named, f"{REPLAY_ANNOTATION}={','.join(words)}")
+    if _NO_WAIT in call.rest:
+        print(f"asked for: {request}")  # noqa: T201
+        return ExitCode.DONE
+    try:
+        return _tell(_await(kubectl, call.named, _status(body), request))
+    except KeyboardInterrupt:
+        note(f"replay {request} goes on; kubectl headrace explain {call.named} says how far it is")
+        raise
+
+
+def annotation_words(options: Sequence[str]) -> tuple[list[str], str]:
+    """`--name value`, `--name=value` and `--flag` as the annotation's words, which the operator judges; and the id of
+    the request, made if none is given. Raises UsageError for what is no option.
+    """
+    words: list[str] = []
+    left = list(options)
+    while left:
+        name, equals, value = left.pop(0).partition("=")
+        if not name.startswith("--") or name == "--":
+            raise UsageError(f"dlq replay: {name!r} is no option")
+        if not equals and left and not left[0].startswith("--"):
+            value = left.pop(0)
+        words.append(f"{name[2:]}={value}" if value else name[2:])
+    given = [word.partition("=")[2] for word in words if word.startswith("request=")]
+    if given:
+        return words, given[-1]
+    request = f"{time.strftime('%Y%m%dt%H%M%S')}-{secrets.token_hex(3)}"
+    return [*words, f"request={request}"], request
+
+
+def _await(kubectl: Kubectl, name: str, before: Json, request: str) -> Json:
+    """status.replay, once the operator has taken the annotation away; `before`: as it was. Raises KubectlError."""
+    gone = 0
+    with progress("letters moved") as tell:
+        while gone < _LOOKS_AFTER:
+            body = kubectl.get(RESOURCE, name)
+            status = _status(body)
+            # Words that make no sense have no request's id.
+            if status != before:
+                tell(status.get("replayed", 0))
+                if _annotation(body) is None and (status["requestId"] == request or status["phase"] == _REFUSED):
+                    return status
+            gone += _annotation(body) is None
+            time.sleep(_LOOK_EVERY)
+    raise KubectlError(f"somebody took the annotation of replay {request} away before the operator had finished it")
+
+
+def _annotation(body: Json) -> str | None:
+    found: str | None = body["metadata"].get("annotations", {}).get(REPLAY_ANNOTATION)
+    return found
+
+
+def _status(body: Json) -> Json:
+    found: Json = (body.get("status") or {}).get("replay") or {}
+    return found
+
+
+def _tell(status: Json) -> int:
+    said = printable(status.get("message") or f"{status['phase']}, {status.get('replayed', 0)} replayed")
+    if status["phase"] in _GOOD:
+        print(said)  # noqa: T201
+        return ExitCode.DONE
+    note(said)
+    return ExitCode.MISTAKE if status["phase"] == _REFUSED else ExitCode.FAILED

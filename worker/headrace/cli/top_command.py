@@ -1,0 +1,123 @@
+"""`headrace top`: queues as they are now, again and again, until q; in a pipe one look with its rates."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import termios
+import tty
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+
+from headrace.admin.queue_admin import stats_many
+from headrace.cli import options
+from headrace.cli.exit_codes import ExitCode
+from headrace.cli.load import COLUMNS, loads, row
+from headrace.cli.options import DEFAULT_URL
+from headrace.cli.output import Format, Printer, note, printable, table
+from headrace.cli.session import with_link
+from headrace.contract.keys import check_queue_name
+from headrace.contract.stats import QueueStats
+from headrace.errors import HeadraceError
+from headrace.wire.link import Link
+
+_ENDS = b"qQ\x1b"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command()(top)
+
+
+def top(
+    queues: options.Queues,
+    every: Annotated[float, typer.Option("--every", min=0.1, max=3600, help="Seconds between two looks.")] = 1.0,
+    redis_url: options.RedisUrl = DEFAULT_URL,
+    output: options.Output = Format.AUTO,
+) -> None:
+    """Watch queues: depths, rates, the oldest job, workers. Ends with q; without a terminal it looks once."""
+    names = [check_queue_name(queue) for queue in queues]
+    live = output is Format.AUTO and sys.stdin.isatty() and sys.stdout.isatty()
+    if live:
+        return with_link(redis_url, lambda link: _watch(link, names, every))
+    seen, trouble = with_link(redis_url, lambda link: _look_twice(link, names, every))
+    Printer(output).rows(COLUMNS, [row(one) for one in seen], seen)
+    for said in trouble:
+        note(said)
+    if trouble:
+        raise typer.Exit(ExitCode.FAILED)
+    return None
+
+
+async def _look_twice(link: Link, names: list[str], every: float) -> tuple[list[Any], list[str]]:
+    before, _ = await _look(link, names)
+    await asyncio.sleep(every)
+    after, trouble = await _look(link, names)
+    return loads(before, after), trouble
+
+
+async def _look(link: Link, names: list[str]) -> tuple[dict[str, QueueStats], list[str]]:
+    """The queues that could be read, and a line for each that could not. Raises QueueUnavailableError."""
+    found = await stats_many(link, names)
+    read = {queue: said for queue, said in found.items() if isinstance(said, QueueStats)}
+    return read, [f"queue {queue}: {said}" for queue, said in found.items() if isinstance(said, HeadraceError)]
+
+
+async def _watch(link: Link, names: list[str], every: float) -> None:
+    """Until a key ends it; a server that goes away is waited for. Raises QueueUnavailableError at the start."""
+    from rich.live import Live
+
+    first, trouble = await _look(link, names)
+    ended = asyncio.Event()
+    with _keys(ended), Live(screen=True, auto_refresh=False) as live:
+        live.update(_screen(live.console.width, first, first, trouble))
+        async with asyncio.TaskGroup() as group:
+            showing = group.create_task(_show(live, link, names, first, every))
+            await ended.wait()
+            showing.cancel()
+
+
+async def _show(live: Any, link: Link, names: list[str], before: Mapping[str, QueueStats], every: float) -> None:
+    now = before
+    while True:
+        live.refresh()
+        await asyncio.sleep(every)
+        try:
+            before, (now, trouble) = now, await _look(link, names)
+        except HeadraceError as error:
+            trouble = [str(error)]
+        live.update(_screen(live.console.width, before, now, trouble))
+
+
+def _screen(width: int, before: Mapping[str, QueueStats], now: Mapping[str, QueueStats], trouble: list[str]) -> Any:
+    from rich.console import Group
+    from rich.text import Text
+
+    said = [Text(printable(line), style="red") for line in trouble]
+    shown = table("", COLUMNS, [row(one) for one in loads(before, now)], width)
+    return Group(shown, *said, Text("q ends", style="dim"))
+
+
+@contextmanager
+def _keys(ended: asyncio.Event) -> Iterator[None]:
+    """Keys reach us one by one and unseen; one of _ENDS sets the event. The terminal is as before afterwards."""
+    keyboard = sys.stdin.fileno()
+    loop = asyncio.get_running_loop()
+    was = termios.tcgetattr(keyboard)
+
+    def read() -> None:
+        typed = os.read(keyboard, 64)
+        if not typed or any(key in _ENDS for key in typed):
+            ended.set()
+
+    tty.setcbreak(keyboard)
+    loop.add_reader(keyboard, read)
+    try:
+        yield
+    finally:
+        loop.remove_reader(keyboard)
+        termios.tcsetattr(keyboard, termios.TCSADRAIN, was)
