@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from headrace.admin.proposal import ReplayPreview
 from headrace.admin.queue_admin import QueueAdmin
-from headrace.admin.replay import ReplayPreview, ReplayProgress
+from headrace.admin.replay import ReplayProgress
 from headrace.admin.selection import ReplaySelection
 from headrace.errors import HeadraceError, UsageError
 from headrace_operator.api.redact import redact

@@ -6,16 +6,14 @@ Payloads only for who asks for them: whatever is done with the rest can't let th
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass
 
 from headrace.admin.dead_letters import DeadLetterDetail, DeadLetters, detail_of, read_letters
 from headrace.admin.handle import QueueHandle
-from headrace.admin.paging import Range, Scored, Wanted, read_page
+from headrace.admin.paging import Scored
+from headrace.admin.selection import EVERY_LETTER, LetterFilter
+from headrace.admin.sieve import AT_ONCE
 from headrace.contract.envelope import UnreadableEnvelope, decode, decode_dead_entry
-
-AT_ONCE: Final = 100
-"""With payloads of 256 KiB and tracebacks of 8,000 characters, some 25 MB."""
 
 
 @dataclass(frozen=True)
@@ -29,18 +27,11 @@ class Exported:
 
 
 async def export(
-    handle: QueueHandle,
-    dead_letters: DeadLetters,
-    *,
-    task: str | None = None,
-    reason: str | None = None,
-    payloads: bool = False,
+    handle: QueueHandle, dead_letters: DeadLetters, said: LetterFilter = EVERY_LETTER, *, payloads: bool = False
 ) -> AsyncIterator[Sequence[Exported]]:
     """The letters that are dead now, oldest first, at most AT_ONCE a part; not those gone before they are read."""
-    wanted = Wanted(task, reason, Range(high=await dead_letters.newest_us()))
-    while found := await read_page(handle, wanted, AT_ONCE):
+    async for found in dead_letters.sift(said, await dead_letters.range_now(said), at_once=AT_ONCE):
         yield await _details(handle, [one for one in found if one.entry is not None], payloads)
-        wanted = replace(wanted, range=wanted.range.after(found[-1].died_us))
 
 
 async def _details(handle: QueueHandle, found: Sequence[Scored], payloads: bool) -> list[Exported]:

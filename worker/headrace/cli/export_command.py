@@ -13,7 +13,9 @@ import typer
 
 from headrace.admin.export import Exported
 from headrace.admin.queue_admin import QueueAdmin
+from headrace.admin.selection import LetterFilter
 from headrace.cli import options
+from headrace.cli.letter_choice import read_filter
 from headrace.cli.letter_json import detail_json
 from headrace.cli.options import DEFAULT_URL
 from headrace.cli.output import note
@@ -30,6 +32,10 @@ def export(
     *,
     task: options.TaskFilter = None,
     reason: options.ReasonFilter = None,
+    since: options.Since = None,
+    older_than: options.OlderThan = None,
+    attempts: options.Attempts = None,
+    where: options.Where = None,
     payload: Annotated[bool, typer.Option("--payload", help="The arguments, too.")] = False,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Where to write them, else stdout.", show_default=False)
@@ -37,9 +43,10 @@ def export(
     redis_url: options.RedisUrl = DEFAULT_URL,
 ) -> None:
     """Write dead letters as JSON lines, oldest first."""
+    said = read_filter(task, reason, since, older_than, attempts, where)
 
     def run(write: Write) -> int:
-        return with_queue(redis_url, queue, lambda admin: _export(admin, write, task, reason, payloads=payload))
+        return with_queue(redis_url, queue, lambda admin: _export(admin, write, said, payloads=payload))
 
     if out is None:
         run(lambda lines: typer.echo(lines, nl=False))
@@ -49,9 +56,9 @@ def export(
     note(f"{count} dead letters in {out}")
 
 
-async def _export(admin: QueueAdmin, write: Write, task: str | None, reason: str | None, *, payloads: bool) -> int:
+async def _export(admin: QueueAdmin, write: Write, said: LetterFilter, *, payloads: bool) -> int:
     count = 0
-    async for letters in admin.export(task=task, reason=reason, payloads=payloads):
+    async for letters in admin.export(said, payloads=payloads):
         write(b"".join(_line(letter) for letter in letters))
         count += len(letters)
     return count

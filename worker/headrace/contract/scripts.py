@@ -24,6 +24,7 @@ NAMES: Final = (
     "audit_sessions",
     "audit_slice",
     "cancel",
+    "cancel_replay",
     "cordon",
     "dead_page",
     "delete_dead",
@@ -47,6 +48,7 @@ NAMES: Final = (
     "resume",
     "sleep",
     "stats",
+    "survey_dead",
     "trial",
 )
 VARIANTS: Final = ("streams",)
