@@ -32,7 +32,7 @@ def test_a_moment(text: str, moment: Moment) -> None:
     assert parse_moment("since", str(moment)) == moment
 
 
-@pytest.mark.parametrize("text", ["", "2", "h", "2y", "-2h", "1969-01-01", "yesterday", "2026-13-01", "9" * 10 + "h"])
+@pytest.mark.parametrize("text", ["", "2", "h", "2y", "-2h", "1969-01-01", "yesterday", "2026-13-01", "9" * 7 + "h"])
 def test_what_is_no_moment(text: str) -> None:
     with pytest.raises(UsageError, match=r"^--since must be an age such as 90s, 15m, 2h, 7d or 1w, or a time such as "):
         parse_moment("--since", text)
@@ -110,7 +110,7 @@ def test_a_filter_says_itself_in_the_same_words() -> None:
     assert said.words == (
         "task=t",
         "reason=r",
-        "since=7200s",
+        "since=2h",
         "older-than=1970-01-02T00:00:00Z",
         "attempts=2..",
         "where=a.b=1",

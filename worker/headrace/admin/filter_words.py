@@ -15,7 +15,7 @@ import msgspec
 from headrace.errors import UsageError
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_AGE = re.compile(r"([0-9]{1,9})([smhdw])")
+_AGE = re.compile(r"([0-9]{1,6})([smhdw])")
 _SPAN = re.compile(r"([0-9]{1,3})?(\.\.)?([0-9]{1,3})?")
 _SHOWN: Final = 40
 
@@ -36,7 +36,9 @@ class Moment:
 
     def __str__(self) -> str:
         if self.ago:
-            return f"{self.us // 1_000_000}s"
+            seconds = self.us // 1_000_000
+            unit = next(unit for unit in reversed(_UNITS) if seconds % _UNITS[unit] == 0)
+            return f"{seconds // _UNITS[unit]}{unit}"
         return datetime.fromtimestamp(self.us / 1_000_000, UTC).isoformat().replace("+00:00", "Z")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,15 +38,9 @@ class Terms:
         if self.max_replays is not None and not 1 <= self.max_replays <= REPLAYS_MOST:
             raise UsageError(f"max-replays {self.max_replays}: use 1 to {REPLAYS_MOST}")
 
-    def digest(self, selection: ReplaySelection) -> str:
-        """Equal for equal requests: with the selection's and the limit of replays; the bound is told apart."""
-        if self.max_replays is None:
-            return selection.digest
-        return hashlib.sha256(f"{selection.digest} {self.max_replays}".encode()).hexdigest()
-
     def salt(self, selection: ReplaySelection) -> str:
-        """All that decides what would move, for the digest of the set."""
-        return f"{self.digest(selection)} {self.most or 0}"
+        """All that decides what would move but the letters, for the digest of the set."""
+        return f"{selection.digest} {self.most or 0} {self.max_replays or 0}"
 
 
 @dataclass(frozen=True)

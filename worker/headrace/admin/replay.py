@@ -98,7 +98,7 @@ class Replays:
         others as those end; when that share of the last hundred to end is dead again, it stops itself. Such a replay
         takes as long as its jobs do.
 
-        `max_replays`: letters that were replayed so often already stay. `approve`: the digest of a preview of the same
+        `max_replays`: letters that were replayed so often already stay; the first call's stands, too. `approve`: the digest of a preview of the same
         selection and bounds; the request is accepted only if the set is unchanged, and then runs to its end.
 
         Raises UsageError (a request of that name was accepted with another selection or bound, or was called off; rate
@@ -147,7 +147,7 @@ class Replays:
             raise UsageError(f"replay request {request!r}: use 1 to 100 letters, digits, '.', '_', ':' or '-'")
         accepted = await self._handle.run(
             "accept_replay",
-            *(request, terms.digest(selection), terms.most or 0, until_us or 0, KEEP_MS, terms.max_replays or 0),
+            *(request, selection.digest, terms.most or 0, until_us or 0, KEEP_MS, terms.max_replays or 0),
             *bound_arguments(selection),
             *(approve or "", terms.salt(selection)),
             *choice_arguments(selection),
@@ -155,7 +155,7 @@ class Replays:
         if accepted[0] == b"changed":
             raise SetChangedError(approve or "", accepted[1].decode())
         digest, bound, until, total, since = accepted
-        if digest.decode() != terms.digest(selection) or int(bound) != (terms.most or 0):
+        if digest.decode() != selection.digest or int(bound) != (terms.most or 0):
             raise UsageError(
                 f"replay request {request!r} was accepted with another selection or bound; use another name"
             )
