@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
 
 from headrace.admin.selection import ReplaySelection
+from operator_faults import replays
 from support.kube_client import until
 from support.live_fleet import QUEUE, LiveFleet, StartFleet, scaling
 
@@ -136,36 +136,6 @@ async def no_pods(fleet: LiveFleet) -> bool:
 
 
 async def test_a_replay_runs_once_although_its_operator_is_killed_again_and_again(start_fleet: StartFleet) -> None:
-    count = 3000
     async with start_fleet() as fleet:
-        await bury(fleet, fragile=count, brittle=0)
-        [operator] = fleet.operators
-        await fleet.kube.apply(fleet.manifest(replicas=0))
-        await until(lambda: no_pods(fleet))
-        await fleet.heal()
-        await fleet.kube.do("annotate", "wq", QUEUE, "headrace.dev/replay=all,request=again-1")
-        for pause in (0.02, 0.05, 0.1):
-            await asyncio.sleep(pause)
-            await asyncio.to_thread(operator.kill)
-            stats = await fleet.admin.stats()
-            assert stats.dead + stats.ready == count
-            await asyncio.to_thread(operator.start)
-
-        async def over() -> bool:
-            return (await fleet.kube.status(QUEUE)).get("replay", {}).get("phase") in FINAL
-
-        await until(over, seconds=60)
-        status = (await fleet.kube.status(QUEUE))["replay"]
-        assert (status["phase"], status["requestId"]) == ("Completed", "again-1"), status
-        stats = await fleet.admin.stats()
-        assert (stats.dead, stats.ready, stats.replayed) == (0, count, count)
-        await fleet.kube.apply(fleet.manifest(scaling=scaling(backlogPerReplica=1000)))
-        await fleet.kube.do("patch", "wq", QUEUE, "--type=merge", '--patch={"spec":{"replicas":null}}')
-
-        async def done() -> bool:
-            return (await fleet.ledger()).count("ok") == count
-
-        await until(done, seconds=60)
-        assert (await fleet.ledger()).redelivered == 0
-        reasons = [reason for reason, _ in await fleet.kube.events(QUEUE)]
-        assert reasons.count("ReplayFinished") == 1
+        verdict = await replays.run(fleet, jobs=600, kills=3)
+    assert verdict.sound, verdict

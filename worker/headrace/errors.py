@@ -38,6 +38,10 @@ class SetChangedError(UsageError):
         self.digest = digest
 
 
+class ConflictingEditError(UsageError):
+    """Somebody else has replayed or edited the dead letter meanwhile. Nothing was changed."""
+
+
 class UnknownTaskError(UsageError):
     """No task of that name is registered in this process."""
 

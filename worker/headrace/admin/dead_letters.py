@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from headrace.admin.edit import Change, edit
 from headrace.admin.facets import Facet, facet_named, range_of, read_facets, survey
 from headrace.admin.handle import QueueHandle
 from headrace.admin.paging import Range, Scored, Wanted, read_page
@@ -145,6 +146,10 @@ class DeadLetters:
     async def range_now(self, said: LetterFilter) -> Range:
         """The times of death that are meant, up to the latest there is."""
         return (await range_of(self._handle, said)).until(await self.newest_us())
+
+    async def edit(self, job_id: str, change: Change, *, unchecked: bool = False) -> None:
+        """Give a letter other arguments; see edit.py for what it raises."""
+        await edit(self._handle, job_id, change, unchecked=unchecked)
 
     async def newest_us(self) -> int:
         """When the latest letter died; 0 when there is none."""

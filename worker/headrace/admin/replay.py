@@ -98,8 +98,9 @@ class Replays:
         others as those end; when that share of the last hundred to end is dead again, it stops itself. Such a replay
         takes as long as its jobs do.
 
-        `max_replays`: letters that were replayed so often already stay; the first call's stands, too. `approve`: the digest of a preview of the same
-        selection and bounds; the request is accepted only if the set is unchanged, and then runs to its end.
+        `max_replays`: letters that were replayed so often already stay; the first call's stands, too. `approve`: the
+        digest of a preview of the same selection and bounds; the request is accepted only if the set is unchanged, and
+        then runs to its end.
 
         Raises UsageError (a request of that name was accepted with another selection or bound, or was called off; rate
         or guard is wrong), SetChangedError, QueueUnavailableError (call again).

@@ -12,7 +12,9 @@ from headrace.admin.facets import Facet
 from headrace.admin.queue_admin import QueueAdmin
 from headrace.admin.selection import LetterFilter
 from headrace.cli import options
+from headrace.cli.edit_command import edit
 from headrace.cli.export_command import export
+from headrace.cli.import_command import import_letters
 from headrace.cli.letter_choice import read_filter, read_selection
 from headrace.cli.letter_json import detail_json, letter_json
 from headrace.cli.letter_table import COLUMNS, row, show_preview
@@ -34,7 +36,9 @@ def register(app: typer.Typer) -> None:
     dlq.command("show")(show)
     dlq.command("delete")(delete)
     dlq.command("replay")(replay)
+    dlq.command("edit")(edit)
     dlq.command("export")(export)
+    dlq.command("import")(import_letters)
     app.add_typer(dlq, name="dlq")
 
 

@@ -66,11 +66,16 @@ async def _export(admin: QueueAdmin, write: Write, said: LetterFilter, *, payloa
 
 def _line(letter: Exported) -> bytes:
     said = detail_json(letter.detail)
-    if letter.payload is None or letter.codec is None:
+    if letter.stored is None:
         return _encode(said) + b"\n"
-    said |= {"codec": letter.codec, "payload": letter.payload}
+    envelope, stored = letter.stored.envelope, letter.stored
+    rest = {"priority": letter.priority, "max_retries": envelope.max_retries, "timeout": envelope.timeout}
+    said |= {"codec": envelope.codec, "payload": bytes(envelope.payload)}
+    said |= {name: value for name, value in rest.items() if value is not None}
+    if stored.feeds or stored.wanted or stored.given is not None:
+        said["workflow"] = True
     try:
-        return _encode({**said, **_arguments(letter.codec, letter.payload)}) + b"\n"
+        return _encode({**said, **_arguments(envelope.codec, envelope.payload)}) + b"\n"
     except (TypeError, ValueError):  # arguments that JSON has no form for: their bytes are there
         return _encode(said) + b"\n"
 
