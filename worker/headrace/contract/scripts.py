@@ -24,12 +24,15 @@ NAMES: Final = (
     "audit_sessions",
     "audit_slice",
     "cancel",
+    "cancel_replay",
     "cordon",
     "dead_page",
     "delete_dead",
     "died_again",
+    "edit_dead",
     "enqueue",
     "exchange",
+    "import_dead",
     "join",
     "leave",
     "locate",
@@ -47,6 +50,7 @@ NAMES: Final = (
     "resume",
     "sleep",
     "stats",
+    "survey_dead",
     "trial",
 )
 VARIANTS: Final = ("streams",)
