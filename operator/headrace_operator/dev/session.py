@@ -81,8 +81,8 @@ async def _run(parts: _Parts, group: asyncio.TaskGroup) -> None:
     parts.objects.on_problem = lambda problem: board.say(problem, warning=True)
     showing = _show(parts, group)
     for document in parts.objects.documents:
-        if document.queue is not None:
-            board.say(f"{document.key.name}: without effect here: {', '.join(unused_fields(document.queue.spec))}")
+        if document.resource is not None:
+            board.say(f"{document.key.name}: without effect here: {', '.join(unused_fields(document.resource.spec))}")
     stop = asyncio.Event()
     _catch_signals(stop, runtime)
     if parts.options.exit_when_idle:
@@ -172,9 +172,9 @@ def _catch_signals(stop: asyncio.Event, runtime: LocalRuntime) -> None:
 def _check_apps(objects: FileObjects, folder: Path) -> None:
     """Raises ConfigError for a module that isn't there at all; what is wrong inside it, its worker says."""
     for document in objects.documents:
-        if document.queue is None:
+        if document.resource is None:
             continue
-        app = document.queue.spec.worker.app
+        app = document.resource.spec.worker.app
         package = app.partition(":")[0].partition(".")[0]
         if PathFinder.find_spec(package, [str(folder), *sys.path]) is None:
             raise ConfigError(f"{document.key.name}: spec.worker.app: no module named {package!r} in {folder}")
