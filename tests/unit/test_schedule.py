@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace import Fleet
-from headrace.client.schedule import NAMED, Cron, Every, Schedule
+from headrace.client.schedule import Every, Schedule
+from headrace.cron import NAMED, Cron
 from headrace.errors import ConfigError
 from support.fresh_python import run_fresh
 
