@@ -50,9 +50,9 @@ class ScheduleStatus(ResourceStatus):
     next_schedule_time: Timestamp | None = None
     """The next tick; none while suspended, or where no further one exists."""
     last_schedule_time: Timestamp | None = None
-    """The last tick that was dealt with."""
+    """The last tick that made a job."""
     last_job_id: JobId | None = None
-    """The job that it last made."""
+    """The last job that it made, asked for or by a tick."""
     active: Annotated[tuple[JobId, ...], Field(strict=False, max_length=HISTORY_MOST)] = ()
     """Jobs of the last runs that are not over."""
     enqueued: int = 0

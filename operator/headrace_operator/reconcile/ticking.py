@@ -33,6 +33,9 @@ class Terms:
     """Runs that its history remembers."""
     task: str
     arguments: Mapping[str, Any]
+    """By name …"""
+    args: tuple[Any, ...] = ()
+    """… and by position."""
     max_retries: int | None = None
     timeout: float | None = None
     """Seconds."""
@@ -42,6 +45,7 @@ class Terms:
         return job_value(
             self.task,
             self.arguments,
+            args=self.args,
             name=self.name,
             tick_ms=tick_ms,
             enqueued_ms=now_ms,
@@ -80,7 +84,28 @@ async def fire_due(schedules: Schedules, terms: Terms) -> Ticked:
 
     Raises QueueUnavailableError, QueueFullError: the ticks that were not dealt with are owed still, call again.
     """
-    record = await schedules.settle_terms(
+    record = await _settle(schedules, terms)
+    if record.suspended or _is_behind(terms, record):
+        return Ticked(record)
+    return await _fire(schedules, terms, record)
+
+
+async def count_missed(schedules: Schedules, terms: Terms) -> ScheduleRecord:
+    """Of a Schedule whose task can't be run as it stands: count the ticks that will never run, fire none.
+
+    Raises QueueUnavailableError.
+    """
+    record = await _settle(schedules, terms)
+    if record.suspended or _is_behind(terms, record):
+        return record
+    owed = due(terms.recurrence, after_ms=record.after_ms, now_ms=record.now_ms, lateness=terms.lateness)
+    if owed.missed_until is None:
+        return record
+    return (await schedules.pass_over(terms.uid, owed.missed_until, seen=record, missed=owed.missed)).record
+
+
+async def _settle(schedules: Schedules, terms: Terms) -> ScheduleRecord:
+    return await schedules.settle_terms(
         terms.uid,
         name=terms.name,
         timing=terms.recurrence.timing,
@@ -88,9 +113,6 @@ async def fire_due(schedules: Schedules, terms: Terms) -> Ticked:
         created_ms=terms.created_ms,
         generation=terms.generation,
     )
-    if record.suspended or _is_behind(terms, record):
-        return Ticked(record)
-    return await _fire(schedules, terms, record)
 
 
 def _is_behind(terms: Terms, record: ScheduleRecord) -> bool:

@@ -6,7 +6,7 @@ Owns the record in Redis. Must not decide which ticks are due: who calls does, f
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -198,17 +198,19 @@ def job_value(
     task: str,
     arguments: Mapping[str, Any],
     *,
+    args: Sequence[Any] = (),
     name: str,
     tick_ms: int,
     enqueued_ms: int,
     max_retries: int | None = None,
     timeout: float | None = None,
 ) -> bytes:
-    """The value of an ordinary job, called with these arguments by name; its handler finds the tick in its context.
+    """The value of an ordinary job, called with `args` and these arguments by name; its handler finds the tick in its
+    context.
 
     Raises PayloadError (they can't be encoded or are too large), ConfigError (the task's name).
     """
-    payload = encode_arguments(codec_named("msgpack"), task, (), arguments, MAX_PAYLOAD)
+    payload = encode_arguments(codec_named("msgpack"), task, tuple(args), arguments, MAX_PAYLOAD)
     meta = {SCHEDULE: name, TICK: str(tick_ms)}
     envelope = Envelope(enqueued_ms, payload, meta=meta, max_retries=max_retries, timeout=timeout)
     return encode(header(task), envelope)
