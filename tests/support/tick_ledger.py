@@ -1,8 +1,8 @@
 """When a cron expression is due, worked out the slow way: every minute of UTC is looked at by its wall time.
 
 Shares nothing with what it judges: no cron library, no code of headrace. Knows numbers, lists, ranges, steps, `*`, the
-names of weekdays, and `L` for a month's last day. Zones whose clocks change at other times than full quarters of an hour
-are beyond it.
+names of weekdays, and `L` for a month's last day. Zones whose clocks change at other times than full quarters of an
+hour are beyond it.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class Ticked:
     more_missed: bool = False
     """There were more than were counted."""
     next_ms: int | None = None
-    """The next tick; None: it is suspended, or has come to its end."""
+    """The next tick; None: it is suspended, was deleted, or has come to its end."""
     again: bool = False
     """Somebody else moved the record meanwhile: call again, there may be more to do."""
 
@@ -88,7 +88,7 @@ async def fire_due(schedules: Schedules, terms: Terms) -> Ticked:
         created_ms=terms.created_ms,
         generation=terms.generation,
     )
-    if record.suspended or _is_behind(terms, record):
+    if record.suspended or not record.known or _is_behind(terms, record):
         return Ticked(record)
     return await _fire(schedules, terms, record)
 
