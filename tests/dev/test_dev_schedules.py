@@ -83,6 +83,10 @@ def test_it_runs_what_the_yaml_says(dev: ScheduledDev) -> None:
     write(dev.folder, schedule("nightly", {"spec.suspend": True}))
     dev.until("it is suspended", lambda: dev.ready("nightly")["reason"] == "Suspended")
     assert "nightly: Suspended: " in dev.printed
+    write(dev.folder)
+    dev.until("it is gone", lambda: not dev.schedule("nightly"))
+    write(dev.folder, schedule("nightly", {"spec.suspend": True}))
+    dev.until("it is there again", lambda: bool(dev.ready("nightly")))
     ran = len(dev.out)
     with Annotations(dev.folder / ".headrace/schedules/annotations").change(ScheduleKey("default", "nightly")) as found:
         found[RUN_NOW_ANNOTATION] = "by-hand"

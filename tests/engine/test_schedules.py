@@ -76,8 +76,10 @@ async def test_of_an_unknown_schedule_there_is_nothing(rig: Rig) -> None:
 
 async def test_a_new_schedule_s_ticks_count_from_its_creation_or_from_now_if_that_is_to_come(rig: Rig) -> None:
     assert (await rig.settle()).after_ms == rig.start - 10
-    await rig.schedules.forget(UID)
-    assert (await rig.settle(created_ms=rig.start + HOUR)).after_ms == rig.start
+    later = await rig.schedules.settle_terms(
+        "other", name=NAME, timing="daily", suspended=False, created_ms=rig.start + HOUR
+    )
+    assert later.after_ms == rig.start
 
 
 async def test_terms_that_stand_are_not_written_again(rig: Rig) -> None:
@@ -277,12 +279,21 @@ async def test_what_is_remembered_is_bounded(rig: Rig) -> None:
             await rig.fire(rig.start + 200, keep=keep)
 
 
-async def test_a_record_that_begins_anew_makes_no_second_job_of_a_tick(rig: Rig) -> None:
-    await rig.settle()
+async def test_what_is_forgotten_leaves_its_jobs_and_is_not_begun_anew_by_who_has_not_heard(rig: Rig) -> None:
+    seen = await rig.settle()
     await rig.fire(rig.start)
     assert await rig.schedules.forget(UID)
-    assert (await rig.schedules.look(UID)).known is False
-    assert (await rig.driver.stats()).ready == 1, "its jobs stay"
+    assert not await rig.schedules.forget(UID)
+    assert not (await rig.settle()).known
+    assert (await rig.fire(rig.start + 1, seen=seen)).fate is Fate.STALE
+    assert (await rig.driver.stats()).ready == 1
+    assert (await rig.driver.link.request("PTTL", rig.driver.key(f"gone:{UID}"))) > 0
+
+
+async def test_a_record_that_was_lost_makes_no_second_job_of_a_tick_that_waits(rig: Rig) -> None:
+    await rig.settle()
+    await rig.fire(rig.start)
+    await rig.driver.link.request("DEL", rig.driver.key(f"schedule:{UID}"))
     await rig.settle()
     again = await rig.fire(rig.start)
     assert (again.fate, again.record.last_tick_ms, again.record.enqueued) == (Fate.ALREADY, rig.start, 0)
@@ -314,7 +325,7 @@ async def test_schedules_are_listed_by_name_and_gone_when_forgotten(admin: Queue
     for uid in ("u1", "u2"):
         await admin.schedules.forget(uid)
     assert await admin.schedules.all() == ()
-    assert not await link.request("KEYS", "*schedule*")
+    assert not await link.request("KEYS", "*:schedule*")
 
 
 async def test_an_audit_finds_and_removes_what_has_no_counterpart(queue: QueueDriver, admin: QueueAdmin) -> None:

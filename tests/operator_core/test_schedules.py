@@ -207,7 +207,23 @@ async def test_moved_to_another_queue_it_fires_there(rig: ScheduleRig) -> None:
         await rig.has_jobs(1)
         rig.apply(spec__workerQueue="others", spec__queue="r")
         await rig.has_jobs(1, "r")
-        assert not (await rig.admin().schedules.look(rig.uid())).known
+
+        async def rests() -> bool:
+            return (await rig.admin().schedules.look(rig.uid())).suspended
+
+        await until("the record there is at rest", rests)
+        had = await rig.jobs()
+        rig.apply()
+        await rig.has_jobs(had + 1)
+        assert (await rig.admin().schedules.look(rig.uid())).missed == 0
+        uid = rig.uid()
+        rig.schedules.delete(NIGHTLY)
+
+        async def forgotten() -> bool:
+            records = [await rig.admin(queue).schedules.look(uid) for queue in ("q", "r")]
+            return not any(record.known for record in records)
+
+        await until("both records are gone", forgotten)
 
 
 async def test_what_can_not_be_understood_is_told(rig: ScheduleRig) -> None:

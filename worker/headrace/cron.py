@@ -9,12 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from headrace.errors import ConfigError
-
-if TYPE_CHECKING:
-    from cronsim import CronSim
 
 NAMED: Final = {
     "@hourly": "0 * * * *",
@@ -91,11 +88,10 @@ class Cron:
         return CronSim(self._fields, datetime(2000, 1, 1)).explain()
 
     def _ticks(self, ms: int, *, back: bool = False) -> Iterator[int]:
-        from cronsim import CronSim
+        from headrace.cron_walk import CronWalk
 
         start = datetime.fromtimestamp(ms // 1000, self._zone)
-        simulated: CronSim = CronSim(self._fields, start, reverse=back)
-        for tick in simulated:
+        for tick in CronWalk(self._fields, start, reverse=back):
             yield int(tick.timestamp()) * 1000
 
 

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic
-from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import ValidationError
 
@@ -25,6 +24,7 @@ from headrace_operator.api.status import WorkerQueueStatus
 from headrace_operator.api.worker_queue import WorkerQueue
 from headrace_operator.objects.annotations import Annotations, file_name, write_atomically
 from headrace_operator.objects.documents import Document, Documents, read_documents
+from headrace_operator.objects.uids import Uids
 from headrace_operator.seams.errors import ObjectChangedError, ObjectGoneError, ObjectsUnavailableError
 from headrace_operator.seams.objects import Applied, Deleted, EventKind, Refused
 
@@ -36,6 +36,7 @@ class _Stored(Generic[R, S]):
     version: int
     annotations: dict[str, str]
     status: S | None
+    uid: str
 
 
 class FileResources(ABC, Generic[R, S]):
@@ -52,7 +53,7 @@ class FileResources(ABC, Generic[R, S]):
         """Hears why the file can't be read; what was read before stays."""
         self._kind, self._status_model = kind, status
         self._path = path
-        self._folder = folder
+        self._uids = Uids(folder / "uids")
         self._status = folder / "status"
         self._annotations = Annotations(folder / "annotations")
         self._stored: dict[ObjectKey, _Stored[R, S]] = {}
@@ -141,11 +142,13 @@ class FileResources(ABC, Generic[R, S]):
             del self._stored[key]
             (self._status / file_name(key)).unlink(missing_ok=True)
             self._tell(Deleted(key))
+        self._uids.keep_only(keys)
         for document in documents:
             stored = self._stored.get(document.key)
             if stored is None:
                 annotations = self._said(document)
-                stored = _Stored(document, 1, 0, annotations, self._last_status(document.key))
+                uid = self._uids.of(document.key)
+                stored = _Stored(document, 1, 0, annotations, self._last_status(document.key), uid)
                 self._stored[document.key] = stored
                 self._touch(document.key, stored)
             elif stored.document.raw != document.raw:
@@ -193,8 +196,7 @@ class FileResources(ABC, Generic[R, S]):
             return Refused(key, stored.document.problem, stored.generation, str(stored.version))
         metadata = found.metadata.model_copy(
             update={
-                # The same again for the same file, so that what Redis knows of it is found again.
-                "uid": str(uuid5(NAMESPACE_URL, f"{self._kind.name}:{self._folder}:{key}")),
+                "uid": stored.uid,
                 "generation": stored.generation,
                 "resource_version": str(stored.version),
                 "annotations": dict(stored.annotations),

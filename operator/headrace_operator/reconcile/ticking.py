@@ -67,7 +67,7 @@ class Ticked:
     more_missed: bool = False
     """There were more than were counted."""
     next_ms: int | None = None
-    """The next tick; None: it is suspended, or has come to its end."""
+    """The next tick; None: it is suspended, was deleted, or has come to its end."""
     again: bool = False
     """Somebody else moved the record meanwhile: call again, there may be more to do."""
 
@@ -85,7 +85,7 @@ async def fire_due(schedules: Schedules, terms: Terms) -> Ticked:
     Raises QueueUnavailableError, QueueFullError: the ticks that were not dealt with are owed still, call again.
     """
     record = await _settle(schedules, terms)
-    if record.suspended or _is_behind(terms, record):
+    if record.suspended or not record.known or _is_behind(terms, record):
         return Ticked(record)
     return await _fire(schedules, terms, record)
 
@@ -96,7 +96,7 @@ async def count_missed(schedules: Schedules, terms: Terms) -> ScheduleRecord:
     Raises QueueUnavailableError.
     """
     record = await _settle(schedules, terms)
-    if record.suspended or _is_behind(terms, record):
+    if record.suspended or not record.known or _is_behind(terms, record):
         return record
     owed = due(terms.recurrence, after_ms=record.after_ms, now_ms=record.now_ms, lateness=terms.lateness)
     if owed.missed_until is None:

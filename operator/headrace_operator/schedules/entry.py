@@ -13,6 +13,17 @@ from headrace_operator.schedules.places import Place
 from headrace_operator.seams.objects import Applied, Deleted, Refused, ScheduleChange
 
 
+@dataclass(frozen=True)
+class Left:
+    """A record at a place where the Schedule no longer is."""
+
+    place: Place
+    since: float
+    """Monotonic seconds."""
+    gone: bool
+    """The Schedule was deleted, so the record goes; else it stays, suspended: it may come back."""
+
+
 @dataclass(eq=False)
 class Entry:
     """Mutable, by its own Schedule's task alone; callbacks only leave `hear` and `wake` behind."""
@@ -31,8 +42,10 @@ class Entry:
     """Unix seconds; None: not by us."""
     place: Place | None = None
     """Where its record is kept."""
-    left: list[tuple[Place, float]] = field(default_factory=list)
-    """Records to be removed, and since when, on the monotonic clock."""
+    left: list[Left] = field(default_factory=list)
+    """Records elsewhere that something is still to be done about."""
+    visited: set[Place] = field(default_factory=set)
+    """Where else there may be a record of it."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     _news: list[ScheduleChange] = field(default_factory=list)
 
@@ -65,17 +78,27 @@ class Entry:
                     self.resource_version = version
                 case Deleted():
                     self.deleted = True
-                    self.move(None)
+                    self._end()
         self._news.clear()
 
-    def move(self, place: Place | None) -> None:
-        """Its record is kept there from now on; the one at the place before is to go."""
+    def move(self, place: Place) -> None:
+        """Its record is kept there from now on; the one at the place before shall be at rest."""
         if self.place is not None and self.place != place:
-            self.left.append((self.place, time.monotonic()))
+            self.left.append(Left(self.place, time.monotonic(), gone=False))
+        self.left = [one for one in self.left if one.place != place]
         self.place = place
+        self.visited.add(place)
 
     def _begin(self, status: ScheduleStatus | None) -> None:
         """One that is new to this process, or that was deleted and made again."""
-        self.move(None)
+        self._end()
         self.status = self.written = status
         self.written_at = None
+
+    def _end(self) -> None:
+        """Every record of it is to go."""
+        now = time.monotonic()
+        kept = [one for one in self.left if one.gone]
+        self.left = [*kept, *(Left(place, now, gone=True) for place in self.visited)]
+        self.visited = set()
+        self.place = None

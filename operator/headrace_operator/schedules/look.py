@@ -16,7 +16,7 @@ from headrace_operator.core.schedule_summary import STATUS_SECONDS, Found, Mirro
 from headrace_operator.core.schedule_verdict import ScheduleReason, Verdict, read_timing
 from headrace_operator.reconcile.ticking import Terms, count_missed, fire_due
 from headrace_operator.reconcile.trouble import explain
-from headrace_operator.schedules.entry import Entry
+from headrace_operator.schedules.entry import Entry, Left
 from headrace_operator.schedules.judge import Judged, NotKnownYetError, judge
 from headrace_operator.schedules.report import report
 from headrace_operator.schedules.run_now import Asked, Ran, tend_run_now
@@ -185,14 +185,33 @@ def _next(found: _Look, entry: Entry, world: ScheduleWorld) -> Next:
 
 
 async def _leave(entry: Entry, world: ScheduleWorld) -> None:
-    """Remove the records of what it was before; a Redis that is away is tried again, and at last given up."""
-    for place, since in list(entry.left):
+    """See to the records elsewhere; a Redis that is away is tried again, and at last given up."""
+    for left in list(entry.left):
+        place = left.place
         try:
-            await world.places.admin(place, entry.key).schedules.forget(place.uid)
-        except HeadraceError as error:
-            if time.monotonic() - since < world.settings.forget_for:
+            async with asyncio.timeout(world.settings.look_timeout):
+                await _put_to_rest(left, entry, world)
+        except (HeadraceError, TimeoutError) as error:
+            if time.monotonic() - left.since < world.settings.forget_for:
                 continue
             log.warning("%s: its record stays in queue %s of its Redis: %s", entry.key, place.queue, error)
-        entry.left.remove((place, since))
+        entry.left.remove(left)
         if entry.place is None or entry.place.target != place.target:
             await world.places.leave(place.target, entry.key)
+
+
+async def _put_to_rest(left: Left, entry: Entry, world: ScheduleWorld) -> None:
+    schedules = world.places.admin(left.place, entry.key).schedules
+    if left.gone:
+        await schedules.forget(left.place.uid)
+        return
+    record = await schedules.look(left.place.uid)
+    if record.known and not record.suspended:
+        await schedules.settle_terms(
+            record.uid,
+            name=record.name,
+            timing=record.timing,
+            suspended=True,
+            created_ms=record.since_ms,
+            generation=record.generation,
+        )

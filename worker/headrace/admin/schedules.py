@@ -185,7 +185,10 @@ class Schedules:
         return await self._fired("run_schedule_now", uid, request_id, value, concurrency, _kept(keep))
 
     async def forget(self, uid: str) -> bool:
-        """Its object is gone: so is its record; its jobs stay. False when there was none."""
+        """Its object is gone: so is its record; its jobs stay. False when there was none.
+
+        For an hour no other record of that uid is made: by an operator that has not heard of it yet, say.
+        """
         return bool(await self._handle.run("forget_schedule", uid))
 
     async def _fired(self, script: str, *args: Argument) -> Fired:

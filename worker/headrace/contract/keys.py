@@ -74,6 +74,7 @@ FAMILIES: Final[dict[str, str]] = {
     "done:": "done:<stem>: channel of a process that enqueues: its jobs that ended, of tasks that keep results",
     "replay:": "replay:<request>: hash with the progress of a replay, with PX",
     "schedule:": "schedule:<uid>: hash with the record of a Schedule, see lua/lib/recurring.lua",
+    "gone:": "gone:<uid>: this Schedule was deleted, with PX",
     "ready:": "ready:<priority>",
 }
 """Keys made per session, producer, job or request."""
