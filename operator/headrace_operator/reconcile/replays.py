@@ -15,7 +15,7 @@ from headrace_operator.core.replay_request import ReplayPhase, is_cancel, parse_
 from headrace_operator.reconcile.record import Record
 from headrace_operator.reconcile.replay_run import FINAL, ReplayRun, begin
 from headrace_operator.reconcile.world import World
-from headrace_operator.seams.objects import PendingReplay, pending_replay
+from headrace_operator.seams.objects import Pending, pending_replay
 
 
 async def tend_replay(record: Record, world: World, group: asyncio.TaskGroup) -> ReplayStatus | None:
@@ -48,7 +48,7 @@ async def tend_replay(record: Record, world: World, group: asyncio.TaskGroup) ->
 
 def _heed_withdrawal(
     record: Record,
-    pending: PendingReplay | None,
+    pending: Pending | None,
     last: ReplayStatus | None,
     world: World,
     group: asyncio.TaskGroup,
@@ -70,9 +70,7 @@ def _queues(record: Record) -> list[QueueAdmin]:
     return [record.watch.admin(name) for name in record.followed]
 
 
-async def _accept(
-    pending: PendingReplay, last: ReplayStatus | None, record: Record, world: World
-) -> ReplayStatus | None:
+async def _accept(pending: Pending, last: ReplayStatus | None, record: Record, world: World) -> ReplayStatus | None:
     """Note an id. A value that makes no sense is refused under an id of its own and so removed."""
     now = world.now()
     if is_cancel(pending.value) and last is not None and last.phase == ReplayPhase.CANCELLED:
@@ -95,7 +93,7 @@ async def _accept(
 
 
 def _start(
-    pending: PendingReplay,
+    pending: Pending,
     request_id: str,
     last: ReplayStatus | None,
     record: Record,

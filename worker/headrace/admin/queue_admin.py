@@ -16,6 +16,7 @@ from headrace.admin.importing import bring_in
 from headrace.admin.jobs import Jobs
 from headrace.admin.published import Published
 from headrace.admin.replay import Replays
+from headrace.admin.schedules import Schedules
 from headrace.admin.selection import EVERY_LETTER, LetterFilter
 from headrace.contract.keys import prefix
 from headrace.contract.replies import decode_stats
@@ -37,6 +38,7 @@ class QueueAdmin:
         self.dead_letters = DeadLetters(self._handle)
         self.replays = Replays(self._handle, self.dead_letters)
         self.published = Published(self._handle)
+        self.schedules = Schedules(self._handle)
         self.audit = Audit(self._handle)
 
     def export(self, said: LetterFilter = EVERY_LETTER, *, payloads: bool = False) -> AsyncIterator[Sequence[Exported]]:
