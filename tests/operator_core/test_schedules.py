@@ -108,6 +108,25 @@ async def test_before_the_first_worker_ever_it_fires_unchecked(redis_url: str) -
         assert "not checked yet" in ready.message
 
 
+@pytest.mark.parametrize(
+    "schema", ["5", "[]", '{"type": "object", "properties": 3}', '{"$ref": "#"}', '{"type": "object", "$ref": "#"}']
+)
+async def test_a_schema_without_sense_is_no_obstacle(rig: ScheduleRig, schema: str) -> None:
+    await Seeder(rig.link).raw("HSET", "schemas", "report", schema)
+    rig.apply(spec__args=[])
+    async with rig.running():
+        await rig.has_jobs(1)
+
+
+async def test_what_is_no_schema_at_all_is_told(rig: ScheduleRig) -> None:
+    await Seeder(rig.link).raw("HSET", "schemas", "report", "{")
+    rig.apply()
+    async with rig.running():
+        await rig.is_reason("RedisUnavailable")
+        await rig.publish()
+        await rig.has_jobs(1)
+
+
 async def test_its_first_queue_is_the_default_one(rig: ScheduleRig) -> None:
     rig.apply(spec__queue=REMOVE)
     async with rig.running():
