@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
 
+from headrace.admin.selection import ReplaySelection
+from operator_faults import replays
 from support.kube_client import until
 from support.live_fleet import QUEUE, LiveFleet, StartFleet, scaling
 
-FINAL = ("Completed", "Failed", "Refused")
+FINAL = ("Completed", "Failed", "Cancelled", "Refused")
 
 
 async def bury(fleet: LiveFleet, *, fragile: int = 6, brittle: int = 4) -> None:
@@ -27,8 +28,8 @@ async def bury(fleet: LiveFleet, *, fragile: int = 6, brittle: int = 4) -> None:
     await until(dead)
 
 
-async def replay(fleet: LiveFleet, request: str) -> dict[str, Any]:
-    """Ask, wait for the end, and give status.replay."""
+async def replay(fleet: LiveFleet, request: str, *, of: str | None = None) -> dict[str, Any]:
+    """Ask, wait for the end, and give status.replay. `of`: the request that is asked about, else a new one."""
     before = (await fleet.kube.status(QUEUE)).get("replay", {}).get("requestId")
     await fleet.kube.do("annotate", "--overwrite", "wq", QUEUE, f"headrace.dev/replay={request}")
 
@@ -36,7 +37,8 @@ async def replay(fleet: LiveFleet, request: str) -> dict[str, Any]:
         found = await fleet.kube.get("wq", QUEUE)
         status = found["status"].get("replay", {})
         removed = "headrace.dev/replay" not in found["metadata"].get("annotations", {})
-        return removed and status.get("requestId") != before and status.get("phase") in FINAL
+        asked = status.get("requestId") != before if of is None else status.get("requestId") == of
+        return removed and asked and status.get("phase") in FINAL
 
     await until(over)
     status: dict[str, Any] = (await fleet.kube.status(QUEUE))["replay"]
@@ -90,41 +92,50 @@ async def test_a_request_without_sense_is_refused_in_words(start_fleet: StartFle
         await until(told)
 
 
-async def test_a_replay_runs_once_although_its_operator_is_killed_again_and_again(start_fleet: StartFleet) -> None:
-    count = 3000
+async def test_a_proposal_is_approved_as_long_as_it_holds_and_a_replay_called_off(start_fleet: StartFleet) -> None:
     async with start_fleet() as fleet:
-        await bury(fleet, fragile=count, brittle=0)
-        [operator] = fleet.operators
-        await fleet.kube.apply(fleet.manifest(replicas=0))
+        await bury(fleet, fragile=30, brittle=30)
+        await fleet.kube.apply(fleet.manifest(replicas=0, deadLetters={"maxReplays": 1}))
+        await until(lambda: no_pods(fleet))
+        proposed = await replay(fleet, "since=1h,where=number=7,dry-run")
+        assert (proposed["matched"], proposed["request"]) == (2, "since=1h,where=number=***,dry-run")
+        assert f"approve={proposed['digest']} " in proposed["message"]
+        [letter] = (await fleet.admin.dead_letters.page(limit=1)).letters
+        await fleet.admin.dead_letters.delete(ReplaySelection(ids=(letter.id,)))
+        refused = await replay(fleet, f"since=1h,where=number=7,approve={proposed['digest']}")
+        assert (refused["phase"], refused["replayed"]) == ("Failed", 0)
+        proposed = await replay(fleet, "since=1h,where=number=7,dry-run")
+        approved = await replay(fleet, f"since=1h,where=number=7,approve={proposed['digest']},by=ada")
+        count = proposed["matched"]
+        assert (approved["phase"], approved["replayed"], approved["by"]) == ("Completed", count, "ada")
 
-        async def none() -> bool:
-            return not fleet.kubelet.pods
+        await fleet.kube.do("annotate", "wq", QUEUE, "headrace.dev/replay=all,rate=5,by=ada,request=slow-1")
 
-        await until(none)
-        await fleet.heal()
-        await fleet.kube.do("annotate", "wq", QUEUE, "headrace.dev/replay=all,request=again-1")
-        for pause in (0.02, 0.05, 0.1):
-            await asyncio.sleep(pause)
-            await asyncio.to_thread(operator.kill)
-            stats = await fleet.admin.stats()
-            assert stats.dead + stats.ready == count
-            await asyncio.to_thread(operator.start)
+        async def moves() -> bool:
+            status = (await fleet.kube.status(QUEUE))["replay"]
+            return bool(status["requestId"] == "slow-1" and status.get("replayed", 0) > 0)
 
-        async def over() -> bool:
-            return (await fleet.kube.status(QUEUE)).get("replay", {}).get("phase") in FINAL
-
-        await until(over, seconds=60)
-        status = (await fleet.kube.status(QUEUE))["replay"]
-        assert (status["phase"], status["requestId"]) == ("Completed", "again-1"), status
+        await until(moves)
+        cancelled = await replay(fleet, "cancel", of="slow-1")
+        assert (cancelled["phase"], cancelled["requestId"]) == ("Cancelled", "slow-1")
         stats = await fleet.admin.stats()
-        assert (stats.dead, stats.ready, stats.replayed) == (0, count, count)
-        await fleet.kube.apply(fleet.manifest(scaling=scaling(backlogPerReplica=1000)))
-        await fleet.kube.do("patch", "wq", QUEUE, "--type=merge", '--patch={"spec":{"replicas":null}}')
+        assert (stats.ready, stats.dead) == (count + cancelled["replayed"], 59 - count - cancelled["replayed"])
+        events = await fleet.kube.events(QUEUE)
+        assert ("ReplayCancelled", f"slow-1: {cancelled['message']} (by ada)") in events
+        await fleet.kube.do("annotate", "wq", QUEUE, "headrace.dev/replay=all,request=slow-1")
 
-        async def done() -> bool:
-            return (await fleet.ledger()).count("ok") == count
+        async def removed() -> bool:
+            return "headrace.dev/replay" not in (await fleet.kube.get("wq", QUEUE))["metadata"].get("annotations", {})
 
-        await until(done, seconds=60)
-        assert (await fleet.ledger()).redelivered == 0
-        reasons = [reason for reason, _ in await fleet.kube.events(QUEUE)]
-        assert reasons.count("ReplayFinished") == 1
+        await until(removed)
+        assert (await fleet.admin.stats()).dead == stats.dead, "what was called off never runs again"
+
+
+async def no_pods(fleet: LiveFleet) -> bool:
+    return not fleet.kubelet.pods
+
+
+async def test_a_replay_runs_once_although_its_operator_is_killed_again_and_again(start_fleet: StartFleet) -> None:
+    async with start_fleet() as fleet:
+        verdict = await replays.run(fleet, jobs=600, kills=3)
+    assert verdict.sound, verdict

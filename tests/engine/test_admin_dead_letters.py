@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from headrace.admin.dead_letters import Facet
+from headrace.admin.facets import Facet
 from headrace.admin.queue_admin import QueueAdmin
-from headrace.admin.selection import ReplaySelection
+from headrace.admin.selection import EVERY_LETTER, LetterFilter, ReplaySelection
 from headrace.contract.envelope import DeathRecord, encode_death
 from headrace.errors import JobNotFoundError, UsageError
 from support.seeding import Seeder
@@ -28,11 +28,11 @@ async def _mixed(seeder: Seeder) -> list[str]:
     return ids
 
 
-async def _paged(admin: QueueAdmin, **options: Any) -> list[str]:
+async def _paged(admin: QueueAdmin, said: LetterFilter = EVERY_LETTER, **options: Any) -> list[str]:
     """The ids of all letters, page by page; `options`: see `page`."""
     seen, cursor = [], None
     while True:
-        page = await admin.dead_letters.page(cursor=cursor, **options)
+        page = await admin.dead_letters.page(said, cursor=cursor, **options)
         seen += [letter.id for letter in page.letters]
         cursor = page.cursor
         if cursor is None:
@@ -60,7 +60,7 @@ async def test_filters_merge_facets_in_order_of_death(
     await _mixed(seeder)
     everything = (await admin.dead_letters.page(newest_first=newest_first)).letters
     expected = [e.id for e in everything if task in (None, e.task) and reason in (None, e.reason)]
-    assert await _paged(admin, task=task, reason=reason, limit=3, newest_first=newest_first) == expected
+    assert await _paged(admin, LetterFilter(task=task, reason=reason), limit=3, newest_first=newest_first) == expected
 
 
 async def test_deaths_and_deletions_between_pages_shift_nothing(seeder: Seeder, admin: QueueAdmin) -> None:
@@ -132,7 +132,7 @@ async def test_a_reason_may_be_any_text(seeder: Seeder, admin: QueueAdmin, reaso
     await seeder.bury("other", task="mail", reason="OSError")
     await seeder.bury("a", task="mail", reason=reason)
     for task in ("mail", None):
-        (letter,) = (await admin.dead_letters.page(task=task, reason=reason)).letters
+        (letter,) = (await admin.dead_letters.page(LetterFilter(task=task, reason=reason))).letters
         assert (letter.id, letter.task, letter.reason) == ("a", "mail", reason)
     preview = await admin.replays.preview(ReplaySelection(reason=reason))
     assert (preview.count, preview.by_reason) == (1, {reason: 1})
@@ -156,5 +156,5 @@ async def test_any_spread_of_letters_over_facets_is_read_in_order(seeder: Seeder
                 )
         await seeder.raw("HSET", "facets", *[part for facet in facets for part in (facet, 1)])
         limit = chance.randint(1, 150)
-        assert await _paged(admin, task="mail", limit=limit) == ordered
-        assert await _paged(admin, task="mail", limit=limit, newest_first=True) == ordered[::-1]
+        assert await _paged(admin, LetterFilter(task="mail"), limit=limit) == ordered
+        assert await _paged(admin, LetterFilter(task="mail"), limit=limit, newest_first=True) == ordered[::-1]

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from headrace.admin.filter_words import Moment
 from headrace.admin.queue_admin import QueueAdmin
 from headrace.admin.replay import ReplayProgress
 from headrace.admin.selection import ReplaySelection
@@ -46,7 +47,7 @@ async def test_preview_since_counts_the_later_ones(seeder: Seeder, admin: QueueA
     await seeder.bury("a")
     await seeder.bury("b")
     died = (await admin.dead_letters.get("b")).letter.died_us
-    preview = await admin.replays.preview(ReplaySelection(since_us=died))
+    preview = await admin.replays.preview(ReplaySelection(since=Moment(died)))
     assert (preview.count, [letter.id for letter in preview.sample]) == (1, ["b"])
 
 

@@ -86,3 +86,51 @@ def test_dlq_delete_asks_first(cli: Cli, seed: Seed, monkeypatch: pytest.MonkeyP
     assert "3 would be deleted" in cli("dlq", "delete", "q", "--all", "--dry-run").out
     assert cli("dlq", "delete", "q", "--id", "a").out == "1 deleted\n"
     assert cli("dlq", "delete", "q", "--all", "--yes").out == "2 deleted\n"
+
+
+def test_an_approval_moves_what_the_dry_run_has_shown_or_nothing(cli: Cli, seed: Seed) -> None:
+    seed(three_dead)
+    dry = cli("dlq", "replay", "q", "--task", "mail", "--dry-run")
+    digest = dry.err.split("--approve ")[1].split()[0]
+    assert dry.err == f"headrace: to replay just these: the same with --approve {digest} in place of --dry-run\n"
+    assert cli("dlq", "delete", "q", "--id", "a").code == 0
+    refused = cli("dlq", "replay", "q", "--task", "mail", "--approve", digest)
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.startswith(
+        f"headrace: the dead letters have changed since {digest} was proposed: look again; the"
+    )
+    now = cli("dlq", "replay", "q", "--task", "mail", "--dry-run", "-o", "json").json["digest"]
+    assert f" is {now} now\n" in refused.err
+    assert cli("dlq", "replay", "q", "--task", "mail", "--approve", now).out == "1 replayed\n"
+    assert cli("dlq", "replay", "q", "--all", "--dry-run", "--approve", now).code == 2
+
+
+def test_filters_stand_on_every_verb(cli: Cli, seed: Seed) -> None:
+    seed(three_dead)
+    few = ("--since", "1h", "--attempts", "3", "--reason", "OSError")
+    assert [letter["id"] for letter in cli("dlq", "list", "q", *few, "-o", "json").json["letters"]] == ["c"]
+    assert cli("dlq", "export", "q", *few).out.count("\n") == 1
+    assert cli("dlq", "list", "q", "--by-reason", "--since", "1h").out.count("\n") == 3
+    assert cli("dlq", "list", "q", "--by-reason", "--older-than", "1h").out.count("\n") == 1
+    assert cli("dlq", "list", "q", "--where", "to=ada", "-o", "json").json == {"letters": [], "cursor": None}
+    assert "1 would be deleted" in cli("dlq", "delete", "q", *few, "--dry-run").out
+    assert cli("dlq", "delete", "q", "--older-than", "1h", "--yes").out == "0 deleted\n"
+    assert cli("dlq", "replay", "q", *few, "--max-replays", "1").out == "1 replayed\n"
+    assert cli("dlq", "delete", "q", "--since", "1h", "--yes").out == "2 deleted\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--since", "soon"), "--since must be an age such as 90s"),
+        (("--attempts", "many"), "--attempts must be a number such as 3"),
+        (("--where", "s3cret"), "--where must name a parameter and its value, as in --where to=ada"),
+        (("--by-reason", "--attempts", "1"), "--by-reason counts by task, reason and time"),
+    ],
+)
+def test_a_wrong_filter_is_one_line(cli: Cli, words: tuple[str, ...], said: str) -> None:
+    ran = cli("dlq", "list", "q", *words)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith(f"headrace: {said}")
+    assert ran.err.count("\n") == 1
+    assert "s3cret" not in ran.err

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from headrace.admin.export import AT_ONCE
 from headrace.admin.queue_admin import QueueAdmin
+from headrace.admin.sieve import AT_ONCE
 from headrace.client.codec import MAX_PAYLOAD, codec_named, encode_arguments
 from headrace.contract.envelope import DeathRecord, encode_death, lua_string
 from headrace.errors import QueueUnavailableError
@@ -101,8 +101,8 @@ def test_a_file_is_whole_or_not_there(cli: Cli, seed: Seed, tmp_path: Path, monk
     out.unlink()
     real = QueueAdmin.export
 
-    async def cut(self: QueueAdmin, **said: Any) -> Any:
-        async for letters in real(self, **said):
+    async def cut(self: QueueAdmin, *args: Any, **said: Any) -> Any:
+        async for letters in real(self, *args, **said):
             yield letters
             raise QueueUnavailableError("the connection to Redis was lost")
 

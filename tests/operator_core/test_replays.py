@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from headrace.admin.replay import Replays
+from headrace.admin.selection import ReplaySelection
 from headrace.contract.envelope import DeathRecord, encode_death, lua_string
+from headrace.errors import UsageError
 from headrace_operator.api.names import REPLAY_ANNOTATION, QueueKey
 from headrace_operator.api.status import ReplayStatus
 from headrace_operator.core.replay_request import ReplayPhase
@@ -28,13 +30,13 @@ async def bury(rig: Rig, count: int, reason: str = "ValueError", queue: str = "q
 
 
 async def over(rig: Rig, key: QueueKey, phase: ReplayPhase = ReplayPhase.COMPLETED) -> ReplayStatus:
-    """Wait until the replay has ended so and the annotation is gone."""
-    status = await rig.says(key, f"replay {phase}", lambda status: bool(status.replay and status.replay.phase == phase))
+    """Wait until the annotation is gone and the replay has ended so."""
 
     async def removed() -> bool:
         return REPLAY_ANNOTATION not in rig.objects.get(key).metadata.annotations
 
     await until("the annotation is removed", removed)
+    status = await rig.says(key, f"replay {phase}", lambda status: bool(status.replay and status.replay.phase == phase))
     assert status.replay is not None
     return status.replay
 
@@ -92,7 +94,8 @@ async def test_a_dry_run_proposes(rig: Rig) -> None:
     async with rig.running():
         rig.objects.annotate(key, REPLAY_ANNOTATION, "all,dry-run,max=4")
         replay = await over(rig, key)
-    assert replay.message == "would replay 4 of 5 dead letters: 3 ValueError, 2 KeyError"
+    told = "would replay 4 of 5 dead letters: 3 ValueError, 2 KeyError"
+    assert replay.message == f"{told}; approve={replay.digest} replays this set or nothing"
 
 
 async def test_a_guarded_one_stops_itself(rig: Rig) -> None:
@@ -130,15 +133,14 @@ async def test_several_queues_share_the_bound(rig: Rig) -> None:
         assert [(await rig.admin(name).stats()).dead for name in "ab"] == [0, 6]
 
 
-@pytest.mark.parametrize("value", ["everything", "all,max=0", "", "all,task=t", "id=1,task=t"])
+@pytest.mark.parametrize("value", ["everything", "all,max=0", "", "all,task=t", "id=1,task=t", "cancel"])
 async def test_nonsense_is_refused_once_and_removed(rig: Rig, value: str) -> None:
     key = rig.apply(**FIXED)
     await bury(rig, 3)
     async with rig.running():
         await rig.says(key, "read", lambda status: status.dead_letters is not None)
         rig.objects.annotate(key, REPLAY_ANNOTATION, value)
-        phase = ReplayPhase.FAILED if value == "id=1,task=t" else ReplayPhase.REFUSED
-        replay = await over(rig, key, phase)
+        replay = await over(rig, key, ReplayPhase.REFUSED)
         assert replay.message
         writes = len(rig.objects.writes)
         await asyncio.sleep(0.3)
@@ -230,18 +232,117 @@ async def test_nothing_starts_before_it_is_accepted(rig: Rig, monkeypatch: pytes
         await over(rig, key)
 
 
-async def test_removing_the_annotation_calls_it_off(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def _under_way(rig: Rig, key: QueueKey, count: int = 1500) -> None:
+    """A slow replay of so many letters that has begun to move them."""
+    await bury(rig, count)
+    rig.objects.annotate(key, REPLAY_ANNOTATION, "all,rate=100,by=ada")
+    await rig.says(key, "it moves", lambda status: bool(status.replay and status.replay.replayed))
+
+
+@pytest.mark.parametrize("value", [None, "cancel"])
+async def test_it_is_called_off_for_good(rig: Rig, value: str | None) -> None:
+    key = rig.apply(**FIXED)
+    async with rig.running():
+        await _under_way(rig, key)
+        rig.objects.annotate(key, REPLAY_ANNOTATION, value)
+        replay = await over(rig, key, ReplayPhase.CANCELLED)
+        stats = await rig.admin().stats()
+        assert (stats.ready, stats.dead) == (replay.replayed, 1500 - replay.replayed)
+        assert replay.message == f"called off; {replay.replayed} were replayed"
+        assert replay.by == "ada"
+        with pytest.raises(UsageError, match="was called off"):
+            await rig.admin().replays.replay(ReplaySelection(everything=True), request=replay.request_id)
+        rig.objects.annotate(key, REPLAY_ANNOTATION, f"all,max=5,request={replay.request_id}")
+        await over(rig, key, ReplayPhase.CANCELLED)
+        assert (await rig.admin().stats()).dead == stats.dead, "it never runs again"
+        rig.objects.annotate(key, REPLAY_ANNOTATION, "all,max=5")
+        assert (await over(rig, key)).replayed == 5
+    assert reasons(rig) == ["ReplayAccepted", "ReplayCancelled", "ReplayAccepted", "ReplayFinished"]
+
+
+@pytest.mark.parametrize("value", [None, "cancel"])
+async def test_it_is_called_off_while_no_operator_is_there(rig: Rig, value: str | None) -> None:
+    key = rig.apply(**FIXED)
+    async with rig.running():
+        await _under_way(rig, key)
+    rig.objects.annotate(key, REPLAY_ANNOTATION, value)
+    dead = (await rig.admin().stats()).dead
+    async with rig.running():
+        replay = await over(rig, key, ReplayPhase.CANCELLED)
+        assert replay.replayed == 1500 - dead
+        assert (await rig.admin().stats()).dead == dead
+    await rig.link.close()
+
+
+async def test_an_approval_replays_what_was_proposed_or_nothing(rig: Rig) -> None:
+    key = rig.apply(queues=[{"name": "a"}, {"name": "b"}], **FIXED)
+    for queue in "ab":
+        await bury(rig, 3, queue=queue)
+    async with rig.running():
+        rig.objects.annotate(key, REPLAY_ANNOTATION, "task=t,dry-run")
+        proposed = await over(rig, key)
+        assert proposed.digest
+        assert proposed.digest.count(".") == 1
+        await bury(rig, 1, "KeyError", queue="b")
+        rig.objects.annotate(key, REPLAY_ANNOTATION, f"task=t,approve={proposed.digest}")
+        refused = await over(rig, key, ReplayPhase.FAILED)
+        assert refused.replayed == 0
+        assert refused.message
+        assert refused.message.startswith(f"the dead letters have changed since {proposed.digest} was proposed")
+        now = refused.message.split("the set is ")[1].split()[0]
+        assert [(await rig.admin(name).stats()).dead for name in "ab"] == [3, 4]
+        rig.objects.annotate(key, REPLAY_ANNOTATION, f"task=t,approve={now}")
+        assert (await over(rig, key)).replayed == 7
+        rig.objects.annotate(key, REPLAY_ANNOTATION, "task=t,approve=0123456789ab")
+        assert "approve has 1 digests for 2 queues" in str((await over(rig, key, ReplayPhase.FAILED)).message)
+
+
+async def test_an_approved_replay_goes_on_after_a_restart(rig: Rig) -> None:
+    key = rig.apply(**FIXED)
+    await bury(rig, 300)
+    async with rig.running():
+        rig.objects.annotate(key, REPLAY_ANNOTATION, "all,dry-run")
+        digest = (await over(rig, key)).digest
+        rig.objects.annotate(key, REPLAY_ANNOTATION, f"all,rate=400,approve={digest}")
+        await rig.says(key, "it moves", lambda status: bool(status.replay and status.replay.replayed))
+    assert 0 < (await rig.admin().stats()).dead < 300
+    async with rig.running():
+        assert (await over(rig, key)).replayed == 300
+    await rig.link.close()
+
+
+async def test_letters_replayed_as_often_as_the_policy_says_stay(rig: Rig) -> None:
+    key = rig.apply(deadLetters={"maxReplays": 1}, **FIXED)
+    await bury(rig, 3)
+    await rig.admin().replays.replay(ReplaySelection(ids=("ValueError-0",)), request="once")
+    worker = rig.seeder(sid="w")
+    await worker.join()
+    assert await worker.exchange(1) == ["ValueError-0"]
+    await worker.exchange(0, ["bury", "ValueError-0", worker.claim, "t", "ValueError", RECORD, "", "", 1])
+    async with rig.running():
+        rig.objects.annotate(key, REPLAY_ANNOTATION, "all,dry-run")
+        assert str((await over(rig, key)).message).startswith("would replay 2 of 3 dead letters")
+        rig.objects.annotate(key, REPLAY_ANNOTATION, "all")
+        replay = await over(rig, key)
+        assert (replay.matched, replay.replayed, replay.left_out) == (3, 2, 1)
+        assert replay.message == "replayed 2 of 3 dead letters; 1 were replayed too often and stay"
+        rig.objects.annotate(key, REPLAY_ANNOTATION, "all,max-replays=2")
+        assert (await over(rig, key)).replayed == 1
+
+
+async def test_values_of_payloads_reach_nobody(rig: Rig) -> None:
     key = rig.apply(**FIXED)
     await bury(rig, 3)
-
-    async def stuck(*_: object, **__: object) -> None:
-        await asyncio.sleep(3600)
-
     async with rig.running():
-        with monkeypatch.context() as patch:
-            patch.setattr(Replays, "replay", stuck)
-            rig.objects.annotate(key, REPLAY_ANNOTATION, "all")
-            await rig.says(key, "it runs", lambda status: bool(status.replay and status.replay.phase == "Running"))
-            rig.objects.annotate(key, REPLAY_ANNOTATION, None)
-            replay = await over(rig, key, ReplayPhase.FAILED)
-        assert replay.message == "called off; 0 were replayed"
+        await rig.says(key, "read", lambda status: status.dead_letters is not None)
+        for value, phase in (
+            ("where=to=s3cret", ReplayPhase.COMPLETED),
+            ("where=to=s3cret,s3cret", ReplayPhase.REFUSED),
+            ("where=to=s3cret,max=none", ReplayPhase.REFUSED),
+        ):
+            rig.objects.annotate(key, REPLAY_ANNOTATION, value)
+            replay = await over(rig, key, phase)
+            assert replay.replayed == 0
+            assert "where=to=***" in replay.request
+    told = [str(event) for event in rig.objects.events] + [str(status) for _, status in rig.objects.writes]
+    assert not [text for text in told if "s3cret" in text]

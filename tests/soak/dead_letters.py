@@ -16,8 +16,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from headrace.admin.filter_words import Moment
 from headrace.admin.queue_admin import QueueAdmin
-from headrace.admin.selection import ReplaySelection
+from headrace.admin.selection import LetterFilter, ReplaySelection
 from soak import tally
 from support.apps import endurance
 from support.lab import Lab
@@ -107,13 +108,13 @@ def _questions(admin: QueueAdmin, middle_us: int) -> dict[str, Question]:
     return {
         "page": lambda: dead.page(limit=100),
         "page in the middle": lambda: dead.page(limit=100, cursor=middle_us),
-        "filter by task": lambda: dead.page(limit=100, task=task),
-        "filter by reason": lambda: dead.page(limit=100, reason=reason),
-        "filter by task and reason": lambda: dead.page(limit=100, task=task, reason=reason),
+        "filter by task": lambda: dead.page(LetterFilter(task=task), limit=100),
+        "filter by reason": lambda: dead.page(LetterFilter(reason=reason), limit=100),
+        "filter by task and reason": lambda: dead.page(LetterFilter(task=task, reason=reason), limit=100),
         "facets": dead.facets,
         "dry run of all": lambda: replays.preview(ReplaySelection(everything=True)),
         "dry run of a task": lambda: replays.preview(ReplaySelection(task=task)),
-        "dry run of the last half": lambda: replays.preview(ReplaySelection(since_us=middle_us)),
+        "dry run of the last half": lambda: replays.preview(ReplaySelection(since=Moment(middle_us))),
         "dry run of a filter": lambda: replays.preview(ReplaySelection(task=task, reason=reason)),
     }
 

@@ -27,6 +27,21 @@ class ConflictError(UsageError):
         self.job_id = job_id
 
 
+class SetChangedError(UsageError):
+    """The dead letters that a replay was approved for are not those any more; `digest` is that of the present ones.
+    Nothing was moved."""
+
+    def __init__(self, approved: str, digest: str) -> None:
+        super().__init__(
+            f"the dead letters have changed since {approved} was proposed: look again; the set is {digest} now"
+        )
+        self.digest = digest
+
+
+class ConflictingEditError(UsageError):
+    """Somebody else has replayed or edited the dead letter meanwhile. Nothing was changed."""
+
+
 class UnknownTaskError(UsageError):
     """No task of that name is registered in this process."""
 

@@ -283,6 +283,13 @@ class Retry(Part):
     """Longest wait before any retry."""
 
 
+class DeadLetterPolicy(Part):
+    """What holds for dead letters unless somebody says otherwise."""
+
+    max_replays: Annotated[int, Field(ge=1, le=255)] | None = None
+    """A replay by annotation leaves out what was replayed so often already; `max-replays=N` there overrides it."""
+
+
 class WorkerQueueSpec(Part):
     """What the fleet should be."""
 
@@ -308,5 +315,7 @@ class WorkerQueueSpec(Part):
     """What those who clear nodes may do to the fleet."""
     retry: Retry = Retry()
     """Retries of tasks that don't say otherwise."""
+    dead_letters: DeadLetterPolicy | None = None
+    """Jobs that failed for good."""
     paused: bool = False
     """Start no job; what runs is finished."""

@@ -122,14 +122,20 @@ class ReplayStatus(Part):
     """Its id; runs once ever."""
     request: Message
     """What was asked for."""
+    by: Word | None = None
+    """Who asked, as they said; the API server's audit log is the proof."""
     phase: Word
-    """Accepted, Running, Completed, Failed or Refused."""
+    """Accepted, Running, Completed, Failed, Cancelled or Refused."""
     dry_run: bool = False
     """Only counts what would be replayed."""
+    digest: Word | None = None
+    """Of the set that a dry run found; approve=… with it replays that set or nothing."""
     matched: int = 0
     """Dead letters that the request selects."""
     replayed: int = 0
     """Jobs put back so far."""
+    left_out: int = 0
+    """Dead letters that stay since they were replayed too often already, as far as counted."""
     started_time: Timestamp | None = None
     """When it was accepted."""
     finished_time: Timestamp | None = None

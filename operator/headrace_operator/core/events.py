@@ -112,12 +112,15 @@ def _dead_letters(old: WorkerQueueStatus | None, new: WorkerQueueStatus) -> Iter
 def _replay(old: ReplayStatus | None, new: ReplayStatus | None) -> Iterator[Event]:
     if new is None or (old is not None and (old.request_id, old.phase) == (new.request_id, new.phase)):
         return
-    message = f"{new.request_id}: {new.message or new.request}"
+    asked = f" (by {new.by})" if new.by and new.message else ""
+    message = f"{new.request_id}: {new.message or new.request}{asked}"
     match new.phase:
         case ReplayPhase.ACCEPTED:
             yield Event(EventKind.NORMAL, "ReplayAccepted", message)
         case ReplayPhase.COMPLETED:
             yield Event(EventKind.NORMAL, "ReplayFinished", message)
+        case ReplayPhase.CANCELLED:
+            yield Event(EventKind.NORMAL, "ReplayCancelled", message)
         case ReplayPhase.FAILED:
             yield Event(EventKind.WARNING, "ReplayFailed", message)
         case ReplayPhase.REFUSED:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from headrace.errors import ConfigError, HeadraceError, UsageError
 from headrace_operator.api.names import REPLAY_ANNOTATION, QueueKey
 from headrace_operator.api.status import ReplayStatus
-from headrace_operator.core.replay_request import ReplayPhase, ReplayRequest, parse_replay_request
+from headrace_operator.core.replay_request import ReplayPhase, ReplayRequest, parse_replay_request, without_values
 from headrace_operator.dev.home import in_use
 from headrace_operator.dev.options import FOLDER
 from headrace_operator.objects.annotations import Annotations, file_name
@@ -40,7 +40,13 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--task", help="only those of this task")
     made.add_argument("--reason", help="only those that died of this")
     made.add_argument("--id", action="append", default=[], help="only this job; repeatable")
+    made.add_argument("--since", help="only those that died then or later: 2h, or a time")
+    made.add_argument("--older-than", help="only those that died before: 7d, or a time")
+    made.add_argument("--attempts", help="only those after so many failed runs: 3, 2.. or 2..5")
+    made.add_argument("--where", action="append", default=[], help="only those with this argument; repeatable")
     made.add_argument("--dry-run", action="store_true", help="only count them")
+    made.add_argument("--approve", help="only if it is the set that a dry run gave this digest")
+    made.add_argument("--max-replays", help="leave out what was replayed so often already")
     made.add_argument("--max", help="at most so many, the oldest first")
     made.add_argument("--rate", help="at most so many per second")
     made.add_argument("--guard", help="stop when this share of them dies again, such as 0.2")
@@ -67,14 +73,16 @@ def main(argv: Sequence[str]) -> int:
 def request_value(given: argparse.Namespace) -> str:
     """The annotation's value. Raises ConfigError for words that make no sense."""
     words = [f"id={job}" for job in given.id]
-    words += [f"{name}={text}" for name, text in (("task", given.task), ("reason", given.reason)) if text is not None]
+    filters = (("task", given.task), ("reason", given.reason), ("since", given.since), ("older-than", given.older_than))
+    words += [f"{name}={text}" for name, text in (*filters, ("attempts", given.attempts)) if text is not None]
+    words += [f"where={text}" for text in given.where]
     if given.all or not words:
         words.insert(0, "all")
     words += ["dry-run"] if given.dry_run else []
-    numbers = (("max", given.max), ("rate", given.rate), ("guard", given.guard))
-    words += [f"{name}={text}" for name, text in numbers if text is not None]
+    numbers = (("max", given.max), ("max-replays", given.max_replays), ("rate", given.rate), ("guard", given.guard))
+    words += [f"{name}={text}" for name, text in (("approve", given.approve), *numbers) if text is not None]
     words.append(f"request={time.strftime('%Y%m%dt%H%M%S')}-{secrets.token_hex(3)}")
-    return str(parse_replay_request(",".join(words)))
+    return parse_replay_request(",".join(words)).value
 
 
 def _key(name: str) -> QueueKey:
@@ -94,7 +102,7 @@ def _ask(folder: Path, key: QueueKey, value: str) -> ReplayRequest:
     """Write the request, as `kubectl annotate` would. Raises ConfigError while another one is under way."""
     with Annotations(folder / "annotations").change(key) as found:
         if REPLAY_ANNOTATION in found:
-            raise ConfigError(f"another replay is under way: {found[REPLAY_ANNOTATION]}")
+            raise ConfigError(f"another replay is under way: {without_values(found[REPLAY_ANNOTATION])}")
         found[REPLAY_ANNOTATION] = value
     return parse_replay_request(value)
 

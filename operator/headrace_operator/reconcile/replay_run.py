@@ -7,33 +7,37 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from headrace.admin.proposal import ReplayPreview
 from headrace.admin.queue_admin import QueueAdmin
-from headrace.admin.replay import ReplayPreview, ReplayProgress
-from headrace.admin.selection import ReplaySelection
-from headrace.errors import HeadraceError, UsageError
+from headrace.admin.replay import ReplayProgress
+from headrace.admin.selection import ReplaySelection, select
+from headrace.errors import HeadraceError, SetChangedError, UsageError
 from headrace_operator.api.redact import redact
 from headrace_operator.api.status import MESSAGE_LENGTH, ReplayStatus
 from headrace_operator.core.clock import timestamp
-from headrace_operator.core.replay_request import ReplayPhase, ReplayRequest
+from headrace_operator.core.replay_request import DIGESTS_JOINED_BY, ReplayPhase, ReplayRequest, without_values
 
 log = logging.getLogger(__name__)
 
 RETRY_BASE: Final = 0.5
 RETRY_CAP: Final = 15.0
 """Seconds between attempts while Redis can't be reached, doubled from base to cap."""
-FINAL: Final = (ReplayPhase.COMPLETED, ReplayPhase.FAILED, ReplayPhase.REFUSED)
+FINAL: Final = (ReplayPhase.COMPLETED, ReplayPhase.FAILED, ReplayPhase.CANCELLED, ReplayPhase.REFUSED)
 
 
-def begin(request_id: str, request: str, phase: ReplayPhase, now: float, message: str | None = None) -> ReplayStatus:
-    """The first status of a request; for a refused one the last, too."""
+def begin(
+    request_id: str, request: str, phase: ReplayPhase, now: float, message: str | None = None, by: str | None = None
+) -> ReplayStatus:
+    """The first status of a request; for a refused one the last, too. What `request` tells of payloads is left out."""
     over = phase in FINAL
     return ReplayStatus(
         request_id=request_id,
-        request=redact(request)[:MESSAGE_LENGTH],
+        request=redact(without_values(request))[:MESSAGE_LENGTH],
+        by=by,
         phase=phase,
         started_time=timestamp(now),
         finished_time=timestamp(now) if over else None,
@@ -41,24 +45,48 @@ def begin(request_id: str, request: str, phase: ReplayPhase, now: float, message
     )
 
 
+@dataclass(frozen=True)
+class _Moved:
+    """How far it is, over all queues."""
+
+    total: int = 0
+    left_out: int = 0
+    stopped: str = ""
+    """Why it has stopped itself, if it has."""
+
+
 @dataclass(eq=False)
 class ReplayRun:
     """One request on its way; `status` is what to report at any moment."""
 
-    request: ReplayRequest
+    request: ReplayRequest | None
+    """None: it is only there to be called off."""
     queues: Sequence[QueueAdmin]
     status: ReplayStatus
     changed: Callable[[], None]
     """Called after each change of `status`."""
     now: Callable[[], float]
     task: asyncio.Task[None] | None = field(default=None)
+    ending: asyncio.Task[None] | None = field(default=None)
+    """Calls it off."""
 
     async def run(self) -> None:
         """Until it is over, one way or another; a Redis that is away is waited for."""
+        await self._patiently(self._attempt)
+
+    async def call_off(self) -> None:
+        """End it for good: in Redis, so that nobody goes on with it, then in the status."""
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.wait({self.task})
+        if self.status.phase not in FINAL:
+            await self._patiently(self._call_off)
+
+    async def _patiently(self, attempt: Callable[[], Awaitable[None]]) -> None:
         pause = RETRY_BASE
         while True:
             try:
-                await self._attempt()
+                await attempt()
                 return
             except UsageError as error:
                 self._finish(ReplayPhase.FAILED, str(error))
@@ -72,61 +100,93 @@ class ReplayRun:
             await asyncio.sleep(pause)
             pause = min(pause * 2, RETRY_CAP)
 
+    async def _call_off(self) -> None:
+        moved = sum([await queue.replays.cancel(self.status.request_id) or 0 for queue in self.queues])
+        self._say(replayed=moved)
+        self._finish(ReplayPhase.CANCELLED, f"called off; {moved} were replayed")
+
     async def _attempt(self) -> None:
-        selection = ReplaySelection(
-            everything=self.request.everything,
-            ids=self.request.ids,
-            task=self.request.task,
-            reason=self.request.reason,
+        request = self.request
+        assert request is not None
+        selection = select(request.filter, everything=request.everything, ids=request.ids)
+        approved = self._approved()
+        found = [
+            await queue.replays.preview(selection, most=request.most, max_replays=request.max_replays)
+            for queue in self.queues
+        ]
+        moved = [await queue.replays.progress(self.status.request_id) for queue in self.queues]
+        self._check_approval(approved, found, begun=any(count is not None for count in moved))
+        self._say(
+            phase=ReplayPhase.RUNNING,
+            matched=sum(preview.count for preview in found) + sum(count or 0 for count in moved),
+            left_out=sum(preview.left_out or 0 for preview in found),
+            dry_run=request.dry_run,
+            message=None,
         )
-        found = [await queue.replays.preview(selection) for queue in self.queues]
-        before = 0
-        for queue in self.queues:
-            before += await queue.replays.progress(self.status.request_id) or 0
-        matched = sum(preview.count for preview in found) + before
-        self._say(phase=ReplayPhase.RUNNING, matched=matched, dry_run=self.request.dry_run, message=None)
-        if self.request.dry_run:
-            self._finish(ReplayPhase.COMPLETED, proposal(found, self.request.most))
+        if request.dry_run:
+            digest = DIGESTS_JOINED_BY.join(preview.digest for preview in found)
+            self._say(digest=digest)
+            self._finish(ReplayPhase.COMPLETED, proposal(found, request.most, digest))
             return
-        moved, stopped = await self._move(selection)
-        if stopped:
-            self._finish(ReplayPhase.FAILED, f"replayed {moved} of {matched} dead letters, then stopped: {stopped}")
+        done = await self._move(selection, approved)
+        said = f"replayed {done.total} of {self.status.matched} dead letters"
+        said += f"; {done.left_out} were replayed too often and stay" if done.left_out else ""
+        if done.stopped:
+            self._finish(ReplayPhase.FAILED, f"{said}, then stopped: {done.stopped}")
             return
-        self._finish(ReplayPhase.COMPLETED, f"replayed {moved} of {matched} dead letters")
+        self._finish(ReplayPhase.COMPLETED, said)
 
-    async def _move(self, selection: ReplaySelection) -> tuple[int, str]:
-        """Queue after queue; the bound is shared, and each queue's part of it is the same in every attempt.
+    def _approved(self) -> list[str | None]:
+        """The digest that each queue's letters must have. Raises UsageError."""
+        approve = self.request.approve if self.request else None
+        if approve is None:
+            return [None] * len(self.queues)
+        digests = approve.split(DIGESTS_JOINED_BY)
+        if len(digests) != len(self.queues):
+            raise UsageError(
+                f"approve has {len(digests)} digests for {len(self.queues)} queues: give what a dry run has told"
+            )
+        return list(digests)
 
-        How many were moved, and why it has stopped itself, if it has.
-        """
-        moved = 0
-        for queue in self.queues:
-            left = None if self.request.most is None else self.request.most - moved
+    def _check_approval(self, approved: Sequence[str | None], found: Sequence[ReplayPreview], *, begun: bool) -> None:
+        """All queues before any is touched; each is held to its digest again as it is accepted. Raises UsageError."""
+        present = [preview.digest for preview in found]
+        if not begun and approved[0] is not None and list(approved) != present:
+            raise SetChangedError(*(DIGESTS_JOINED_BY.join(map(str, digests)) for digests in (approved, present)))
+
+    async def _move(self, selection: ReplaySelection, approved: Sequence[str | None]) -> _Moved:
+        """Queue after queue; the bound is shared, and each queue's part of it is the same in every attempt."""
+        request, so_far = self.request, _Moved()
+        assert request is not None
+        for queue, digest in zip(self.queues, approved, strict=True):
+            left = None if request.most is None else request.most - so_far.total
             if left == 0:
                 break
-            so_far = moved
 
-            async def progress(at: ReplayProgress, so_far: int = so_far) -> None:
-                self._say(replayed=so_far + at.total)
+            async def progress(at: ReplayProgress, before: _Moved = so_far) -> None:
+                self._say(replayed=before.total + at.total, left_out=before.left_out + at.left_out)
 
             done = await queue.replays.replay(
                 selection,
                 request=self.status.request_id,
                 most=left,
-                rate=self.request.rate,
-                guard=self.request.guard,
+                rate=request.rate,
+                guard=request.guard,
+                max_replays=request.max_replays,
+                approve=digest,
                 on_progress=progress,
             )
-            moved += done.total
-            self._say(replayed=moved)
-            if done.stopped:
-                return moved, done.stopped
-        return moved, ""
+            so_far = _Moved(so_far.total + done.total, so_far.left_out + done.left_out, done.stopped)
+            self._say(replayed=so_far.total, left_out=so_far.left_out)
+            if so_far.stopped:
+                break
+        return so_far
 
     def stop(self, why: str) -> None:
         """End it early; what was moved stays moved."""
-        if self.task is not None:
-            self.task.cancel()
+        for task in (self.task, self.ending):
+            if task is not None:
+                task.cancel()
         if self.status.phase not in FINAL:
             self._finish(ReplayPhase.FAILED, f"{why}; {self.status.replayed} were replayed")
 
@@ -142,7 +202,7 @@ class ReplayRun:
         self.changed()
 
 
-def proposal(found: Sequence[ReplayPreview], most: int | None) -> str:
+def proposal(found: Sequence[ReplayPreview], most: int | None, digest: str) -> str:
     """What a dry run tells."""
     count = sum(preview.count for preview in found)
     reasons: dict[str, int] = {}
@@ -151,5 +211,8 @@ def proposal(found: Sequence[ReplayPreview], most: int | None) -> str:
             reasons[reason] = reasons.get(reason, 0) + number
     ranked = sorted(reasons.items(), key=lambda entry: (-entry[1], entry[0]))
     listed = ", ".join(f"{number} {reason}" for reason, number in ranked[:5])
-    would = count if most is None else min(count, most)
-    return f"would replay {would} of {count} dead letters" + (f": {listed}" if listed else "")
+    would = count - sum(preview.left_out or 0 for preview in found)
+    would = would if most is None else min(would, most)
+    said = f"would replay {would} of {count} dead letters" + (f": {listed}" if listed else "")
+    said += ", without those replayed too often" if any(preview.left_out is None for preview in found) else ""
+    return f"{said}; approve={digest} replays this set or nothing"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from dataclasses import replace
 from time import gmtime, strftime
 
+from headrace.admin.queue_admin import QueueAdmin
 from headrace.errors import ConfigError
+from headrace_operator.api.names import REPLAY_ID_ANNOTATION
 from headrace_operator.api.status import ReplayStatus
-from headrace_operator.core.replay_request import ReplayPhase, parse_replay_request
+from headrace_operator.core.replay_request import ReplayPhase, is_cancel, parse_replay_request
 from headrace_operator.reconcile.record import Record
 from headrace_operator.reconcile.replay_run import FINAL, ReplayRun, begin
 from headrace_operator.reconcile.world import World
@@ -23,7 +26,7 @@ async def tend_replay(record: Record, world: World, group: asyncio.TaskGroup) ->
     assert record.queue is not None
     pending = pending_replay(record.queue)
     last = record.status.replay if record.status else None
-    _stop_withdrawn(record, pending)
+    _heed_withdrawal(record, pending, last, world, group)
     if record.replay is not None:
         status = record.replay.status
         if status.phase not in FINAL:
@@ -32,6 +35,8 @@ async def tend_replay(record: Record, world: World, group: asyncio.TaskGroup) ->
             return status  # told before the annotation goes, so that a restart between the two finds it done
         record.replay = None
     if pending is None:
+        if left_behind := record.queue.metadata.annotations.get(REPLAY_ID_ANNOTATION):
+            await world.objects.finish(record.key, left_behind)  # or the next request would pass for that one
         return last
     if pending.accepted is None:
         return await _accept(pending, last, record, world)
@@ -41,19 +46,39 @@ async def tend_replay(record: Record, world: World, group: asyncio.TaskGroup) ->
     return _start(pending, pending.accepted, last, record, world, group)
 
 
-def _stop_withdrawn(record: Record, pending: Pending | None) -> None:
-    """A person who removes or replaces the annotation calls the replay off."""
-    run = record.replay
-    if run is None or run.status.phase in FINAL:
-        return
-    if pending is None or pending.accepted != run.status.request_id:
-        run.stop("called off")
+def _heed_withdrawal(
+    record: Record,
+    pending: Pending | None,
+    last: ReplayStatus | None,
+    world: World,
+    group: asyncio.TaskGroup,
+) -> None:
+    """A person who removes or replaces the annotation, or writes `cancel` there, calls the replay off."""
+    run, wanted = record.replay, pending.accepted if pending and not is_cancel(pending.value) else None
+    if run is None:
+        withdrawn = pending is None or is_cancel(pending.value)
+        if last is None or last.phase in FINAL or not withdrawn or record.watch is None:
+            return
+        # it was under way when the operator ended, and was called off since
+        run = record.replay = ReplayRun(None, _queues(record), last, record.wake.set, world.now)
+    if run.ending is None and run.status.phase not in FINAL and wanted != run.status.request_id:
+        run.ending = group.create_task(run.call_off())
+
+
+def _queues(record: Record) -> list[QueueAdmin]:
+    assert record.watch is not None
+    return [record.watch.admin(name) for name in record.followed]
 
 
 async def _accept(pending: Pending, last: ReplayStatus | None, record: Record, world: World) -> ReplayStatus | None:
     """Note an id. A value that makes no sense is refused under an id of its own and so removed."""
     now = world.now()
+    if is_cancel(pending.value) and last is not None and last.phase == ReplayPhase.CANCELLED:
+        await world.objects.accept(record.key, pending.value, last.request_id)  # it has done its work
+        return last
     try:
+        if is_cancel(pending.value):
+            raise ConfigError("there is no replay under way that could be called off")
         request = parse_replay_request(pending.value)
     except ConfigError as error:
         request_id = _new_id(now)
@@ -64,7 +89,7 @@ async def _accept(pending: Pending, last: ReplayStatus | None, record: Record, w
     accepted = await world.objects.accept(record.key, pending.value, request_id)
     if not accepted or (last is not None and last.request_id == request_id):
         return last
-    return begin(request_id, str(request), ReplayPhase.ACCEPTED, now)
+    return begin(request_id, str(request), ReplayPhase.ACCEPTED, now, by=request.by)
 
 
 def _start(
@@ -84,8 +109,11 @@ def _start(
         return begin(request_id, pending.value, ReplayPhase.REFUSED, world.now(), str(error))
     if record.watch is None:
         return status  # its Redis is not known yet
-    queues = [record.watch.admin(name) for name in record.followed]
-    record.replay = ReplayRun(request, queues, status, record.wake.set, world.now)
+    assert record.queue is not None
+    policy = record.queue.spec.dead_letters
+    if request.max_replays is None and policy is not None:
+        request = replace(request, max_replays=policy.max_replays)
+    record.replay = ReplayRun(request, _queues(record), status, record.wake.set, world.now)
     record.replay.task = group.create_task(record.replay.run())
     return status
 

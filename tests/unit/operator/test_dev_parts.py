@@ -174,12 +174,15 @@ def test_a_workers_environment() -> None:
         (["--all", "--dry-run"], "all,dry-run"),
         (["--task", "send", "--reason", "KeyError", "--max", "5"], "task=send,reason=KeyError,max=5"),
         (["--id", "a", "--id", "b"], "id=a,id=b"),
+        (["--since", "2h", "--attempts", "..3", "--where", "to=ada"], "since=2h,attempts=..3,where=to=ada"),
+        (["--older-than", "1w", "--max-replays", "2"], "older-than=1w,max-replays=2"),
+        (["--approve", "0123456789ab"], "all,approve=0123456789ab"),
     ],
 )
 def test_the_replay_verb_says_what_the_annotation_says(words: list[str], value: str) -> None:
     made = parse_replay_request(request_value(parser().parse_args(["shop", *words])))
     assert made.request
-    assert str(made) == f"{value},request={made.request}"
+    assert made.value == f"{value},request={made.request}"
 
 
 def test_the_replay_verb_refuses_what_makes_no_sense() -> None:

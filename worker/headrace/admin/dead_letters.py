@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
+from headrace.admin.edit import Change, edit
+from headrace.admin.facets import Facet, facet_named, range_of, read_facets, survey
 from headrace.admin.handle import QueueHandle
 from headrace.admin.paging import Range, Scored, Wanted, read_page
-from headrace.admin.selection import ReplaySelection
+from headrace.admin.selection import EVERY_LETTER, LetterFilter, ReplaySelection
+from headrace.admin.sieve import Sieve
 from headrace.contract.envelope import DeathRecord, UnreadableEnvelope, decode, decode_dead_entry
 from headrace.contract.protocol import CHUNK
 from headrace.errors import JobNotFoundError, UsageError
+
+LOOKED_AT: Final = 5_000
+"""Most letters that one page looks at one by one: some 100 ms with payloads of a few hundred bytes."""
 
 
 @dataclass(frozen=True)
@@ -41,20 +48,13 @@ class DeadLetterDetail:
 
 
 @dataclass(frozen=True)
-class Facet:
-    """How many letters of one task died of one reason."""
-
-    task: str
-    reason: str
-    count: int
-
-
-@dataclass(frozen=True)
 class Page:
     """Some letters; pass `cursor` to get those after them. None: there are no more."""
 
     letters: tuple[DeadLetter, ...]
     cursor: int | None
+    looked_at: int = 0
+    """How many letters were looked at one by one to find these."""
 
 
 class DeadLetters:
@@ -65,26 +65,43 @@ class DeadLetters:
 
     async def page(
         self,
+        said: LetterFilter = EVERY_LETTER,
         *,
-        task: str | None = None,
-        reason: str | None = None,
         cursor: int | None = None,
         limit: int = 100,
         newest_first: bool = False,
     ) -> Page:
         """Up to `limit` (1 to 1000) letters in order of death; letters that come or go never shift the pages.
 
+        Where the filter needs a look at each letter, a page ends after LOOKED_AT of them, with a cursor to go on from.
+
         Raises UsageError.
         """
         if not 1 <= limit <= CHUNK:
             raise UsageError(f"limit {limit}: use 1 to {CHUNK}")
-        wanted = Wanted(task, reason, Range(newest_first=newest_first).after(cursor))
-        found = await read_page(self._handle, wanted, limit)
-        return Page(tuple(read_letters(found)), found[-1].died_us if len(found) == limit else None)
+        sieve, handle = Sieve(self._handle, said), self._handle
+        meant = replace(await range_of(handle, said), newest_first=newest_first)
+        size = sieve.at_once if said.scans else limit
+        kept: list[Scored] = []
+        looked_at = 0
+        while True:
+            found = await read_page(handle, Wanted(said.task, said.reason, meant.after(cursor)), size)
+            looked_at += len(found)
+            kept += await sieve.keep(found)
+            if len(kept) > limit:
+                del kept[limit:]
+                cursor = kept[-1].died_us
+                break
+            cursor = found[-1].died_us if len(found) == size else None
+            if cursor is None or len(kept) == limit or looked_at >= LOOKED_AT:
+                break
+        return Page(tuple(read_letters(kept)), cursor, looked_at if said.scans else 0)
 
-    async def facets(self) -> tuple[Facet, ...]:
-        """Counts by task and reason, the largest first."""
-        return read_facets(await self._handle.request("HGETALL", "facets"))
+    async def facets(self, said: LetterFilter = EVERY_LETTER) -> tuple[Facet, ...]:
+        """Counts by task and reason, the largest first; attempts and payloads are not looked at."""
+        if said == EVERY_LETTER:
+            return read_facets(await self._handle.request("HGETALL", "facets"))
+        return (await survey(self._handle, said)).facets
 
     async def get(self, job_id: str) -> DeadLetterDetail:
         """One letter with its traceback. Raises JobNotFoundError."""
@@ -100,12 +117,12 @@ class DeadLetters:
     async def delete(self, selection: ReplaySelection) -> int:
         """Delete the letters that are dead now and meant; returns how many. Raises UsageError."""
         deleted = 0
-        async for ids in self.select(selection, until_us=await self.newest_us()):
+        async for ids in self.select(selection, await self.range_now(selection)):
             deleted += int(await self._handle.run("delete_dead", *ids))
         return deleted
 
-    async def select(self, selection: ReplaySelection, *, until_us: int) -> AsyncIterator[Sequence[str]]:
-        """Ids of the letters that are meant and died by `until_us`, oldest first, at most 1000 at a time.
+    async def select(self, selection: ReplaySelection, meant: Range) -> AsyncIterator[Sequence[str]]:
+        """Ids of the letters that are meant and died in that range, oldest first, 1 to 1000 at a time.
 
         Given ids are passed on as they are: the scripts pass over those that are not dead.
         """
@@ -113,10 +130,26 @@ class DeadLetters:
             for i in range(0, len(selection.ids), CHUNK):
                 yield selection.ids[i : i + CHUNK]
             return
-        wanted = wanted_by(selection, until_us)
-        while found := await read_page(self._handle, wanted, CHUNK, entries=False):
-            yield [letter.id for letter in found]
+        async for letters in self.sift(selection, meant, entries=selection.scans):
+            yield [letter.id for letter in letters]
+
+    async def sift(
+        self, said: LetterFilter, meant: Range, *, entries: bool = True, at_once: int = CHUNK
+    ) -> AsyncIterator[list[Scored]]:
+        """The letters of a filter that died in that range, oldest first, 1 to `at_once` (at most 1000) at a time."""
+        sieve, wanted = Sieve(self._handle, said), Wanted(said.task, said.reason, meant)
+        while found := await read_page(self._handle, wanted, min(sieve.at_once, at_once), entries=entries):
+            if kept := await sieve.keep(found):
+                yield kept
             wanted = replace(wanted, range=wanted.range.after(found[-1].died_us))
+
+    async def range_now(self, said: LetterFilter) -> Range:
+        """The times of death that are meant, up to the latest there is."""
+        return (await range_of(self._handle, said)).until(await self.newest_us())
+
+    async def edit(self, job_id: str, change: Change, *, unchecked: bool = False) -> None:
+        """Give a letter other arguments; see edit.py for what it raises."""
+        await edit(self._handle, job_id, change, unchecked=unchecked)
 
     async def newest_us(self) -> int:
         """When the latest letter died; 0 when there is none."""
@@ -132,30 +165,14 @@ class DeadLetters:
         return read_letters([Scored(int(float(score)), i, entry) for i, score, entry in found if score is not None])
 
 
-def wanted_by(selection: ReplaySelection, until_us: int | None = None) -> Wanted:
-    """What a filter, or everything, means of the letters that died by `until_us`."""
-    return Wanted(selection.task, selection.reason, Range(selection.since_us, until_us))
-
-
 def read_letters(found: Sequence[Scored]) -> list[DeadLetter]:
     """Those of them whose entry is there."""
     return [_letter(scored, scored.entry) for scored in found if scored.entry is not None]
 
 
-def read_facets(reply: Sequence[bytes]) -> tuple[Facet, ...]:
-    """All of `facets`, the largest first."""
-    facets = [_facet(reply[i].decode(), int(reply[i + 1])) for i in range(0, len(reply), 2)]
-    return tuple(sorted(facets, key=lambda facet: (-facet.count, facet.task, facet.reason)))
-
-
-def _facet(name: str, count: int) -> Facet:
-    task, _, reason = name.partition("|")
-    return Facet(task, reason, count)
-
-
 def _letter(scored: Scored, entry: bytes) -> DeadLetter:
     name, _, record = decode_dead_entry(entry)
-    facet = _facet(name, 0)
+    facet = facet_named(name, 0)
     return DeadLetter(scored.id, facet.task, facet.reason, scored.died_us, record)
 
 

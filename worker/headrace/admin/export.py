@@ -6,16 +6,14 @@ Payloads only for who asks for them: whatever is done with the rest can't let th
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass
 
 from headrace.admin.dead_letters import DeadLetterDetail, DeadLetters, detail_of, read_letters
 from headrace.admin.handle import QueueHandle
-from headrace.admin.paging import Range, Scored, Wanted, read_page
-from headrace.contract.envelope import UnreadableEnvelope, decode, decode_dead_entry
-
-AT_ONCE: Final = 100
-"""With payloads of 256 KiB and tracebacks of 8,000 characters, some 25 MB."""
+from headrace.admin.paging import Scored
+from headrace.admin.selection import EVERY_LETTER, LetterFilter
+from headrace.admin.sieve import AT_ONCE
+from headrace.contract.envelope import Stored, UnreadableEnvelope, decode, decode_dead_entry
 
 
 @dataclass(frozen=True)
@@ -23,24 +21,18 @@ class Exported:
     """One dead letter."""
 
     detail: DeadLetterDetail
-    codec: str | None = None
-    payload: bytes | None = None
-    """As its codec has encoded it; None when it was not asked for or its envelope can't be read."""
+    stored: Stored | None = None
+    """Its arguments and what else a producer said; None when they were not asked for or can't be read."""
+    priority: str | None = None
+    """None: the default."""
 
 
 async def export(
-    handle: QueueHandle,
-    dead_letters: DeadLetters,
-    *,
-    task: str | None = None,
-    reason: str | None = None,
-    payloads: bool = False,
+    handle: QueueHandle, dead_letters: DeadLetters, said: LetterFilter = EVERY_LETTER, *, payloads: bool = False
 ) -> AsyncIterator[Sequence[Exported]]:
     """The letters that are dead now, oldest first, at most AT_ONCE a part; not those gone before they are read."""
-    wanted = Wanted(task, reason, Range(high=await dead_letters.newest_us()))
-    while found := await read_page(handle, wanted, AT_ONCE):
+    async for found in dead_letters.sift(said, await dead_letters.range_now(said), at_once=AT_ONCE):
         yield await _details(handle, [one for one in found if one.entry is not None], payloads)
-        wanted = replace(wanted, range=wanted.range.after(found[-1].died_us))
 
 
 async def _details(handle: QueueHandle, found: Sequence[Scored], payloads: bool) -> list[Exported]:
@@ -48,20 +40,20 @@ async def _details(handle: QueueHandle, found: Sequence[Scored], payloads: bool)
         return []
     fingerprints = [decode_dead_entry(one.entry or b"")[1] for one in found]
     distinct = sorted({name for name in fingerprints if name})
-    reads: list[tuple[str, ...]] = [("HMGET", "jobs", *(one.id for one in found))]
+    ids = [one.id for one in found]
+    reads: list[tuple[str, ...]] = [("HMGET", "jobs", *ids), ("HMGET", "prio", *ids)]
     if distinct:
         reads.append(("HMGET", "tb", *distinct))
-    values, *tracebacks = await handle.pipeline(reads)
+    values, priorities, *tracebacks = await handle.pipeline(reads)
     known = dict(zip(distinct, tracebacks[0] if tracebacks else (), strict=True))
     return [
-        _exported(detail_of(letter, known.get(name), value), value if payloads else None)
-        for letter, name, value in zip(read_letters(found), fingerprints, values, strict=True)
+        _exported(detail_of(letter, known.get(name), value), value if payloads else None, priority)
+        for letter, name, value, priority in zip(read_letters(found), fingerprints, values, priorities, strict=True)
     ]
 
 
-def _exported(detail: DeadLetterDetail, value: bytes | None) -> Exported:
+def _exported(detail: DeadLetterDetail, value: bytes | None, priority: bytes | None) -> Exported:
     try:
-        envelope = decode(value or b"").envelope
+        return Exported(detail, decode(value or b""), priority.decode() if priority else None)
     except UnreadableEnvelope:
         return Exported(detail)
-    return Exported(detail, envelope.codec, bytes(envelope.payload))

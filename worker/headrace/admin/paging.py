@@ -7,7 +7,7 @@ same microsecond.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from headrace.admin.handle import QueueHandle
@@ -21,6 +21,10 @@ class Range:
     low: int | None = None
     high: int | None = None
     newest_first: bool = False
+
+    def until(self, us: int) -> Range:
+        """The same without what died later than `us`."""
+        return replace(self, high=us if self.high is None else min(us, self.high))
 
     def after(self, cursor: int | None) -> Range:
         """The same without what was read up to `cursor`."""
@@ -52,13 +56,18 @@ class Wanted:
         """As dead_page.lua takes them; `limit`: 1 to 1000."""
         wanted = self.range
         return [
-            *("" if name is None else f"={name}" for name in (self.task, self.reason)),
+            *map(as_wanted, (self.task, self.reason)),
             "-inf" if wanted.low is None else wanted.low,
             "+inf" if wanted.high is None else wanted.high,
             limit,
             "newest" if wanted.newest_first else "oldest",
             "entries" if entries else "ids",
         ]
+
+
+def as_wanted(name: str | None) -> str:
+    """A task or a reason as the scripts take it; None: any."""
+    return "" if name is None else f"={name}"
 
 
 async def read_page(handle: QueueHandle, wanted: Wanted, limit: int, *, entries: bool = True) -> list[Scored]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -11,10 +12,12 @@ from headrace.admin.control import Control
 from headrace.admin.dead_letters import DeadLetters
 from headrace.admin.export import Exported, export
 from headrace.admin.handle import QueueHandle
+from headrace.admin.importing import bring_in
 from headrace.admin.jobs import Jobs
 from headrace.admin.published import Published
 from headrace.admin.replay import Replays
 from headrace.admin.schedules import Schedules
+from headrace.admin.selection import EVERY_LETTER, LetterFilter
 from headrace.contract.keys import prefix
 from headrace.contract.replies import decode_stats
 from headrace.contract.stats import QueueStats, WorkerPresence
@@ -38,11 +41,13 @@ class QueueAdmin:
         self.schedules = Schedules(self._handle)
         self.audit = Audit(self._handle)
 
-    def export(
-        self, *, task: str | None = None, reason: str | None = None, payloads: bool = False
-    ) -> AsyncIterator[Sequence[Exported]]:
-        """All dead letters of that task and reason (None: any), a few at a time; see export.py."""
-        return export(self._handle, self.dead_letters, task=task, reason=reason, payloads=payloads)
+    def export(self, said: LetterFilter = EVERY_LETTER, *, payloads: bool = False) -> AsyncIterator[Sequence[Exported]]:
+        """All dead letters that are meant, a few at a time; see export.py."""
+        return export(self._handle, self.dead_letters, said, payloads=payloads)
+
+    async def import_letters(self, letters: Sequence[list[Any]]) -> list[str]:
+        """Dead letters from a file, in parts; see importing.py."""
+        return await bring_in(self._handle, letters)
 
     async def stats(self) -> QueueStats:
         """A consistent snapshot of the queue's numbers; also of a queue that nobody has used yet."""

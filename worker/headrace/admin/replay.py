@@ -7,35 +7,25 @@ dies and comes back with the same request goes on where it was and never moves m
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from headrace.admin.dead_letters import DeadLetter, DeadLetters, Facet, read_facets, read_letters, wanted_by
+from headrace.admin.dead_letters import DeadLetters
+from headrace.admin.facets import bound_arguments, choice_arguments
 from headrace.admin.handle import QueueHandle
-from headrace.admin.paging import decode_page
+from headrace.admin.paging import Range
+from headrace.admin.proposal import ReplayPreview, Terms, preview
 from headrace.admin.replay_bounds import Guard, Pace
 from headrace.admin.selection import ReplaySelection
 from headrace.contract.protocol import CHUNK
-from headrace.errors import UsageError
+from headrace.errors import SetChangedError, UsageError
 
 KEEP_MS: Final = 7 * 24 * 3600 * 1000
 """How long a request and its count are remembered after its last move."""
 
-SAMPLE: Final = 10
+_CALLED_OFF: Final = -2
 _REQUEST = re.compile(r"[A-Za-z0-9._:-]{1,100}")
-
-
-@dataclass(frozen=True)
-class ReplayPreview:
-    """What a replay would move now."""
-
-    count: int
-    by_reason: Mapping[str, int]
-    """Exception class → letters."""
-    sample: tuple[DeadLetter, ...]
-    """The oldest few."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +44,12 @@ class ReplayProgress:
     finished: bool = False
     died_again: int = 0
     """Letters moved by this call that were seen to die again; only where a guard looks."""
+    left_out: int = 0
+    """Letters that this call has passed over since they were replayed too often already."""
     stopped: str = ""
     """Why it has stopped itself."""
+    since_us: int | None = None
+    """Only letters that died then or later are moved, Unix µs."""
 
     @property
     def full(self) -> bool:
@@ -73,37 +67,14 @@ class Replays:
         self._handle = handle
         self._dead_letters = dead_letters
 
-    async def preview(self, selection: ReplaySelection) -> ReplayPreview:
-        """Count what would be moved now, and show the oldest few. Moves nothing."""
-        if selection.ids:
-            return await self._preview_ids(selection)
-        page, facets = await self._handle.run_then(
-            "dead_page", wanted_by(selection).arguments(SAMPLE, entries=True), [("HGETALL", "facets")]
-        )
-        meant = [facet for facet in read_facets(facets) if selection.wants(facet.task, facet.reason)]
-        counts = await self._count(meant, selection.since_us)
-        return ReplayPreview(sum(counts.values()), counts, tuple(read_letters(decode_page(page))))
+    async def preview(
+        self, selection: ReplaySelection, *, most: int | None = None, max_replays: int | None = None
+    ) -> ReplayPreview:
+        """Count what would be moved now, show the oldest few, and give the digest that approves it. Moves nothing.
 
-    async def _count(self, meant: Sequence[Facet], since_us: int | None) -> dict[str, int]:
-        counts: Counter[str] = Counter()
-        if since_us is None:
-            numbers = [facet.count for facet in meant]
-        else:
-            numbers = await self._handle.pipeline(
-                [("ZCOUNT", f"dead:{facet.task}|{facet.reason}", since_us, "+inf") for facet in meant]
-            )
-        for facet, number in zip(meant, numbers, strict=True):
-            counts[facet.reason] += number
-        return {reason: count for reason, count in counts.most_common() if count}
-
-    async def _preview_ids(self, selection: ReplaySelection) -> ReplayPreview:
-        counts: Counter[str] = Counter()
-        sample: list[DeadLetter] = []
-        async for ids in self._dead_letters.select(selection, until_us=0):
-            letters = await self._dead_letters.letters(list(dict.fromkeys(ids)))
-            counts.update(letter.reason for letter in letters)
-            sample = (sample + letters)[:SAMPLE]
-        return ReplayPreview(counts.total(), dict(counts.most_common()), tuple(sample))
+        Raises UsageError.
+        """
+        return await preview(self._handle, self._dead_letters, selection, Terms(most, max_replays))
 
     async def replay(
         self,
@@ -114,6 +85,8 @@ class Replays:
         until_us: int | None = None,
         rate: float | None = None,
         guard: float | None = None,
+        max_replays: int | None = None,
+        approve: str | None = None,
         on_progress: OnProgress | None = None,
     ) -> ReplayProgress:
         """Move the chosen letters to ready, oldest first; the same `request` again goes on where it was.
@@ -125,13 +98,18 @@ class Replays:
         others as those end; when that share of the last hundred to end is dead again, it stops itself. Such a replay
         takes as long as its jobs do.
 
-        Raises UsageError (a request of that name was accepted with another selection or bound, rate or guard is wrong),
-        QueueUnavailableError (call again).
+        `max_replays`: letters that were replayed so often already stay; the first call's stands, too. `approve`: the
+        digest of a preview of the same selection and bounds; the request is accepted only if the set is unchanged, and
+        then runs to its end.
+
+        Raises UsageError (a request of that name was accepted with another selection or bound, or was called off; rate
+        or guard is wrong), SetChangedError, QueueUnavailableError (call again).
         """
         pace = Pace(rate)
         watch = None if guard is None else Guard(self._handle, guard)
-        progress = await self._accept(selection, request, most, until_us)
-        async for chosen in self._dead_letters.select(selection, until_us=progress.until_us):
+        progress = await self._accept(selection, request, Terms(most, max_replays), until_us, approve)
+        meant = Range(progress.since_us, progress.until_us)
+        async for chosen in self._dead_letters.select(selection, meant):
             left = chosen
             while left and not progress.full:
                 room = CHUNK if watch is None else await watch.room()
@@ -151,30 +129,44 @@ class Replays:
         self, progress: ReplayProgress, ids: Sequence[str], pace: Pace, watch: Guard | None
     ) -> ReplayProgress:
         request = progress.request
-        moved, total, moved_ids = await self._handle.run("replay", request, KEEP_MS, *ids)
+        moved, total, moved_ids, left_out = await self._handle.run("replay", request, KEEP_MS, *ids)
+        if moved == _CALLED_OFF:
+            raise UsageError(f"replay request {request!r} was called off; start a new one")
         if moved < 0:
             raise UsageError(f"replay request {request!r} is no longer known; start a new one")
         pace.count(moved)
         if watch is not None:
             watch.count([job_id.decode() for job_id in moved_ids])
         died = 0 if watch is None else watch.died_again
-        return replace(progress, moved=progress.moved + moved, total=total, died_again=died)
+        left_out += progress.left_out
+        return replace(progress, moved=progress.moved + moved, total=total, died_again=died, left_out=left_out)
 
     async def _accept(
-        self, selection: ReplaySelection, request: str, most: int | None, until_us: int | None
+        self, selection: ReplaySelection, request: str, terms: Terms, until_us: int | None, approve: str | None
     ) -> ReplayProgress:
         if not _REQUEST.fullmatch(request):
             raise UsageError(f"replay request {request!r}: use 1 to 100 letters, digits, '.', '_', ':' or '-'")
-        if most is not None and most < 1:
-            raise UsageError(f"a replay of at most {most} letters moves nothing: use 1 or more")
-        digest, bound, until, total = await self._handle.run(
-            "accept_replay", request, selection.digest, most or 0, until_us or 0, KEEP_MS
+        accepted = await self._handle.run(
+            "accept_replay",
+            *(request, selection.digest, terms.most or 0, until_us or 0, KEEP_MS, terms.max_replays or 0),
+            *bound_arguments(selection),
+            *(approve or "", terms.salt(selection)),
+            *choice_arguments(selection),
         )
-        if digest.decode() != selection.digest or int(bound) != (most or 0):
+        if accepted[0] == b"changed":
+            raise SetChangedError(approve or "", accepted[1].decode())
+        digest, bound, until, total, since = accepted
+        if digest.decode() != selection.digest or int(bound) != (terms.most or 0):
             raise UsageError(
                 f"replay request {request!r} was accepted with another selection or bound; use another name"
             )
-        return ReplayProgress(request, 0, int(total), most, int(float(until)))
+        since_us = int(float(since)) if since else None
+        return ReplayProgress(request, 0, int(total), terms.most, int(float(until)), since_us=since_us)
+
+    async def cancel(self, request: str) -> int | None:
+        """Call a replay off for good, whoever carries it out: how many letters it has moved; None: it isn't known."""
+        moved: int = await self._handle.run("cancel_replay", request, KEEP_MS)
+        return None if moved < 0 else moved
 
     async def progress(self, request: str) -> int | None:
         """How many letters the request has moved; None when it was never accepted or is forgotten (after 7 days)."""

@@ -13,7 +13,9 @@ import typer
 
 from headrace.admin.export import Exported
 from headrace.admin.queue_admin import QueueAdmin
+from headrace.admin.selection import LetterFilter
 from headrace.cli import options
+from headrace.cli.letter_choice import read_filter
 from headrace.cli.letter_json import detail_json
 from headrace.cli.options import DEFAULT_URL
 from headrace.cli.output import note
@@ -31,6 +33,10 @@ def export(
     *,
     task: options.TaskFilter = None,
     reason: options.ReasonFilter = None,
+    since: options.Since = None,
+    older_than: options.OlderThan = None,
+    attempts: options.Attempts = None,
+    where: options.Where = None,
     payload: Annotated[bool, typer.Option("--payload", help="The arguments, too.")] = False,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Where to write them, else stdout.", show_default=False)
@@ -38,9 +44,10 @@ def export(
     redis_url: options.RedisUrl = DEFAULT_URL,
 ) -> None:
     """Write dead letters as JSON lines, oldest first."""
+    said = read_filter(task, reason, since, older_than, attempts, where)
 
     def run(write: Write, tell: Tell) -> int:
-        return with_queue(redis_url, queue, lambda admin: _export(admin, write, tell, task, reason, payloads=payload))
+        return with_queue(redis_url, queue, lambda admin: _export(admin, write, tell, said, payloads=payload))
 
     if out is None:
         run(lambda lines: typer.echo(lines, nl=False), lambda _: None)
@@ -50,11 +57,9 @@ def export(
     note(f"{count} dead letters in {out}")
 
 
-async def _export(
-    admin: QueueAdmin, write: Write, tell: Tell, task: str | None, reason: str | None, *, payloads: bool
-) -> int:
+async def _export(admin: QueueAdmin, write: Write, tell: Tell, said: LetterFilter, *, payloads: bool) -> int:
     count = 0
-    async for letters in admin.export(task=task, reason=reason, payloads=payloads):
+    async for letters in admin.export(said, payloads=payloads):
         write(b"".join(_line(letter) for letter in letters))
         count += len(letters)
         tell(count)
@@ -63,11 +68,16 @@ async def _export(
 
 def _line(letter: Exported) -> bytes:
     said = detail_json(letter.detail)
-    if letter.payload is None or letter.codec is None:
+    if letter.stored is None:
         return _encode(said) + b"\n"
-    said |= {"codec": letter.codec, "payload": letter.payload}
+    envelope, stored = letter.stored.envelope, letter.stored
+    rest = {"priority": letter.priority, "max_retries": envelope.max_retries, "timeout": envelope.timeout}
+    said |= {"codec": envelope.codec, "payload": bytes(envelope.payload)}
+    said |= {name: value for name, value in rest.items() if value is not None}
+    if stored.feeds or stored.wanted or stored.given is not None:
+        said["workflow"] = True
     try:
-        return _encode({**said, **_arguments(letter.codec, letter.payload)}) + b"\n"
+        return _encode({**said, **_arguments(envelope.codec, envelope.payload)}) + b"\n"
     except (TypeError, ValueError):  # arguments that JSON has no form for: their bytes are there
         return _encode(said) + b"\n"
 

@@ -28,6 +28,36 @@ TaskFilter = Annotated[str | None, typer.Option("--task", help="Only letters of 
 ReasonFilter = Annotated[
     str | None, typer.Option("--reason", help="Only letters with this reason (exception class).", show_default=False)
 ]
+Since = Annotated[
+    str | None,
+    typer.Option(
+        "--since", metavar="WHEN", help="Only letters that died then or later: 2h, or a time.", show_default=False
+    ),
+]
+OlderThan = Annotated[
+    str | None,
+    typer.Option(
+        "--older-than", metavar="WHEN", help="Only letters that died before: 7d, or a time.", show_default=False
+    ),
+]
+Attempts = Annotated[
+    str | None,
+    typer.Option(
+        "--attempts", metavar="N", help="Only letters after so many failed runs: 3, 2.. or 2..5.", show_default=False
+    ),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where", metavar="NAME=VALUE", help="Only letters with this argument; may be repeated.", show_default=False
+    ),
+]
+MaxReplays = Annotated[
+    int | None,
+    typer.Option(
+        "--max-replays", min=1, max=255, help="Leave out what was replayed so often already.", show_default=False
+    ),
+]
 Ids = Annotated[
     list[str] | None, typer.Option("--id", metavar="ID", help="This letter; may be repeated.", show_default=False)
 ]

@@ -110,6 +110,22 @@ def decode(value: bytes) -> Stored:
         raise UnreadableEnvelope(str(error)) from error
 
 
+def with_envelope(value: bytes, envelope: Envelope) -> bytes:
+    """The same job with another envelope; what else a value has stays. Raises UnreadableEnvelope."""
+    decode(value)
+    end, body = 4 + value[3], _encoder.encode(envelope)
+    if value[0] != FLOW_VERSION:
+        return value[:end] + body
+    stop = end + 5 + int.from_bytes(value[end + 1 : end + 5], "big")
+    return value[: end + 1] + len(body).to_bytes(4, "big") + body + value[stop:]
+
+
+def dead_value(task: str, envelope: Envelope, *, attempts: int, replays: int) -> bytes:
+    """The value of a job that was alive before. attempts, replays: counted up to 255. Raises ConfigError."""
+    head = header(task)
+    return head[:1] + bytes((min(attempts, 255), min(replays, 255))) + head[3:] + _encoder.encode(envelope)
+
+
 class DeathRecord(msgspec.Struct, array_like=True, frozen=True):
     """Why a job died; the last part of a `dj` entry. Lua writes one for jobs whose workers crashed."""
 

@@ -44,7 +44,8 @@ NAMES: Final[dict[str, str]] = {
     "versions": "hash `version:counter` → number; older versions added up as version `*`",
     "seen": "zset of versions by when a session of theirs last began or ended, Unix ms",
     "meta": "hash: tick, lease, reap_after, paused, asleep, alone, owner, owner_until, "
-    "min_proto, proto, trial, trial_until, marks, limit",
+    "min_proto, proto, trial, trial_until, marks, limit, letters (edition of the dead letters: rises with an edit, an "
+    "import, a repair)",
     "tried": "hash `version:id` → runs that a version on trial has failed, with PX",
     "failures": "hash `version:reason` → jobs that a version on trial has failed so, with PX",
     "credit": "hash priority → share carried over",

@@ -1,6 +1,6 @@
 -- Reads dead letters in order of death: all, or those of a task, of a reason, or of both; writes nothing. Its cost goes
 -- with the letters it returns and the facets they are of, never with the letters that there are.
---@include keys
+--@include keys, facets
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] task, [2] reason ('': any, else `=` and its name), [3] first and [4] last time of death (as ZRANGEBYSCORE
 --       takes them), [5] limit, 1..1000, [6] 'oldest' or 'newest' first, [7] 'entries' or 'ids'
@@ -11,12 +11,7 @@ local LEAST = 10
 local function zsets_wanted()
   if ARGV[1] == '' and ARGV[2] == '' then return {K.dead} end
   local wanted = {}
-  for _, facet in ipairs(call('HKEYS', K.facets)) do
-    local task, reason = string.match(facet, '^([^|]*)|(.*)$')
-    if (ARGV[1] == '' or ARGV[1] == '=' .. task) and (ARGV[2] == '' or ARGV[2] == '=' .. reason) then
-      wanted[#wanted + 1] = K['dead:' .. facet]
-    end
-  end
+  each_facet(ARGV[1], ARGV[2], function(zset) wanted[#wanted + 1] = zset end)
   return wanted
 end
 

@@ -1,0 +1,104 @@
+"""`headrace dlq import`: the lines of an export are dead letters again, however many there are."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Annotated, Any
+
+import typer
+
+from headrace.admin.importing import LONGEST_LINE, read_letter
+from headrace.admin.queue_admin import QueueAdmin
+from headrace.cli import options
+from headrace.cli.exit_codes import ExitCode
+from headrace.cli.options import DEFAULT_URL
+from headrace.cli.output import Format, Printer, note
+from headrace.cli.session import with_queue
+from headrace.errors import UsageError
+
+AT_ONCE = 100
+"""Lines of one call …"""
+MOST_BYTES = 4 * 1024 * 1024
+"""… or so many bytes of them."""
+
+
+def import_letters(
+    queue: options.Queue,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What dlq export --payload has written; -: stdin.")],
+    redis_url: options.RedisUrl = DEFAULT_URL,
+    output: options.Output = Format.AUTO,
+) -> None:
+    """Bring dead letters back from a file. Jobs whose id the queue has are passed over."""
+    with _lines(file) as stream:
+        told = with_queue(redis_url, queue, lambda admin: _Import(admin, stream).run())
+    known = f"; {told.passed} passed over: the queue has them" if told.passed else ""
+    bad = f"; {told.bad} lines left out" if told.bad else ""
+    data = {"imported": told.imported, "passed_over": told.passed, "bad_lines": told.bad}
+    Printer(output).say(f"{told.imported} imported{known}{bad}", data)
+    if told.bad:
+        raise typer.Exit(ExitCode.MISTAKE)
+
+
+class _Import:
+    """One file under way: a bounded part of it is in memory."""
+
+    def __init__(self, admin: QueueAdmin, stream: IO[bytes]) -> None:
+        self.imported = self.passed = self.bad = 0
+        self._admin = admin
+        self._stream = stream
+        self._part: list[list[Any]] = []
+        self._size = 0
+
+    async def run(self) -> _Import:
+        for number, line in enumerate(self._whole_lines(), 1):
+            if line is not None and not line.strip():
+                continue
+            try:
+                self._part.append(_read(line))
+            except UsageError as error:
+                self.bad += 1
+                note(f"line {number}: {error}")
+                continue
+            self._size += len(line or b"")
+            if len(self._part) == AT_ONCE or self._size > MOST_BYTES:
+                await self._bring_in()
+        await self._bring_in()
+        return self
+
+    def _whole_lines(self) -> Iterator[bytes | None]:
+        """None for one that is too long."""
+        while line := self._stream.readline(LONGEST_LINE):
+            too_long = len(line) == LONGEST_LINE and not line.endswith(b"\n")
+            while too_long and (rest := self._stream.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
+                pass
+            yield None if too_long else line
+
+    async def _bring_in(self) -> None:
+        if self._part:
+            passed = await self._admin.import_letters(self._part)
+            self.passed += len(passed)
+            self.imported += len(self._part) - len(passed)
+        self._part, self._size = [], 0
+
+
+def _read(line: bytes | None) -> list[Any]:
+    if line is None:
+        raise UsageError(f"it has more than {LONGEST_LINE:,} bytes")
+    return read_letter(line)
+
+
+@contextmanager
+def _lines(path: Path) -> Iterator[IO[bytes]]:
+    """Raises UsageError."""
+    if str(path) == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        stream = path.open("rb")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    with stream:
+        yield stream

@@ -1,0 +1,27 @@
+"""Which letters a command line means: the options of every verb about dead letters, read into values."""
+
+from __future__ import annotations
+
+from headrace.admin.selection import LetterFilter, ReplaySelection, letter_filter, select
+from headrace.errors import UsageError
+
+
+def read_filter(
+    task: str | None,
+    reason: str | None,
+    since: str | None,
+    older_than: str | None,
+    attempts: str | None,
+    where: list[str] | None,
+) -> LetterFilter:
+    """From the options that say which letters are meant. Raises UsageError."""
+    return letter_filter(
+        task=task, reason=reason, since=since, older_than=older_than, attempts=attempts, where=where or (), dashes="--"
+    )
+
+
+def read_selection(said: LetterFilter, ids: list[str] | None, everything: bool) -> ReplaySelection:
+    """Raises UsageError, also where nothing is said."""
+    if not (ids or said.words or everything):
+        raise UsageError("say which letters: --id, --all, or a filter such as --task, --reason or --since")
+    return select(said, everything=everything, ids=ids or ())
