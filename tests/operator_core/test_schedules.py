@@ -274,6 +274,17 @@ class TestRunNow:
             await self.ask(rig, "today-1")
             assert await rig.jobs() == 2
 
+    async def test_a_request_written_over_another_is_run(self, rig: ScheduleRig) -> None:
+        rig.apply(spec__cron=NEVER_SOON)
+        rig.schedules.annotate(NIGHTLY, RUN_NOW_ANNOTATION, "second")
+        rig.schedules.annotate(NIGHTLY, RUN_NOW_ID_ANNOTATION, "first")
+        async with rig.running():
+            await self.ask(rig, "second")
+            assert await rig.jobs() == 1
+            run = rig.status().run_now
+            assert run is not None
+            assert (run.request, run.phase) == ("second", "Enqueued")
+
     async def test_it_runs_while_suspended(self, rig: ScheduleRig) -> None:
         rig.apply(spec__suspend=True)
         async with rig.running():
@@ -311,9 +322,12 @@ class TestRunNow:
             assert (run.request, run.phase) == ("b", "Skipped")
             assert await rig.jobs() == 1
 
-    async def test_an_operator_that_ends_anywhere_makes_no_second_job(self, rig: ScheduleRig) -> None:
+    @pytest.mark.parametrize(("value", "jobs", "phase"), [("a", 1, "Enqueued"), ("no id", 0, "Refused")])
+    async def test_an_operator_that_ends_anywhere_makes_no_second_job(
+        self, rig: ScheduleRig, value: str, jobs: int, phase: str
+    ) -> None:
         rig.apply(spec__cron=NEVER_SOON)
-        rig.schedules.annotate(NIGHTLY, RUN_NOW_ANNOTATION, "a")
+        rig.schedules.annotate(NIGHTLY, RUN_NOW_ANNOTATION, value)
         for pause in (0.0, 0.002, 0.005, 0.01, 0.02, 0.05):
             async with rig.running():
                 await asyncio.sleep(pause)
@@ -323,7 +337,7 @@ class TestRunNow:
                 return RUN_NOW_ANNOTATION not in rig.schedules.get(NIGHTLY).metadata.annotations
 
             await until("it is over", over)
-            assert await rig.jobs() == 1
+            assert await rig.jobs() == jobs
             run = rig.status().run_now
             assert run is not None
-            assert run.phase == "Enqueued"
+            assert run.phase == phase

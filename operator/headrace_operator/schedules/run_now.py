@@ -55,34 +55,48 @@ async def tend_run_now(asked: Asked, entry: Entry, world: ScheduleWorld) -> Ran:
     pending, last = pending_run(entry.schedule), entry.run_now
     if pending is None:
         return Ran(last)
+    if not _ID.fullmatch(pending.value):
+        return Ran(await _refuse(pending, last, entry, world))
+    before = last if last is not None and last.request == pending.value else None
     if pending.accepted is None:
-        return Ran(await _accept(pending, last, entry, world))
-    if last is None or last.request != pending.accepted:
-        return Ran(_status(pending.accepted, RunNowPhase.ACCEPTED, world.now(), "it runs as soon as it can"))
-    if last.phase == RunNowPhase.ACCEPTED:
-        return await _run(last, asked, entry, world)
-    if entry.written is not None and entry.written.run_now == last:
-        # Only now: whoever takes over between the two finds in the status that it has run.
-        await world.schedules.finish(entry.key, pending.accepted)
-    return Ran(last)
+        return Ran(await _accept(pending.value, before, entry, world) or last)
+    if before is None:
+        return Ran(_status(pending.value, RunNowPhase.ACCEPTED, world.now(), "it runs as soon as it can"))
+    if before.phase == RunNowPhase.ACCEPTED:
+        return await _run(before, asked, entry, world)
+    await _finish(pending.accepted, before, entry, world)
+    return Ran(before)
 
 
-async def _accept(
+async def _accept(request: str, before: RunNowStatus | None, entry: Entry, world: ScheduleWorld) -> RunNowStatus | None:
+    """Note the id; None if somebody else was faster."""
+    if before is not None and before.phase not in (RunNowPhase.ACCEPTED, RunNowPhase.REPEATED):
+        return _repeated(before, world.now())  # told before it is accepted, and so removed
+    if not await world.schedules.accept(entry.key, request, request):
+        return None
+    return before or _status(request, RunNowPhase.ACCEPTED, world.now(), "it runs as soon as it can")
+
+
+async def _refuse(
     pending: Pending, last: RunNowStatus | None, entry: Entry, world: ScheduleWorld
 ) -> RunNowStatus | None:
-    """Note the id. A value that can be none is refused under an id of its own, and so removed."""
+    """A value that can be no id is noted under one of its own, told, and so removed."""
     now = world.now()
-    if not _ID.fullmatch(pending.value):
-        made = f"{strftime('%Y%m%dt%H%M%S', gmtime(now))}-{secrets.token_hex(3)}"
-        shown = pending.value if len(pending.value) <= _SHOWN else f"{pending.value[:_SHOWN]}…"
-        problem = f"{RUN_NOW_ANNOTATION} takes an id of 1 to 100 letters, digits and . _ : -, got {shown!r}"
-        refused = _status(made, RunNowPhase.REFUSED, now, problem)
-        return refused if await world.schedules.accept(entry.key, pending.value, made) else last
-    if not await world.schedules.accept(entry.key, pending.value, pending.value):
+    noted = pending.accepted or f"{strftime('%Y%m%dt%H%M%S', gmtime(now))}-{secrets.token_hex(3)}"
+    if last is not None and last.request == noted:
+        await _finish(noted, last, entry, world)
         return last
-    if last is not None and last.request == pending.value and last.phase != RunNowPhase.ACCEPTED:
-        return _repeated(last, now)
-    return _status(pending.value, RunNowPhase.ACCEPTED, now, "it runs as soon as it can")
+    if pending.accepted is None and not await world.schedules.accept(entry.key, pending.value, noted):
+        return last
+    shown = pending.value if len(pending.value) <= _SHOWN else f"{pending.value[:_SHOWN]}…"
+    problem = f"{RUN_NOW_ANNOTATION} takes an id of 1 to 100 letters, digits and . _ : -, got {shown!r}"
+    return _status(noted, RunNowPhase.REFUSED, now, problem)
+
+
+async def _finish(noted: str, told: RunNowStatus, entry: Entry, world: ScheduleWorld) -> None:
+    """Only once it is told: whoever takes over in between finds in the status what has become of it."""
+    if entry.written is not None and entry.written.run_now == told:
+        await world.schedules.finish(entry.key, noted)
 
 
 async def _run(begun: RunNowStatus, asked: Asked, entry: Entry, world: ScheduleWorld) -> Ran:
@@ -123,8 +137,6 @@ def _ended(request: str, fate: Fate, job_id: str, now: float) -> RunNowStatus:
 
 def _repeated(last: RunNowStatus, now: float) -> RunNowStatus:
     """An annotation that is kept somewhere and written again and again is told once."""
-    if last.phase == RunNowPhase.REPEATED:
-        return last
     was = f" as job {last.job_id}" if last.job_id else ""
     message = f"this request has run before{was}; another value runs it again"
     return _status(last.request, RunNowPhase.REPEATED, now, message, last.job_id)
