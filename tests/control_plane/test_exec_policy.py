@@ -73,6 +73,8 @@ READING = {
 }
 CHANGING = {
     "payloads": ("show", "job-1", "--payload"),
+    "guessing at payloads": ("dlq", "list", "--where", "to=ada"),
+    "the same in one word": ("dlq", "list", "--where=to=ada"),
     "mending": ("audit", "--repair"),
     "purge": ("purge", "--yes"),
     "enqueue": ("enqueue", "mail"),

@@ -215,18 +215,21 @@ async def test_a_replay_is_the_annotation(start_fleet: StartFleet, plugin: Plugi
     async with start_fleet() as fleet:
         await fleet.kube.apply(fleet.manifest(scaling=scaling(minReplicas=1)))
         await fleet.enqueue_failing("fragile", 5)
+        await fleet.enqueue_failing("brittle", 1)
 
         async def dead() -> bool:
-            return (await fleet.admin.stats()).dead == 5
+            return (await fleet.admin.stats()).dead == 6
 
         await until(dead)
         await fleet.heal()
-        dry = await plugin("dlq", "replay", QUEUE, "--all", "--dry-run")
-        assert (dry.code, "5 would be replayed" in dry.out) == (0, True)
-        assert plugin.calls[-1][3:] == ["dlq", "replay", "--all", "--dry-run"]
+        dry = await plugin("dlq", "replay", QUEUE, "--task", "brittle", "--dry-run", "-o", "json")
+        assert plugin.calls[-1][3:6] == ["dlq", "replay", "--task"]
+        # What a dry run has shown is what its digest approves, though another way carries it out.
+        approved = await plugin("dlq", "replay", QUEUE, "--task", "brittle", "--approve", dry.json["digest"])
+        assert (approved.code, (await fleet.admin.stats()).replayed) == (0, 1), approved.err
         few = await plugin("dlq", "replay", QUEUE, "--task", "fragile", "--max=2", "--by", "ada")
         assert (few.code, few.err) == (0, ""), few.err
-        assert (await fleet.admin.stats()).replayed == 2
+        assert (await fleet.admin.stats()).replayed == 3
         assert (await fleet.kube.status(QUEUE))["replay"]["request"].startswith("task=fragile,max=2,request=")
         refused = await plugin("dlq", "replay", QUEUE, "--all", "--fast")
         assert (refused.code, len(refused.err.splitlines())) == (2, 1)
@@ -235,9 +238,11 @@ async def test_a_replay_is_the_annotation(start_fleet: StartFleet, plugin: Plugi
         assert (asked.code, asked.out) == (0, "asked for: rest-1\n")
 
         async def over() -> bool:
-            return (await fleet.admin.stats()).replayed == 5
+            return (await fleet.admin.stats()).replayed == 6
 
         await until(over)
+        nothing = await plugin("dlq", "replay", QUEUE, "--cancel")
+        assert (nothing.code, nothing.err) == (2, f"kubectl headrace: no replay of {QUEUE} is under way\n")
         assert [call for call in plugin.calls if call[3:5] == ["dlq", "replay"] and "--dry-run" not in call] == []
 
 
@@ -262,6 +267,44 @@ async def test_logs_of_one_job(start_fleet: StartFleet, plugin: Plugin) -> None:
         unknown = await plugin("logs", QUEUE, "nope")
         assert (unknown.code, unknown.out) == (1, "")
         assert unknown.err == "headrace: no worker that is there has written about job nope\n"
+
+
+SCHEDULE = {
+    "apiVersion": "headrace.dev/v1alpha1",
+    "kind": "Schedule",
+    "metadata": {"name": "nightly"},
+    "spec": {"workerQueue": QUEUE, "cron": "0 3 * * *", "timeZone": "Europe/Berlin", "task": "work"}
+    | {"kwargs": {"seconds": 0}},
+}
+
+
+async def test_schedules(start_fleet: StartFleet, plugin: Plugin) -> None:
+    async with start_fleet() as fleet:
+        await fleet.kube.apply(fleet.manifest())
+        await fleet.kube.apply(SCHEDULE)
+
+        async def ready() -> bool:
+            [one] = (await plugin("schedules", "list", "-o", "json")).json
+            return str(one["ready"]) == "True (Scheduled)" and one["nextScheduleTime"] is not None
+
+        await until(ready, seconds=60)
+        listed = (await plugin("schedules", "list", "nightly")).out.splitlines()
+        assert listed[1].split("\t")[:5] == ["nightly", "0 3 * * *", "Europe/Berlin", "no", "True (Scheduled)"]
+        coming = (await plugin("schedules", "next", "nightly", "--count", "2")).out.splitlines()
+        assert [line[10:19] for line in coming] == ["", " 03:00:00", " 03:00:00"]
+        ran = await plugin("schedules", "run", "nightly", "--request", "once")
+        assert (ran.code, ran.err) == (0, ""), ran.err
+        assert (await fleet.admin.stats()).enqueued == 1
+        assert (await plugin("schedules", "run", "nightly", "--request", "once")).code == 0
+        assert (await fleet.admin.stats()).enqueued == 1
+        refused = await plugin("schedules", "run", "nightly", "--request", "a name?")
+        assert (refused.code, len(refused.err.splitlines())) == (2, 1)
+        assert (await plugin("schedules", "pause", "nightly")).out == "nightly is paused\n"
+        assert "nightly is suspended" in (await plugin("schedules", "next", "nightly")).err
+        assert (await fleet.kube.get("schedule", "nightly"))["spec"]["suspend"] is True
+        assert (await plugin("schedules", "resume", "nightly")).out == "nightly goes on\n"
+        nobody = await plugin("schedules", "run", "nobody")
+        assert (nobody.code, len(nobody.err.splitlines())) == (1, 1)
 
 
 async def test_without_an_operator_it_says_how_to_name_one(plugin: Plugin, namespace: str) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 from headrace.cli.exit_codes import ExitCode
 from headrace.errors import HeadraceError, UsageError
+from headrace_operator.kubectl import schedules
 from headrace_operator.kubectl.changes import drain, pause, resume
 from headrace_operator.kubectl.kubectl import Kubectl
 from headrace_operator.kubectl.logs import logs
@@ -28,11 +29,15 @@ A fleet by the name of its WorkerQueue. What kubectl may do there, this may; nob
   drain NAME               pause, and wait until no worker holds a job (--timeout SECONDS)
   logs NAME ID             what workers wrote about one job
   dlq replay NAME          run dead letters again; options are the words of the replay annotation (--all, --reason R,
-                           --max N, --by WHO, …); --no-wait leaves once it is asked for
+                           --max N, --by WHO, …); --no-wait leaves once it is asked for, --cancel calls it off
+  schedules list [NAME]    when Schedules have run and will
+  schedules next NAME      the next times at which one is due (--count N)
+  schedules run NAME       run one now (--request ID)
+  schedules pause NAME, schedules resume NAME
 
 By `headrace` in the operator's pod, with the options that `headrace VERB --help` shows:
 
-  stats, top, jobs, show, enqueue, cancel, limit, purge, audit, dlq list|show|delete|export|…
+  stats, top, jobs, show, enqueue, cancel, limit, purge, audit, dlq list|show|delete|edit|export|import -
 
 Options anywhere:
   -n, --namespace NS         namespace of the WorkerQueue (that of the context)
@@ -49,6 +54,11 @@ _VERBS: Final[Mapping[str, Callable[[Kubectl, Call], int]]] = {
     "drain": drain,
     "logs": logs,
     "dlq replay": replay,
+    "schedules list": schedules.list_all,
+    "schedules next": schedules.next_ticks,
+    "schedules run": schedules.run_now,
+    "schedules pause": schedules.pause,
+    "schedules resume": schedules.resume,
 }
 
 

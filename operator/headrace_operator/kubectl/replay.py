@@ -17,15 +17,18 @@ from headrace_operator.kubectl.look import RESOURCE
 from headrace_operator.kubectl.words import Call
 
 _LOOK_EVERY: Final = 0.5
-_LOOKS_AFTER: Final = 20
-"""The status follows the annotation's end, if somebody else has not taken it away."""
+_PATIENCE: Final = 60.0
+"""Seconds without a word of it from the operator."""
 _NO_WAIT: Final = "--no-wait"
+_CANCEL: Final = "--cancel"
 _GOOD: Final = ("Completed",)
 _REFUSED: Final = "Refused"
 
 
 def replay(kubectl: Kubectl, call: Call) -> int:
-    """Ask for it and wait for its end; 1 when it failed, 2 when it was refused."""
+    """Ask for it and wait for its end; 1 when it failed, 2 when it was refused. Or call off the one under way."""
+    if call.rest == (_CANCEL,):
+        return _cancel(kubectl, call.named)
     words, request = annotation_words([word for word in call.rest if word != _NO_WAIT])
     if any("," in word for word in words):
         raise UsageError("dlq replay: a comma can't stand in a replay's words")
@@ -41,6 +44,14 @@ def replay(kubectl: Kubectl, call: Call) -> int:
     except KeyboardInterrupt:
         note(f"replay {request} goes on; kubectl headrace explain {call.named} says how far it is")
         raise
+
+
+def _cancel(kubectl: Kubectl, name: str) -> int:
+    if _annotation(kubectl.get(RESOURCE, name)) is None:
+        raise UsageError(f"no replay of {name} is under way")
+    kubectl.run("annotate", "--overwrite", RESOURCE, name, f"{REPLAY_ANNOTATION}=cancel")
+    print(f"the replay of {name} is called off")  # noqa: T201
+    return ExitCode.DONE
 
 
 def annotation_words(options: Sequence[str]) -> tuple[list[str], str]:
@@ -64,20 +75,23 @@ def annotation_words(options: Sequence[str]) -> tuple[list[str], str]:
 
 
 def _await(kubectl: Kubectl, name: str, before: Json, request: str) -> Json:
-    """status.replay, once the operator has taken the annotation away; `before`: as it was. Raises KubectlError."""
-    gone = 0
+    """status.replay, once the operator has taken the annotation away; `before`: as it was. A replay may take as long as
+    it likes, but must be taken up in time. Raises KubectlError.
+    """
+    give_up = time.monotonic() + _PATIENCE
     with progress("letters moved") as tell:
-        while gone < _LOOKS_AFTER:
+        while time.monotonic() < give_up:
             body = kubectl.get(RESOURCE, name)
-            status = _status(body)
+            status, waiting = _status(body), _annotation(body) is not None
+            ours = status.get("requestId") == request
             # Words that make no sense have no request's id.
-            if status != before:
+            if not waiting and (ours or (status != before and status["phase"] == _REFUSED)):
+                return status
+            if ours:
                 tell(status.get("replayed", 0))
-                if _annotation(body) is None and (status["requestId"] == request or status["phase"] == _REFUSED):
-                    return status
-            gone += _annotation(body) is None
+                give_up = time.monotonic() + _PATIENCE
             time.sleep(_LOOK_EVERY)
-    raise KubectlError(f"somebody took the annotation of replay {request} away before the operator had finished it")
+    raise KubectlError(f"no operator took replay {request} up in {_PATIENCE:g} s, or somebody took it away")
 
 
 def _annotation(body: Json) -> str | None:

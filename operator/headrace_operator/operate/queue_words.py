@@ -26,6 +26,8 @@ def command_line(queues: Sequence[str], chosen: str | None, words: Sequence[str]
     for word in words:
         if (why := _NOT_HERE.get(word.partition("=")[0])) is not None:
             raise UsageError(f"{word.partition('=')[0]} is not for here: {why}")
+    if list(words[:2]) == ["dlq", "import"] and "-" not in words:
+        raise UsageError("a file would be one in the operator's pod: write - for it, and send it to stdin")
     if chosen is not None and chosen not in queues:
         raise UsageError(f"it has no queue {chosen!r}, only {', '.join(queues)}")
     match list(words):

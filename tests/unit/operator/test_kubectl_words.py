@@ -66,6 +66,11 @@ def test_a_command_line(line: str) -> None:
         ("pause emails now", "pause takes no 'now'"),
         ("drain emails --timeout soon", "drain: argument --timeout: invalid float value: 'soon'"),
         ("status -o xml", "status: argument -o/--output: invalid Format value: 'xml'"),
+        ("schedules", "a verb of schedules must come first"),
+        ("schedules fly nightly", "no verb 'schedules fly'"),
+        ("schedules next", "name a Schedule: kubectl headrace schedules next NAME"),
+        ("schedules next nightly --count 0", "schedules next: argument --count: must be a number from 1 to 1000"),
+        ("schedules pause nightly soon", "schedules pause takes no 'soon'"),
         ("logs emails", "name a WorkerQueue and a job"),
         ("dlq replay emails all", "'all' is no option"),
         ("dlq replay emails --reason a,b", "a comma can't stand in"),
@@ -116,6 +121,7 @@ LINES: dict[str, tuple[tuple[str, ...], str | None, str]] = {
     "show 17": (TWO, "emails", "show emails 17"),
     "dlq list --limit 5": (("emails",), None, "dlq list emails --limit 5"),
     "dlq frobnicate x": (TWO, "slow", "dlq frobnicate slow x"),
+    "dlq import -": (TWO, "slow", "dlq import slow -"),
     "dlq": (TWO, None, "dlq"),
     "dlq --help": (TWO, None, "dlq"),
 }
@@ -138,6 +144,7 @@ def test_the_queue_is_put_where_the_verb_takes_it(words: str) -> None:
         ("stats --redis-url redis://x", None, "--redis-url is not for here"),
         ("stats --redis-url=redis://x", None, "--redis-url is not for here"),
         ("dlq export --out x", "slow", "--out is not for here"),
+        ("dlq import letters.jsonl", "slow", "a file would be one in the operator's pod"),
     ],
 )
 def test_what_is_refused_in_the_pod(words: str, chosen: str | None, says: str) -> None:

@@ -18,6 +18,7 @@ _FILES: Final[Mapping[str, tuple[str, ...]]] = {
     "top_command": ("top",),
     "job_commands": ("enqueue", "jobs", "show", "cancel"),
     "dlq_commands": ("dlq",),
+    "schedule_commands": ("schedules",),
     "completion_command": ("completion",),
 }
 """File → its verbs, in the order of the help."""

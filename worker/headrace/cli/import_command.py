@@ -13,6 +13,7 @@ import typer
 from headrace.admin.importing import LONGEST_LINE, read_letter
 from headrace.admin.queue_admin import QueueAdmin
 from headrace.cli import options
+from headrace.cli.exit_codes import ExitCode
 from headrace.cli.options import DEFAULT_URL
 from headrace.cli.output import Format, Printer, note
 from headrace.cli.session import with_queue
@@ -38,7 +39,7 @@ def import_letters(
     data = {"imported": told.imported, "passed_over": told.passed, "bad_lines": told.bad}
     Printer(output).say(f"{told.imported} imported{known}{bad}", data)
     if told.bad:
-        raise typer.Exit(2)
+        raise typer.Exit(ExitCode.MISTAKE)
 
 
 class _Import:

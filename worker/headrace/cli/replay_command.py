@@ -11,6 +11,7 @@ from headrace.admin.queue_admin import QueueAdmin
 from headrace.admin.replay import ReplayProgress
 from headrace.admin.selection import ReplaySelection
 from headrace.cli import options
+from headrace.cli.exit_codes import ExitCode
 from headrace.cli.letter_choice import read_filter, read_selection
 from headrace.cli.letter_table import show_preview
 from headrace.cli.options import DEFAULT_URL
@@ -62,7 +63,7 @@ def replay(
     name = request or f"cli-{secrets.token_hex(6)}"
 
     async def move(admin: QueueAdmin, tell: Tell) -> ReplayProgress:
-        async def tell_total(so_far: ReplayProgress) -> None:
+        async def on_progress(so_far: ReplayProgress) -> None:
             tell(so_far.total)
 
         return await admin.replays.replay(
@@ -73,7 +74,7 @@ def replay(
             rate=rate,
             guard=guard,
             approve=approve,
-            on_progress=tell_total,
+            on_progress=on_progress,
         )
 
     try:
@@ -85,7 +86,7 @@ def replay(
     if done.stopped:
         Printer(output).say(f"{done.moved} replayed, then stopped: {done.stopped}", done)
         note(f"to go on all the same: --request {name}")
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
     spared = f"; {done.left_out} were replayed too often and stay" if done.left_out else ""
     return Printer(output).say(f"{done.moved} replayed{spared}", done)
 

@@ -1,0 +1,150 @@
+"""`kubectl headrace schedules`: list, next, run, pause and resume, by what the API server has of Schedules."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from headrace.cli.exit_codes import ExitCode
+from headrace.cli.output import Format, Printer, check_format, note, printable
+from headrace.errors import UsageError
+from headrace_operator.api.names import GROUP, RUN_NOW_ANNOTATION, SCHEDULE_PLURAL
+from headrace_operator.core.recurrence import Recurrence, parse
+from headrace_operator.kubectl.kubectl import Json, Kubectl, KubectlError
+from headrace_operator.kubectl.words import Call, Options
+
+_RESOURCE: Final = f"{SCHEDULE_PLURAL}.{GROUP}"
+_COLUMNS: Final = ("NAME", "CRON", "TIME ZONE", "SUSPENDED", "READY", "LAST", "NEXT", "ACTIVE", "MISSED")
+_MOST: Final = 1000
+_LOOK_EVERY: Final = 0.5
+_GOOD: Final = ("Enqueued", "Replaced", "Repeated")
+_PATIENCE: Final = 60.0
+"""Seconds for the operator, and for a Redis that is away."""
+
+
+def list_all(kubectl: Kubectl, call: Call) -> int:
+    """All Schedules of the namespace, or one."""
+    options = Options(call)
+    options.add_argument("-o", "--output", type=Format, choices=list(Format), default=Format.AUTO)
+    printer = Printer(check_format(options.parse_args(call.rest).output))
+    bodies = kubectl.get(_RESOURCE)["items"] if call.name is None else [kubectl.get(_RESOURCE, call.name)]
+    found = [_summary(body) for body in bodies]
+    printer.rows(_COLUMNS, [list(one.values())[: len(_COLUMNS)] for one in found], found)
+    return ExitCode.DONE
+
+
+def next_ticks(kubectl: Kubectl, call: Call) -> int:
+    """The next times at which one is due, in its own zone."""
+    options = Options(call)
+    options.add_argument("-o", "--output", type=Format, choices=list(Format), default=Format.AUTO)
+    options.add_argument("--count", type=_count, default=5)
+    chosen = options.parse_args(call.rest)
+    printer = Printer(check_format(chosen.output))
+    spec = kubectl.get(_RESOURCE, _named(call))["spec"]
+    recurrence = parse(spec["cron"], spec.get("timeZone", "UTC"))
+    ticks = list(islice(_ticks(recurrence, time.time_ns() // 1_000_000), chosen.count))
+    zone = ZoneInfo(recurrence.zone)
+    shown = [datetime.fromtimestamp(ms / 1000, zone).isoformat(sep=" ", timespec="seconds") for ms in ticks]
+    data = {"description": recurrence.describe(), "suspended": bool(spec.get("suspend")), "next_ms": ticks}
+    printer.rows(("NEXT",), [[text] for text in shown], data)
+    if spec.get("suspend") and not printer.structured:
+        note(f"{call.name} is suspended: nothing runs until it is resumed")
+    return ExitCode.DONE
+
+
+def run_now(kubectl: Kubectl, call: Call) -> int:
+    """Run one now, by its annotation, and wait until that is done; 1 when it was skipped, 2 when it was refused."""
+    options = Options(call)
+    options.add_argument("--request")
+    name = _named(call)
+    request = options.parse_args(call.rest).request or f"{time.strftime('%Y%m%dt%H%M%S')}-{secrets.token_hex(3)}"
+    kubectl.run("annotate", "--overwrite", _RESOURCE, name, f"{RUN_NOW_ANNOTATION}={request}")
+    status = _await(kubectl, name, request)
+    said = status.get("message") or f"{status['phase']} {status.get('jobId', '')}".strip()
+    if status["phase"] in _GOOD:
+        print(printable(said))  # noqa: T201
+        return ExitCode.DONE
+    note(said)
+    return ExitCode.MISTAKE if status["phase"] == "Refused" else ExitCode.FAILED
+
+
+def _await(kubectl: Kubectl, name: str, request: str) -> Json:
+    """status.runNow, once the operator has dealt with the request and taken it away. Raises KubectlError."""
+    give_up = time.monotonic() + _PATIENCE
+    while time.monotonic() < give_up:
+        body = kubectl.get(_RESOURCE, name)
+        status: Json = (body.get("status") or {}).get("runNow") or {}
+        wanted = body["metadata"].get("annotations", {}).get(RUN_NOW_ANNOTATION)
+        if wanted is None and status.get("request") == request:
+            return status
+        if wanted not in (None, request):
+            raise KubectlError(f"somebody else has asked for another run: {wanted}")
+        time.sleep(_LOOK_EVERY)
+    raise KubectlError(
+        f"not run in {_PATIENCE:g} s; it goes on: kubectl headrace schedules list {name} -o yaml says why"
+    )
+
+
+def pause(kubectl: Kubectl, call: Call) -> int:
+    """Nothing runs until it is resumed; the ticks of that time are not missed."""
+    return _suspend(kubectl, call, suspend=True)
+
+
+def resume(kubectl: Kubectl, call: Call) -> int:
+    """It runs from its next tick on."""
+    return _suspend(kubectl, call, suspend=False)
+
+
+def _suspend(kubectl: Kubectl, call: Call, *, suspend: bool) -> int:
+    call.forbid_rest()
+    name = _named(call)
+    kubectl.run("patch", _RESOURCE, name, "--type=merge", f"--patch={json.dumps({'spec': {'suspend': suspend}})}")
+    print(f"{name} is paused" if suspend else f"{name} goes on")  # noqa: T201
+    return ExitCode.DONE
+
+
+def _named(call: Call) -> str:
+    if call.name is None:
+        raise UsageError(f"name a Schedule: kubectl headrace {call.verb} NAME")
+    return call.name
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= _MOST):
+        raise argparse.ArgumentTypeError(f"must be a number from 1 to {_MOST}")
+    return int(text)
+
+
+def _ticks(recurrence: Recurrence, after_ms: int) -> Iterator[int]:
+    while (tick := recurrence.next_after(after_ms)) is not None:
+        yield tick
+        after_ms = tick
+
+
+def _summary(body: Json) -> dict[str, Any]:
+    """In the order of _COLUMNS, then what only a document has."""
+    spec: Json = body["spec"]
+    status: Json = body.get("status") or {}
+    ready: Json = next((one for one in status.get("conditions", ()) if one["type"] == "Ready"), {})
+    return {
+        "name": body["metadata"]["name"],
+        "cron": spec["cron"],
+        "timeZone": spec.get("timeZone", "UTC"),
+        "suspended": bool(spec.get("suspend")),
+        "ready": f"{ready['status']} ({ready['reason']})" if ready else "Unknown",
+        "lastScheduleTime": status.get("lastScheduleTime"),
+        "nextScheduleTime": status.get("nextScheduleTime"),
+        "active": len(status.get("active", ())),
+        "missed": status.get("missed", 0),
+        "description": status.get("description", ""),
+        "workerQueue": spec["workerQueue"],
+        "task": spec["task"],
+        "message": ready.get("message", ""),
+    }

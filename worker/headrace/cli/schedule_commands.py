@@ -1,0 +1,60 @@
+"""`headrace schedules list`: what Redis knows of a queue's Schedules. To run or pause one is `kubectl headrace`'s: what
+a Schedule runs, and when, is in Kubernetes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+from headrace.admin.schedules import ScheduleRecord
+from headrace.cli import options
+from headrace.cli.options import DEFAULT_URL
+from headrace.cli.output import Cell, Format, Printer, time_of
+from headrace.cli.session import with_queue
+
+_COLUMNS = ("NAME", "LAST TICK", "LAST JOB", "ACTIVE", "SUSPENDED", "ENQUEUED", "SKIPPED", "MISSED", "UID")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    schedules = typer.Typer(
+        invoke_without_command=True,
+        callback=options.show_help_without_verb,
+        help="Schedules: what has become of their ticks.",
+    )
+    schedules.command("list")(list_schedules)
+    app.add_typer(schedules, name="schedules")
+
+
+def list_schedules(
+    queue: options.Queue, redis_url: options.RedisUrl = DEFAULT_URL, output: options.Output = Format.AUTO
+) -> None:
+    """List the Schedules whose jobs go into a queue."""
+    found = with_queue(redis_url, queue, lambda admin: admin.schedules.all())
+    Printer(output).rows(_COLUMNS, [_row(record) for record in found], [_json(record) for record in found])
+
+
+def _row(record: ScheduleRecord) -> list[Cell]:
+    last = next((run.job_id for run in record.recent if run.job_id), None)
+    return [
+        *(record.name, time_of(record.last_tick_ms), last, len(record.active), record.suspended),
+        *(record.enqueued, record.skipped, record.missed, record.uid),
+    ]
+
+
+def _json(record: ScheduleRecord) -> Mapping[str, Any]:
+    names = (
+        "name",
+        "uid",
+        "since_ms",
+        "last_tick_ms",
+        "suspended",
+        "enqueued",
+        "skipped",
+        "missed",
+        "recent",
+        "active",
+    )
+    return {name: getattr(record, name) for name in names}
