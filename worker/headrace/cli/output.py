@@ -10,10 +10,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TextIO
 
 import msgspec
-import typer
 
 
 class Format(StrEnum):
@@ -44,7 +43,7 @@ class Printer:
             case Format.TABLE:
                 _rich_table(title, columns, shown)
             case _:
-                typer.echo("\n".join("\t".join(row) for row in (columns, *shown)))
+                _write("\n".join("\t".join(row) for row in (columns, *shown)))
 
     def record(self, fields: Mapping[str, Cell], data: Any) -> None:
         """One thing; fields without value are left out."""
@@ -55,23 +54,27 @@ class Printer:
             case Format.TABLE:
                 _rich_table("", (), shown)
             case _:
-                typer.echo("\n".join("\t".join(row) for row in shown))
+                _write("\n".join("\t".join(row) for row in shown))
 
     def json(self, data: Any) -> None:
         """One JSON document."""
-        typer.echo(msgspec.json.format(msgspec.json.encode(data), indent=2).decode())
+        _write(msgspec.json.format(msgspec.json.encode(data), indent=2).decode())
 
     def say(self, sentence: str, data: Any) -> None:
         """The outcome of a command, in one sentence."""
         if self.format is Format.JSON:
             self.json(data)
         else:
-            typer.echo(printable(sentence))
+            _write(printable(sentence))
+
+
+def _write(text: str, stream: TextIO | None = None) -> None:
+    print(text, file=stream or sys.stdout, flush=True)
 
 
 def note(text: str) -> None:
     """Something beside the result, for people: on stderr."""
-    typer.echo(f"headrace: {printable(text)}", err=True)
+    _write(f"headrace: {printable(text)}", sys.stderr)
 
 
 def printable(text: str) -> str:
