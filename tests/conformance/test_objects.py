@@ -1,4 +1,4 @@
-"""The Objects contract, kept by those that need no API server."""
+"""The Resources contract, kept by those that need no API server."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 import yaml
 
-from conformance.objects_contract import RefusingObjectsContract, Shelf, document
+from conformance.objects_contract import QUEUES, RefusingObjectsContract, Shelf, Subject, document
 from headrace_operator.objects.annotations import Annotations
-from headrace_operator.objects.file import FileObjects
-from headrace_operator.objects.memory import MemoryObjects
+from headrace_operator.objects.file import FileObjects, FileSchedules
+from headrace_operator.objects.memory import MemoryObjects, MemorySchedules
 
 
 class MemoryShelf(Shelf):
-    objects: MemoryObjects
+    objects: MemoryObjects | MemorySchedules
 
     async def apply(self, doc: dict[str, Any]) -> None:
         self.objects.apply(doc)
@@ -29,10 +29,10 @@ class MemoryShelf(Shelf):
 
 class TestMemoryObjects(RefusingObjectsContract):
     @pytest.fixture
-    async def shelf(self) -> Shelf:
-        objects = MemoryObjects()
-        objects.apply(document())
-        shelf = MemoryShelf(objects)
+    async def shelf(self, subject: Subject) -> Shelf:
+        objects = MemoryObjects() if subject is QUEUES else MemorySchedules()
+        objects.apply(subject.document())
+        shelf = MemoryShelf(subject, objects)
         objects.subscribe(shelf.heard.append)
         return shelf
 
@@ -40,13 +40,13 @@ class TestMemoryObjects(RefusingObjectsContract):
 class FileShelf(Shelf):
     """Edits a YAML file, as people do, and tells that it was saved, as dev's watcher does."""
 
-    objects: FileObjects
+    objects: FileObjects | FileSchedules
 
-    def __init__(self, objects: FileObjects, path: Path, home: Path) -> None:
-        super().__init__(objects)
+    def __init__(self, subject: Subject, objects: FileObjects | FileSchedules, path: Path, home: Path) -> None:
+        super().__init__(subject, objects)
         self._path = path
         self._home = home
-        self._documents = {"emails": document()}
+        self._documents = {"emails": subject.document()}
 
     async def apply(self, doc: dict[str, Any]) -> None:
         self._documents[doc["metadata"]["name"]] = doc
@@ -64,18 +64,18 @@ class FileShelf(Shelf):
         self.objects.reload()
 
     def _save(self) -> None:
-        self._path.write_text(yaml.safe_dump_all(self._documents.values()))
+        self._path.write_text(yaml.safe_dump_all([document("another"), *self._documents.values()]))
         self.objects.reload()
 
 
 class TestFileObjects(RefusingObjectsContract):
     @pytest.fixture
-    async def shelf(self, tmp_path: Path) -> Shelf:
+    async def shelf(self, tmp_path: Path, subject: Subject) -> Shelf:
         path, home = tmp_path / "queue.yaml", tmp_path / ".headrace"
         for part in ("status", "annotations"):
             (home / part).mkdir(parents=True)
-        path.write_text(yaml.safe_dump(document()))
-        objects = FileObjects(path, home)
-        shelf = FileShelf(objects, path, home)
+        path.write_text(yaml.safe_dump_all([document("another"), subject.document()]))
+        objects = FileObjects(path, home) if subject is QUEUES else FileSchedules(path, home)
+        shelf = FileShelf(subject, objects, path, home)
         objects.subscribe(shelf.heard.append)
         return shelf

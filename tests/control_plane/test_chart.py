@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from headrace_operator.api.crd import worker_queue_crd
+from headrace_operator.api.crd import schedule_crd, worker_queue_crd
 from headrace_operator.operate.settings import VARIABLES
 from support import monitoring
 from support.control_plane import ControlPlane
@@ -101,10 +101,9 @@ def test_the_api_server_accepts_every_manifest(
     text = "\n---\n".join(map(json.dumps, others))
     said = control_plane.kubectl("create", "--dry-run=server", "--validate=strict", "-f", "-", stdin=text)
     assert len(said.splitlines()) == len(others)
-    crd = the(manifests, "CustomResourceDefinition")
-    control_plane.kubectl(
-        "apply", "--dry-run=server", "--server-side", "--force-conflicts", "-f", "-", stdin=yaml.dump(crd)
-    )
+    crds_of_chart = yaml.dump_all(kinds_of(manifests, "CustomResourceDefinition"))
+    apply = ("apply", "--dry-run=server", "--server-side", "--force-conflicts", "-f", "-")
+    assert len(control_plane.kubectl(*apply, stdin=crds_of_chart).splitlines()) == 2
 
 
 def test_everything_means_every_template(helm_program: Path) -> None:
@@ -208,7 +207,8 @@ def test_the_policy_is_left_out_where_kubernetes_has_none(helm_program: Path) ->
     assert kinds_of(render(helm_program, "default", kubernetes="1.29.4"), *policies) == []
 
 
-def test_the_crd_is_the_one_of_the_models_and_stays_after_an_uninstall(helm_program: Path) -> None:
-    crd = the(render(helm_program, "default"), "CustomResourceDefinition")
-    assert crd["spec"] == worker_queue_crd()["spec"]
-    assert crd["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+def test_the_crds_are_those_of_the_models_and_stay_after_an_uninstall(helm_program: Path) -> None:
+    rendered = [one for one in render(helm_program, "default") if one["kind"] == "CustomResourceDefinition"]
+    made = {crd["metadata"]["name"]: crd["spec"] for crd in (worker_queue_crd(), schedule_crd())}
+    assert {crd["metadata"]["name"]: crd["spec"] for crd in rendered} == made
+    assert all(crd["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"} for crd in rendered)

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from conformance.objects_contract import ObjectsContract, Shelf, document
+from conformance.objects_contract import QUEUES, ObjectsContract, Shelf, Subject, document
 from conformance.runtime_contract import KEY, OTHER, Place, RuntimeContract
 from headrace_operator.api.names import QueueKey
 from headrace_operator.api.spec import Drain, Queue, Redis, Worker, WorkerQueueSpec
 from headrace_operator.cluster.api import connect
-from headrace_operator.objects.kubernetes import KubernetesObjects
+from headrace_operator.objects.kubernetes import KubernetesObjects, KubernetesSchedules
 from headrace_operator.runtimes.kubernetes.runtime import KubernetesRuntime
 from headrace_operator.runtimes.kubernetes.view import View
 from headrace_operator.seams.objects import EventKind
@@ -89,8 +89,8 @@ class TestKubernetesRuntime(RuntimeContract):
 
 
 class KubernetesShelf(Shelf):
-    def __init__(self, objects: KubernetesObjects, kube: KubeClient) -> None:
-        super().__init__(objects)
+    def __init__(self, subject: Subject, objects: KubernetesObjects | KubernetesSchedules, kube: KubeClient) -> None:
+        super().__init__(subject, objects)
         self.namespace = kube.namespace
         self._kube = kube
 
@@ -98,20 +98,21 @@ class KubernetesShelf(Shelf):
         await self._kube.apply(doc)
 
     async def delete(self, name: str) -> None:
-        await self._kube.do("delete", "wq", name)
+        await self._kube.do("delete", self.subject.short, name)
 
     async def annotate(self, name: str, annotation: str, value: str | None) -> None:
         words = f"{annotation}-" if value is None else f"{annotation}={value}"
-        await self._kube.do("annotate", "--overwrite", "wq", name, words)
+        await self._kube.do("annotate", "--overwrite", self.subject.short, name, words)
 
 
 @asynccontextmanager
-async def shelf_in(kube: KubeClient) -> AsyncIterator[Shelf]:
+async def shelf_in(kube: KubeClient, subject: Subject) -> AsyncIterator[Shelf]:
     """Objects that watch a namespace."""
-    await kube.apply(document())
+    await kube.apply(subject.document())
     async with connect() as api:
-        objects = KubernetesObjects(api, (kube.namespace,), instance="test")
-        shelf = KubernetesShelf(objects, kube)
+        watching_kind = KubernetesObjects if subject is QUEUES else KubernetesSchedules
+        objects = watching_kind(api, (kube.namespace,), instance="test")
+        shelf = KubernetesShelf(subject, objects, kube)
         objects.subscribe(shelf.heard.append)
         watching = asyncio.create_task(objects.run())
         yield shelf
@@ -122,10 +123,10 @@ async def shelf_in(kube: KubeClient) -> AsyncIterator[Shelf]:
 class TestKubernetesObjects(ObjectsContract):
     @pytest.fixture
     async def shelf(
-        self, control_plane: ControlPlane, namespace: str, crds: None, monkeypatch: pytest.MonkeyPatch
+        self, control_plane: ControlPlane, namespace: str, crds: None, monkeypatch: pytest.MonkeyPatch, subject: Subject
     ) -> AsyncIterator[Shelf]:
         monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
-        async with held(shelf_in(KubeClient(control_plane, namespace))) as shelf:
+        async with held(shelf_in(KubeClient(control_plane, namespace), subject)) as shelf:
             yield shelf
 
     async def test_the_log_tells_what_the_events_do(self, shelf: Shelf, caplog: pytest.LogCaptureFixture) -> None:

@@ -93,7 +93,7 @@ async def test_metrics_of_a_leader_and_its_standby(start_fleet: StartFleet, name
         assert found["headrace_workerqueue_audit_findings", queue | {("kind", "Orphan")}] == 0
         assert value(found, "headrace_operator_api_requests_total", verb="WATCH", code="200") >= 2
         assert {dict(labels)["watch"] for name, labels in found if name == "headrace_operator_watch_age_seconds"} == {
-            *("lease", "workers", "workerqueues"),
+            *("lease", "workers", "workerqueues", "schedules"),
         }
         assert value(found, "headrace_operator_reconciles_total", result="ok") > 0
         if HAS_PROMTOOL:

@@ -61,13 +61,21 @@ async def paused_world(queue: QueueDriver) -> None:
 
 async def broken_world(queue: QueueDriver) -> None:
     """A value without a place, a key that names a stranger, a traceback counted once too little, a gate for
-    nobody, a lease of nobody."""
+    nobody, a lease of nobody, a schedule without a record."""
     await full_world(queue)
     await queue.link.request("HSET", queue.key("jobs"), "orphan", value())
     await queue.link.request("SADD", queue.key("kc:k"), "stranger")
     await queue.link.request("HINCRBY", queue.key("tbn"), "print", 1)
     await queue.link.request("HSET", queue.key("own:lost"), "leased", "0.1")
     await queue.link.request("HSET", queue.key("gate:stray"), "starts", pack([]), "into", "")
+    await queue.link.request("HSET", queue.key("schedules"), "stray", "ns/name")
+
+
+async def recurring_world(queue: QueueDriver) -> None:
+    """A schedule whose first tick's job waits."""
+    await full_world(queue)
+    await queue.run("settle_schedule", "uid", "ns/name", "daily", "", 5, 1)
+    await queue.run("fire_tick", "uid", 6, value(), "Allow", 10, 0, "daily|1|5||")
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,7 @@ class Case:
 CASES = {
     "accept_replay": Case(("new", "digest", 5, 0, KEEP_MS)),
     "audit_gates": Case(("mend", "stray"), broken_world, repeated=[]),
+    "audit_schedules": Case(("mend", "stray", "uid"), broken_world, repeated=[]),
     "audit_sessions": Case(("s", "gone", "lost"), broken_world),
     "audit_slice": Case(("jobs", "0", 100), broken_world),
     "cancel": Case(("k0", ""), repeated=b"cancelling"),
@@ -98,9 +107,12 @@ CASES = {
     "exchange": Case(
         ("s", "0", 60, 2, "", "v1", 5, 1, "0.50", 1, "a", pack([("retry", "k0", "0.52", 1, 50, "E")])),
     ),
+    "fire_tick": Case(("uid", 7, value(), "Replace", 10, 3, "daily|1|5|6|"), recurring_world),
+    "forget_schedule": Case(("uid",), recurring_world, repeated=0),
     "join": Case(("new", LEASE_MS, told("v1"), PROTOCOL, b"")),
     "leave": Case(("gone",), repeated=0),
     "locate": Case(("a", "f", "c", "nobody")),
+    "look_schedules": Case(("uid", "nobody"), recurring_world),
     "mend": Case(("orphan", "a"), broken_world, repeated=0),
     "mend_counts": Case(
         ("mend", "print", -1),
@@ -110,6 +122,7 @@ CASES = {
     "mend_key": Case(("k", "stranger", "k0"), broken_world, repeated=0),
     "outcomes": Case(("a", "c", "nobody")),
     "own_queue": Case(("c/ns/one", "claim", 60_000)),
+    "pass_ticks": Case(("uid", 7, 3, "daily|1|5|6|"), recurring_world),
     "pause": Case((), repeated=0),
     "plan": Case(("tidy", "", f"{TICK} every 60", "", pack([Special(tick_id("tidy", TICK), at_ms=TICK).packed()]))),
     "purge": Case((2,), acts_again="it takes n more of what is to be removed whole, in steps"),
@@ -117,6 +130,8 @@ CASES = {
     "renew": Case(("s", 2 * LEASE_MS, told("v1"))),
     "replay": Case(("known", KEEP_MS, "c", "a"), repeated=[0, 1, []]),
     "resume": Case((), paused_world, repeated=0),
+    "run_schedule_now": Case(("uid", "by-ada", value(), "Replace", 10), recurring_world),
+    "settle_schedule": Case(("uid", "ns/name", "hourly", "", 5, 2), recurring_world),
     "sleep": Case((), empty_world),
     "stats": Case(()),
     "trial": Case((60_000, "v1", "v2")),
@@ -128,7 +143,10 @@ FAULTS = {
     "reply-cut": Faults(reply_bytes=3),
     "reply-late": Faults(delay=1.5),
 }
-NOT_ON_STREAMS = {"audit_gates", "audit_slice", "mend", "mend_counts", "mend_key", "purge"} | {"locate", "stats"}
+NOT_ON_STREAMS = {"audit_gates", "audit_schedules", "audit_slice", "mend", "mend_counts", "mend_key", "purge"} | {
+    "locate",
+    "stats",
+}
 """What only an operator's commands call; and what reads when Redis made an entry, which no twin can share."""
 EXECUTED = ("reply-lost", "reply-cut", "reply-late")
 
@@ -156,11 +174,14 @@ async def worlds(link: Link, case: Case, variant: str = "") -> tuple[QueueDriver
 
 
 def comparable(name: str, reply: object) -> object:
-    """An exchange answered again doesn't know since when a job was ready; `plan` says who has planned by a flag."""
+    """An exchange answered again doesn't know since when a job was ready; `plan` and what fires a schedule say who has
+    acted."""
     if name == "exchange" and isinstance(reply, list):
         return [part for at, part in enumerate(reply) if at != 7]
     if name == "plan" and isinstance(reply, list):
         return reply[:2]
+    if name in ("fire_tick", "pass_ticks", "run_schedule_now") and isinstance(reply, list):
+        return reply[3]
     return reply
 
 
@@ -205,7 +226,16 @@ async def test_its_world_gives_it_something_to_do(link: Link, name: str) -> None
     queue, _ = await worlds(link, CASES[name])
     await queue.run(name, *CASES[name].arguments)
     changed = await read_everything(link, "queue") != await read_everything(link, "twin")
-    reads = ("audit_sessions", "audit_slice", "dead_page", "died_again", "locate", "outcomes", "stats")
+    reads = (
+        "audit_sessions",
+        "audit_slice",
+        "dead_page",
+        "died_again",
+        "locate",
+        "look_schedules",
+        "outcomes",
+        "stats",
+    )
     assert changed == (name not in reads)
 
 

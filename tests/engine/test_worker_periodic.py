@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from headrace.client.schedule import Cron
+from headrace.cron import Cron
 from support.lab import Lab
 from support.polling import eventually
 from support.worker_process import run_headrace

@@ -1,4 +1,4 @@
-"""The proofs of a million at a hundredth of it, and that their judges notice what is wrong."""
+"""The proofs of a million at a hundredth of it, a year of few schedules, and that their judges notice what is wrong."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from soak import dead_letters, kills, tally
+from soak import dead_letters, kills, schedules, tally
 from soak.tally import END, START, Tally
 
 SOUND = kills.Verdict(
@@ -28,10 +28,39 @@ SOUND = kills.Verdict(
 FAST = dead_letters.Verdict(10, {"page": 0.5}, {"page": 1.0}, {"page": 2.0}, 1000, 990, [(1000, 990)], 10, 1.0, 40.0)
 
 
+YEAR = schedules.Verdict(
+    schedules=2,
+    operators=2,
+    days=365,
+    ticks=10,
+    jobs=7,
+    replaced=1,
+    skipped=1,
+    missed=1,
+    duplicates=0,
+    strangers=0,
+    holes=0,
+    unexplained=0,
+    calls=40,
+    kills=1,
+    lost=1,
+    frozen=1,
+    jumps=1,
+    seconds=1.0,
+)
+
+
 async def test_jobs_outlive_their_workers() -> None:
     verdict = await kills.run(10_000, seed=1, every=0.05, within=90)
     assert verdict.sound, verdict
     assert verdict.kills >= 1
+
+
+async def test_a_year_of_schedules_has_one_job_per_tick() -> None:
+    """Sixteen of all kinds, in four zones whose clocks change."""
+    verdict = await schedules.run(16, seed=4, within=600)
+    assert verdict.sound, verdict
+    assert verdict.ticks > 3_000
 
 
 async def test_dead_letters_answer_fast_beside_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,6 +107,26 @@ def test_the_judge_of_kills_takes_nothing_for_sound_that_is_not(wrong: dict[str,
 def test_the_judge_of_dead_letters_too(wrong: dict[str, object]) -> None:
     assert FAST.sound
     assert not replace(FAST, **wrong).sound  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"duplicates": 1},
+        {"strangers": 1},
+        {"holes": 1},
+        {"unexplained": 1},
+        {"kills": 0},
+        {"lost": 0},
+        {"frozen": 0},
+        {"jumps": 0},
+        {"jobs": 0},
+    ],
+    ids=str,
+)
+def test_the_judge_of_schedules_too(wrong: dict[str, object]) -> None:
+    assert YEAR.sound
+    assert not replace(YEAR, **wrong).sound  # type: ignore[arg-type]
 
 
 def test_the_tally_counts_what_processes_have_written(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ class HeldLink:
         self._driver = driver
         self._chance = chance
 
-    async def run(self, name: str, prefix: str, *args: Any) -> Any:
+    async def run(self, name: str, prefix: str, *args: Any, timeout: float | None = None) -> Any:
         if self._chance and self._chance.random() < 0.15:
             raise QueueUnavailableError("lost on its way")
         reply = await self._driver.run(name, *args)

@@ -46,7 +46,7 @@ def operator_account(plane: ControlPlane, namespace: str, helm_program: Path) ->
     kubeconfig = plane.service_account_kubeconfig(namespace, "headrace")
     # The API server's authorizer learns of a role by a watch, so a moment later.
     deadline = time.monotonic() + 10
-    for question in (("list", "workerqueues"), ("list", "pods"), ("create", "leases")):
+    for question in (("list", "workerqueues"), ("list", "schedules"), ("list", "pods"), ("create", "leases")):
         while not _may(plane, kubeconfig, *question):
             assert time.monotonic() < deadline, question
             time.sleep(0.05)
@@ -58,7 +58,7 @@ def operator_account(plane: ControlPlane, namespace: str, helm_program: Path) ->
 
 def _is_served(plane: ControlPlane) -> bool:
     try:
-        plane.kubectl("get", "workerqueues")
+        plane.kubectl("get", "workerqueues,schedules")
     except KubectlFailed:
         return False
     return True

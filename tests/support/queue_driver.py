@@ -129,9 +129,12 @@ class QueueDriver:
         await self._set_clock(self.now_us + ms * 1000)
 
     async def _set_clock(self, us: int) -> None:
+        await self.link.request(*self.clock_set_to(us))
+
+    def clock_set_to(self, us: int) -> tuple[Argument, ...]:
+        """The command that sets the held clock, to be sent next."""
         self.now_us = us
-        at = self.prefix + "test:clock"
-        await self.link.request("HSET", at, "s", us // 1_000_000, "us", us % 1_000_000)
+        return ("HSET", self.prefix + "test:clock", "s", us // 1_000_000, "us", us % 1_000_000)
 
     @property
     def now_ms(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace import Fleet
-from headrace.client.schedule import NAMED, Cron, Every, Schedule
+from headrace.client.schedule import Every, Schedule
+from headrace.cron import NAMED, Cron
 from headrace.errors import ConfigError
+from support import tick_ledger
 from support.fresh_python import run_fresh
 
 BERLIN = "Europe/Berlin"
@@ -168,3 +171,28 @@ def test_a_tick_is_told_to_the_handler() -> None:
     told = Context(job_id="j", queue="q", task="t", meta={TICK: "1500"})
     assert told.tick == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=1500)
     assert Context(job_id="j", queue="q", task="t").tick is None
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Santiago"])
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "*/30 * * * *",
+        "30 1,2 * * *",
+        "15,30 2 * * *",
+        "0 0 * * *",
+        "30 * * * *",
+        "*/10 2 * * SUN",
+        "0 0 13 * FRI",
+        "0 0 L * *",
+        "0 */6 * * *",
+        "0 0 0 * * *",
+        "0 30 2 * * *",
+        "*/20 15 */2 * * *",
+    ],
+)
+def test_a_year_of_ticks_is_what_a_walk_over_all_its_minutes_finds(expression: str, zone: str) -> None:
+    """Clocks change by an hour at two, by half an hour, and at midnight."""
+    begin, end = ms("2026-01-01"), ms("2027-01-01")
+    found = list(takewhile(lambda tick: tick <= end, Cron(expression, zone).ticks_after(begin)))
+    assert found == tick_ledger.ticks(expression, zone, begin, end)

@@ -113,10 +113,10 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- /* What the operator may do wherever it watches. No wildcards; it never lists Secrets nor deletes pods. */ -}}
 {{- define "headrace.rules" -}}
 - apiGroups: [headrace.dev]
-  resources: [workerqueues]
+  resources: [workerqueues, schedules]
   verbs: [get, list, watch, patch]
 - apiGroups: [headrace.dev]
-  resources: [workerqueues/status]
+  resources: [workerqueues/status, schedules/status]
   verbs: [update]
 - apiGroups: [apps]
   resources: [deployments]

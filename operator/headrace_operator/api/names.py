@@ -10,6 +10,8 @@ VERSION: Final = "v1alpha1"
 API_VERSION: Final = f"{GROUP}/{VERSION}"
 KIND: Final = "WorkerQueue"
 PLURAL: Final = "workerqueues"
+SCHEDULE_KIND: Final = "Schedule"
+SCHEDULE_PLURAL: Final = "schedules"
 
 QUEUE_LABEL: Final = f"{GROUP}/queue"
 """On everything that runs for a WorkerQueue: its name."""
@@ -19,6 +21,10 @@ REPLAY_ANNOTATION: Final = f"{GROUP}/replay"
 """Written by people: which dead letters to run again."""
 REPLAY_ID_ANNOTATION: Final = f"{GROUP}/replay-id"
 """Written by the operator: the request that it has accepted."""
+RUN_NOW_ANNOTATION: Final = f"{GROUP}/run-now"
+"""On a Schedule, written by people: run it once, now; the value is the request's id, which runs once ever."""
+RUN_NOW_ID_ANNOTATION: Final = f"{GROUP}/run-now-id"
+"""On a Schedule, written by the operator: the request that it has accepted."""
 PAUSED_ANNOTATION: Final = f"{GROUP}/paused"
 """Written by people: "true" does what spec.paused does."""
 PROTECTED_ANNOTATION: Final = f"{GROUP}/protected"
@@ -31,8 +37,8 @@ NAME_LENGTH: Final = 52
 
 
 @dataclass(frozen=True, order=True)
-class QueueKey:
-    """Which WorkerQueue: what watches, runtimes and status writes are keyed by."""
+class ObjectKey:
+    """Which object of its kind: what watches, runtimes and status writes are keyed by."""
 
     namespace: str
     name: str
@@ -41,10 +47,21 @@ class QueueKey:
         return f"{self.namespace}/{self.name}"
 
 
+QueueKey = ObjectKey
+"""Which WorkerQueue."""
+ScheduleKey = ObjectKey
+"""Which Schedule."""
+
+
+def resources_path(plural: str, namespace: str = "") -> str:
+    """Where the API server has the objects of one of our kinds, in a namespace or in the whole cluster."""
+    scope = f"/namespaces/{namespace}" if namespace else ""
+    return f"/apis/{API_VERSION}{scope}/{plural}"
+
+
 def worker_queues_path(namespace: str = "") -> str:
     """Where the API server has the WorkerQueues of a namespace, or of the whole cluster."""
-    scope = f"/namespaces/{namespace}" if namespace else ""
-    return f"/apis/{API_VERSION}{scope}/{PLURAL}"
+    return resources_path(PLURAL, namespace)
 
 
 def worker_queue_path(key: QueueKey) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from headrace_operator.api.part import Part
+from headrace_operator.api.resource import ResourceStatus
 
 DECISIONS_KEPT = 10
 REASONS_KEPT = 10
@@ -204,7 +205,7 @@ class Condition(Part):
     """Why, in one sentence."""
 
 
-class WorkerQueueStatus(Part):
+class WorkerQueueStatus(ResourceStatus):
     """How the fleet is."""
 
     observed_generation: int | None = None
@@ -238,7 +239,3 @@ class WorkerQueueStatus(Part):
         ),
     ] = ()
     """Ready, Progressing, Active, Paused, DeadLettersPresent and RedisAvailable."""
-
-    def document(self) -> dict[str, object]:
-        """The JSON form, for a write of the status subresource."""
-        return self.model_dump(by_alias=True, exclude_none=True, mode="json")

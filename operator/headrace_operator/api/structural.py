@@ -19,6 +19,7 @@ _KEPT = (
     "pattern",
     "minimum",
     "maximum",
+    "nullable",
     "minLength",
     "maxLength",
     "minItems",

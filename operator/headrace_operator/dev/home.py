@@ -11,7 +11,7 @@ from pathlib import Path
 
 from headrace.errors import ConfigError
 
-_PARTS = ("redis", "status", "annotations")
+_PARTS = ("redis", "status", "annotations", "schedules/status", "schedules/annotations")
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,11 @@ class Home:
     def code(self) -> Path:
         """Copies of the application's code."""
         return self.folder / "code"
+
+    @property
+    def schedules(self) -> Path:
+        """Status and requests of Schedules."""
+        return self.folder / "schedules"
 
     @property
     def redis_url(self) -> Path:

@@ -29,12 +29,14 @@ from headrace_operator.dev.plain import show_plainly
 from headrace_operator.dev.server import EmbeddedServer, is_reachable
 from headrace_operator.dev.unused import unused_fields
 from headrace_operator.dev.watcher import Saved, watch
-from headrace_operator.objects.file import FileObjects
+from headrace_operator.objects.file import FileObjects, FileSchedules
 from headrace_operator.reconcile.addresses import OneAddress
 from headrace_operator.reconcile.controller import Controller
 from headrace_operator.reconcile.settings import ReconcileSettings
 from headrace_operator.runtimes.local.code import Code
 from headrace_operator.runtimes.local.runtime import LocalRuntime, LocalSettings
+from headrace_operator.schedules.controller import ScheduleController
+from headrace_operator.schedules.settings import ScheduleSettings
 
 
 @dataclass(frozen=True)
@@ -44,15 +46,17 @@ class _Parts:
     options: Options
     board: Board
     objects: FileObjects
+    schedules: FileSchedules
     code: Code
     runtime: LocalRuntime
     controller: Controller
+    scheduler: ScheduleController
 
 
 async def run_dev(options: Options) -> None:
     """Until Ctrl-C, or until idle if so asked. Raises HeadraceErrors, those of the start in one line each."""
     with open_home(options.data) as home, tempfile.TemporaryDirectory(prefix="headrace-dev-") as sockets:
-        objects = FileObjects(options.file, home.folder)
+        objects, schedules = FileObjects(options.file, home.folder), FileSchedules(options.file, home.schedules)
         _check_apps(objects, options.file.parent)
         board = Board()
         logging.basicConfig(handlers=[board.log_handler()], level=logging.WARNING, force=True)
@@ -62,32 +66,38 @@ async def run_dev(options: Options) -> None:
                 redis_url=url, folder=options.file.parent, sockets=Path(sockets), environ=os.environ
             )
             runtime = LocalRuntime(group, settings, code_of=code.folders)
+            address = OneAddress(target)
             controller = Controller(
                 runtime,
                 objects,
-                OneAddress(target),
+                address,
                 ReconcileSettings(cluster=_cluster(options), exact_runtime=True, gate=False, audit_every=0),
                 version_of=code.version_of,
                 listener=board,
             )
-            await _run(_Parts(options, board, objects, code, runtime, controller), group)
+            # Each start counts the generations of the file anew.
+            settled = ScheduleSettings(patience=0, rest=2.0, schemas=1.0, generations=False)
+            scheduler = ScheduleController(schedules, objects, address, settled)
+            parts = _Parts(options, board, objects, schedules, code, runtime, controller, scheduler)
+            await _run(parts, group)
 
 
 async def _run(parts: _Parts, group: asyncio.TaskGroup) -> None:
     board, runtime = parts.board, parts.runtime
     runtime.on_change = parts.controller.wake
     runtime.on_line = board.printed
-    parts.objects.on_event = board.event
+    parts.objects.on_event = parts.schedules.on_event = board.event
     parts.objects.on_problem = lambda problem: board.say(problem, warning=True)
     showing = _show(parts, group)
     for document in parts.objects.documents:
-        if document.queue is not None:
-            board.say(f"{document.key.name}: without effect here: {', '.join(unused_fields(document.queue.spec))}")
+        if document.resource is not None:
+            board.say(f"{document.key.name}: without effect here: {', '.join(unused_fields(document.resource.spec))}")
     stop = asyncio.Event()
     _catch_signals(stop, runtime)
     if parts.options.exit_when_idle:
         board.on_status = lambda: stop.set() if board.idle else None
-    loops = [group.create_task(parts.controller.run()), group.create_task(_follow_saves(parts))]
+    running = (parts.controller.run(), parts.scheduler.run(), _follow_saves(parts))
+    loops = [group.create_task(one) for one in running]
     await stop.wait()
     board.stopping = True
     if any([await runtime.workers(key) for key in board.statuses]):
@@ -114,11 +124,13 @@ async def _follow_saves(parts: _Parts) -> None:
     async def on_save(saved: set[Saved]) -> None:
         if Saved.YAML in saved:
             parts.objects.reload()
+            parts.schedules.reload()
             parts.board.forget({document.key for document in parts.objects.documents})
         if Saved.CODE in saved:
             await _refresh(parts)
 
-    await watch(parts.options.file, parts.options.data / "annotations", on_save)
+    data = parts.options.data
+    await watch(parts.options.file, (data / "annotations", data / "schedules" / "annotations"), on_save)
 
 
 async def _refresh(parts: _Parts) -> None:
@@ -172,9 +184,9 @@ def _catch_signals(stop: asyncio.Event, runtime: LocalRuntime) -> None:
 def _check_apps(objects: FileObjects, folder: Path) -> None:
     """Raises ConfigError for a module that isn't there at all; what is wrong inside it, its worker says."""
     for document in objects.documents:
-        if document.queue is None:
+        if document.resource is None:
             continue
-        app = document.queue.spec.worker.app
+        app = document.resource.spec.worker.app
         package = app.partition(":")[0].partition(".")[0]
         if PathFinder.find_spec(package, [str(folder), *sys.path]) is None:
             raise ConfigError(f"{document.key.name}: spec.worker.app: no module named {package!r} in {folder}")

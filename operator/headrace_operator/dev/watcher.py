@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum, auto
 from pathlib import Path
 
@@ -23,7 +23,7 @@ class Saved(Enum):
     CODE = auto()
 
 
-async def watch(file: Path, requests: Path, on_save: Callable[[set[Saved]], Awaitable[None]]) -> None:
+async def watch(file: Path, requests: Sequence[Path], on_save: Callable[[set[Saved]], Awaitable[None]]) -> None:
     """Await `on_save` after each save, until cancelled.
 
     The YAML's folder is watched without its subfolders, and of those only the ones that may hold code: the data of
@@ -34,7 +34,7 @@ async def watch(file: Path, requests: Path, on_save: Callable[[set[Saved]], Awai
         deep = _folders(file.parent)
         heard: asyncio.Queue[set[tuple[Change, str]]] = asyncio.Queue()
         async with asyncio.TaskGroup() as group:
-            group.create_task(_listen([file.parent, requests], False, stop, heard))
+            group.create_task(_listen([file.parent, *requests], False, stop, heard))
             if deep:
                 group.create_task(_listen(deep, True, stop, heard))
             while deep == _folders(file.parent):
@@ -57,11 +57,11 @@ async def _listen(
         heard.put_nowait(changes)
 
 
-def _sort(changes: set[tuple[Change, str]], file: Path, requests: Path) -> set[Saved]:
+def _sort(changes: set[tuple[Change, str]], file: Path, requests: Sequence[Path]) -> set[Saved]:
     saved = set()
     for _, name in changes:
         path = Path(name)
-        if path == file or (path.parent == requests and path.suffix == ".json"):
+        if path == file or (path.parent in requests and path.suffix == ".json"):
             saved.add(Saved.YAML)
         elif is_source(path):
             saved.add(Saved.CODE)

@@ -1,4 +1,4 @@
-"""Annotations as small files, one per WorkerQueue: where a replay is asked for without an API server.
+"""Annotations as small files, one per object: where a replay or a run is asked for without an API server.
 
 Written by several processes (`headrace dev` and whoever asks), so each change holds a lock.
 """
@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from headrace_operator.api.names import QueueKey
+from headrace_operator.api.names import ObjectKey
 
 
-def file_name(key: QueueKey) -> str:
+def file_name(key: ObjectKey) -> str:
     """`<name>.json`, with the namespace in front unless it is the default one."""
     return f"{key.name}.json" if key.namespace == "default" else f"{key.namespace}.{key.name}.json"
 
@@ -33,8 +33,8 @@ class Annotations:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def read(self, key: QueueKey) -> dict[str, str]:
-        """All annotations of a WorkerQueue; none if its file makes no sense."""
+    def read(self, key: ObjectKey) -> dict[str, str]:
+        """All annotations of an object; none if its file makes no sense."""
         try:
             found = json.loads((self.folder / file_name(key)).read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
@@ -42,7 +42,7 @@ class Annotations:
         return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
 
     @contextmanager
-    def change(self, key: QueueKey) -> Iterator[dict[str, str]]:
+    def change(self, key: ObjectKey) -> Iterator[dict[str, str]]:
         """The annotations, written back when the block ends; nobody else writes meanwhile."""
         with (self.folder / ".lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -52,7 +52,7 @@ class Annotations:
             if found != before:
                 self._write(key, found)
 
-    def _write(self, key: QueueKey, found: Mapping[str, str]) -> None:
+    def _write(self, key: ObjectKey, found: Mapping[str, str]) -> None:
         path = self.folder / file_name(key)
         if found:
             write_atomically(path, json.dumps(found))

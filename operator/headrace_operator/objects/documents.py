@@ -1,30 +1,41 @@
-"""Reads a YAML file with WorkerQueues: each document is one, or a refusal that names one, or a complaint about all."""
+"""Reads a YAML file with our resources: each document is one, or a refusal that names one, or a complaint about all."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 import yaml
 
 from headrace.errors import ConfigError
-from headrace_operator.api.names import QueueKey
-from headrace_operator.api.worker_queue import WorkerQueue, load_worker_queue
+from headrace_operator.api.kinds import SCHEDULES, WORKER_QUEUES, Kind
+from headrace_operator.api.names import ObjectKey
+from headrace_operator.api.resource import R
+from headrace_operator.api.schedule import Schedule
+from headrace_operator.api.worker_queue import WorkerQueue
 
 
 @dataclass(frozen=True)
-class Document:
-    """One WorkerQueue of the file: understood, or not and why."""
+class Document(Generic[R]):
+    """One object of the file: understood, or not and why."""
 
-    key: QueueKey
+    key: ObjectKey
     raw: dict[str, Any]
-    queue: WorkerQueue | None
+    resource: R | None
     problem: str = ""
 
 
-def read_documents(path: Path) -> list[Document]:
-    """The WorkerQueues in the file.
+@dataclass(frozen=True)
+class Documents:
+    """All that a file says."""
+
+    queues: list[Document[WorkerQueue]]
+    schedules: list[Document[Schedule]]
+
+
+def read_documents(path: Path) -> Documents:
+    """The WorkerQueues in the file, and the Schedules.
 
     Raises ConfigError in one line where it can't even be said which they are: no such file, no YAML, no name.
     """
@@ -36,33 +47,42 @@ def read_documents(path: Path) -> list[Document]:
         raise ConfigError(f"{path}: is no text in UTF-8") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: is no YAML: {_one_line(error)}") from None
-    documents = [_document(path, one) for one in loaded if one is not None]
-    if not documents:
+    given = [one for one in loaded if one is not None]
+    schedules = [one for one in given if isinstance(one, dict) and one.get("kind") == SCHEDULES.name]
+    queues = [one for one in given if one not in schedules]
+    if not queues:
         raise ConfigError(f"{path}: there is no WorkerQueue in it")
-    keys = [document.key for document in documents]
+    return Documents(
+        [_document(path, WORKER_QUEUES, one) for one in _distinct(path, WORKER_QUEUES, queues)],
+        [_document(path, SCHEDULES, one) for one in _distinct(path, SCHEDULES, schedules)],
+    )
+
+
+def _distinct(path: Path, kind: Kind[R], given: list[Any]) -> list[Any]:
+    keys = [key for key in map(_key, given) if key is not None]
     for key in keys:
         if keys.count(key) > 1:
-            raise ConfigError(f"{path}: {key} is there {keys.count(key)} times")
-    return documents
+            raise ConfigError(f"{path}: {kind.name} {key} is there {keys.count(key)} times")
+    return given
 
 
-def _document(path: Path, loaded: object) -> Document:
+def _document(path: Path, kind: Kind[R], loaded: object) -> Document[R]:
     key = _key(loaded)
     try:
-        queue = load_worker_queue(loaded)
+        found = kind.load(loaded)
     except ConfigError as error:
         if key is None or not isinstance(loaded, dict):
             raise ConfigError(f"{path}: {error}") from None
         return Document(key, loaded, None, str(error))
     assert isinstance(loaded, dict)
-    return Document(queue.key, loaded, queue)
+    return Document(found.key, loaded, found)
 
 
-def _key(loaded: object) -> QueueKey | None:
+def _key(loaded: object) -> ObjectKey | None:
     metadata = loaded.get("metadata") if isinstance(loaded, dict) else None
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
         return None
-    return QueueKey(str(metadata.get("namespace") or "default"), metadata["name"])
+    return ObjectKey(str(metadata.get("namespace") or "default"), metadata["name"])
 
 
 def _one_line(error: yaml.YAMLError) -> str:

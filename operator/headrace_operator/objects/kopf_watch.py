@@ -1,4 +1,4 @@
-"""Watches WorkerQueues with kopf: raw events only, so no finalizers, timers or annotations of kopf's own.
+"""Watches one kind of our resources with kopf: raw events only, so no finalizers, timers or annotations of kopf's own.
 
 kopf runs in a thread with an event loop of its own: it takes over signals and ends foreign tasks in the loop that it
 runs in. Knows nothing of what an event means.
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import kopf
 
-from headrace_operator.api.names import GROUP, PLURAL, VERSION
+from headrace_operator.api.names import GROUP, VERSION
 from headrace_operator.cluster.api import in_cluster
 
 log = logging.getLogger(__name__)
@@ -28,8 +28,9 @@ FAREWELL_SECONDS: Final = 0.3
 class KopfWatch:
     """Calls `on_event(type, object)` in the caller's event loop; the type is None for what a list showed."""
 
-    def __init__(self, namespaces: Sequence[str], on_event: Callable[[str | None, Json], None]) -> None:
-        """`namespaces` without any stands for the whole cluster."""
+    def __init__(self, plural: str, namespaces: Sequence[str], on_event: Callable[[str | None, Json], None]) -> None:
+        """`plural` names the kind; `namespaces` without any stands for the whole cluster."""
+        self._plural = plural
         self._namespaces = namespaces
         self._on_event = on_event
         self._stop = threading.Event()
@@ -38,7 +39,7 @@ class KopfWatch:
         """Watch until cancelled. Raises whatever kopf fails with."""
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
-        thread = threading.Thread(target=self._run, args=(loop, ended), name="kopf", daemon=True)
+        thread = threading.Thread(target=self._run, args=(loop, ended), name=f"kopf-{self._plural}", daemon=True)
         thread.start()
         try:
             await ended
@@ -59,7 +60,7 @@ class KopfWatch:
     async def _operate(self, loop: asyncio.AbstractEventLoop) -> None:
         registry = kopf.OperatorRegistry()
 
-        @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
+        @kopf.on.event(GROUP, VERSION, self._plural, registry=registry)
         async def hear(event: Any, **_: Any) -> None:
             if not self._stop.is_set():  # whoever has stopped this watch may watch anew already
                 loop.call_soon_threadsafe(self._on_event, event["type"], event["object"])

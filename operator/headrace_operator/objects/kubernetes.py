@@ -1,4 +1,4 @@
-"""WorkerQueues on the API server: tells of their changes, writes their status, emits events, accepts requests.
+"""Our resources on the API server: tells of their changes, writes their status, emits events, accepts requests.
 
 Every write names the resource version that it rests on, so an operator that slept through its own end changes nothing.
 """
@@ -9,51 +9,46 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Generic
 
 from headrace.errors import ConfigError
-from headrace_operator.api.names import (
-    API_VERSION,
-    GROUP,
-    KIND,
-    PLURAL,
-    REPLAY_ANNOTATION,
-    REPLAY_ID_ANNOTATION,
-    QueueKey,
-    worker_queue_path,
-    worker_queues_path,
-)
+from headrace_operator.api.kinds import SCHEDULES, WORKER_QUEUES, Kind
+from headrace_operator.api.names import API_VERSION, GROUP, ObjectKey, resources_path
+from headrace_operator.api.resource import R, S
+from headrace_operator.api.schedule import Schedule
+from headrace_operator.api.schedule_status import ScheduleStatus
 from headrace_operator.api.status import WorkerQueueStatus
-from headrace_operator.api.worker_queue import read_worker_queue
+from headrace_operator.api.worker_queue import WorkerQueue
 from headrace_operator.cluster.api import Api
 from headrace_operator.cluster.errors import ApiConflictError, ApiError, ApiNotFoundError
 from headrace_operator.objects.kopf_watch import KopfWatch
 from headrace_operator.objects.kubernetes_event import event
 from headrace_operator.seams.errors import ObjectChangedError, ObjectGoneError, ObjectsUnavailableError
-from headrace_operator.seams.objects import Applied, Change, Deleted, EventKind, Refused
+from headrace_operator.seams.objects import Applied, Deleted, EventKind, Refused
 
 log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 SWEEP_SECONDS: Final = 60.0
-"""Between two looks for WorkerQueues that went while the watch was cut: kopf does not tell of those."""
+"""Between two looks for objects that went while the watch was cut: kopf does not tell of those."""
 AGAIN_SECONDS: Final = 5.0
 """Before a watch that has ended is begun anew."""
 ATTEMPTS: Final = 5
 """How often a change of annotations is tried anew because somebody else was faster."""
 
 
-class KubernetesObjects:
-    """See Objects. `run` watches; without it, only writes work."""
+class KubernetesResources(Generic[R, S]):
+    """See Resources. `run` watches; without it, only writes work."""
 
-    def __init__(self, api: Api, namespaces: Sequence[str], *, instance: str) -> None:
+    def __init__(self, kind: Kind[R], api: Api, namespaces: Sequence[str], *, instance: str) -> None:
         """`namespaces` without any stands for the whole cluster; `instance` is this pod's name."""
         self.heard = 0.0
-        """When the API server last listed the WorkerQueues, on the monotonic clock; 0 if it never did."""
+        """When the API server last listed the objects, on the monotonic clock; 0 if it never did."""
+        self._kind = kind
         self._api, self._namespaces, self._instance = api, namespaces, instance
-        self._subscribers: list[Callable[[Change], None]] = []
-        self._last: dict[QueueKey, Change] = {}
-        self._uids: dict[QueueKey, str] = {}
+        self._subscribers: list[Callable[[Applied[R] | Refused | Deleted], None]] = []
+        self._last: dict[ObjectKey, Applied[R] | Refused] = {}
+        self._uids: dict[ObjectKey, str] = {}
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -61,22 +56,22 @@ class KubernetesObjects:
             group.create_task(self._watch())
             group.create_task(self._sweep())
 
-    def subscribe(self, on_change: Callable[[Change], None]) -> None:
-        """See Objects."""
+    def subscribe(self, on_change: Callable[[Applied[R] | Refused | Deleted], None]) -> None:
+        """See Resources."""
         self._subscribers.append(on_change)
         for change in list(self._last.values()):
             on_change(change)
 
-    async def write_status(self, key: QueueKey, resource_version: str, status: WorkerQueueStatus) -> str:
-        """See Objects."""
+    async def write_status(self, key: ObjectKey, resource_version: str, status: S) -> str:
+        """See Resources."""
         body = {
             "apiVersion": API_VERSION,
-            "kind": KIND,
+            "kind": self._kind.name,
             "metadata": {"name": key.name, "namespace": key.namespace, "resourceVersion": resource_version},
             "status": status.document(),
         }
         try:
-            written = await self._api.replace(f"{worker_queue_path(key)}/status", body)
+            written = await self._api.replace(f"{self._path(key)}/status", body)
         except ApiConflictError as exc:
             raise ObjectChangedError(f"{key} is not at {resource_version} any more") from exc
         except ApiNotFoundError as exc:
@@ -87,49 +82,50 @@ class KubernetesObjects:
         version: str = written["metadata"]["resourceVersion"]
         return version
 
-    async def emit(self, key: QueueKey, kind: EventKind, reason: str, message: str) -> None:
-        """See Objects. The log has it too: events are gone after an hour."""
+    async def emit(self, key: ObjectKey, kind: EventKind, reason: str, message: str) -> None:
+        """See Resources. The log has it too: events are gone after an hour."""
         level = logging.WARNING if kind is EventKind.WARNING else logging.INFO
-        fields = {"queue": str(key), "reason": reason}
+        fields = {self._kind.field: str(key), "reason": reason}
         log.log(level, "%s: %s: %s", key, reason, message, extra={"fields": fields})
-        body = event(key, self._uids.get(key, ""), kind, reason, message, instance=self._instance, now=time.time())
+        uid, now = self._uids.get(key, ""), time.time()
+        body = event(self._kind.name, key, uid, kind, reason, message, instance=self._instance, now=now)
         try:
             await self._api.create(f"/api/v1/namespaces/{key.namespace}/events", body)
         except ApiError as exc:
             log.warning("an event of %s was lost: %s", key, exc)
 
-    async def accept(self, key: QueueKey, value: str, request_id: str) -> bool:
-        """See ReplayRequests."""
+    async def accept(self, key: ObjectKey, value: str, request_id: str) -> bool:
+        """See Requests."""
 
         def noted(annotations: Json) -> Json | bool:
-            if annotations.get(REPLAY_ANNOTATION) != value:
+            if annotations.get(self._kind.request) != value:
                 return False
-            accepted = annotations.get(REPLAY_ID_ANNOTATION)
-            return {REPLAY_ID_ANNOTATION: request_id} if accepted is None else accepted == request_id
+            accepted = annotations.get(self._kind.accepted)
+            return {self._kind.accepted: request_id} if accepted is None else accepted == request_id
 
         return await self._annotate(key, noted)
 
-    async def finish(self, key: QueueKey, request_id: str) -> None:
-        """See ReplayRequests."""
+    async def finish(self, key: ObjectKey, request_id: str) -> None:
+        """See Requests."""
 
         def removed(annotations: Json) -> Json | bool:
-            if annotations.get(REPLAY_ID_ANNOTATION) != request_id:
+            if annotations.get(self._kind.accepted) != request_id:
                 return False
-            return {REPLAY_ANNOTATION: None, REPLAY_ID_ANNOTATION: None}
+            return {self._kind.request: None, self._kind.accepted: None}
 
         await self._annotate(key, removed)
 
-    async def _annotate(self, key: QueueKey, change: Callable[[Json], Json | bool]) -> bool:
+    async def _annotate(self, key: ObjectKey, change: Callable[[Json], Json | bool]) -> bool:
         """Write the annotations that `change` makes of the present ones; what it answers instead of some."""
         try:
             for _ in range(ATTEMPTS):
-                metadata = (await self._api.get(worker_queue_path(key)))["metadata"]
+                metadata = (await self._api.get(self._path(key)))["metadata"]
                 wanted = change(metadata.get("annotations") or {})
                 if isinstance(wanted, bool):
                     return wanted
                 body: Json = {"metadata": {"resourceVersion": metadata["resourceVersion"], "annotations": wanted}}
                 try:
-                    await self._api.patch(worker_queue_path(key), body)
+                    await self._api.patch(self._path(key), body)
                 except ApiConflictError:
                     continue
                 return True
@@ -143,24 +139,24 @@ class KubernetesObjects:
     def _hear(self, kind: str | None, body: Json) -> None:
         """What the watch tells; a type of None is an entry of a list."""
         metadata = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
-        key = QueueKey(metadata["namespace"], metadata["name"])
+        key = ObjectKey(metadata["namespace"], metadata["name"])
         if kind == "DELETED" or "deletionTimestamp" in metadata:
             self._forget(key)
             return
         self._uids[key] = metadata["uid"]
         try:
-            change: Change = Applied(read_worker_queue({**body, "metadata": metadata}))
+            change: Applied[R] | Refused = Applied(self._kind.read({**body, "metadata": metadata}))
         except ConfigError as exc:
             change = Refused(key, str(exc), metadata["generation"], metadata["resourceVersion"])
         self._last[key] = change
         self._tell(change)
 
-    def _forget(self, key: QueueKey) -> None:
+    def _forget(self, key: ObjectKey) -> None:
         self._uids.pop(key, None)
         if self._last.pop(key, None) is not None:
             self._tell(Deleted(key))
 
-    def _tell(self, change: Change) -> None:
+    def _tell(self, change: Applied[R] | Refused | Deleted) -> None:
         for subscriber in self._subscribers:
             subscriber(change)
 
@@ -169,16 +165,16 @@ class KubernetesObjects:
         while True:
             await self._until_served()
             try:
-                await KopfWatch(self._namespaces, self._hear).run()
+                await KopfWatch(self._kind.plural, self._namespaces, self._hear).run()
             except Exception as exc:
-                log.warning("the watch of the WorkerQueues has ended and is begun anew: %s", exc)
+                log.warning("the watch of the %ss has ended and is begun anew: %s", self._kind.name, exc)
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def _until_served(self) -> None:
         """kopf looks for the CRD once, and without one it would be silent for ever."""
         if await self._served():
             return
-        log.warning("the cluster serves no %s.%s: waiting for the CRD", PLURAL, GROUP)
+        log.warning("the cluster serves no %s.%s: waiting for the CRD", self._kind.plural, GROUP)
         while not await self._served():
             await asyncio.sleep(AGAIN_SECONDS)
 
@@ -192,14 +188,14 @@ class KubernetesObjects:
         except ApiError as exc:
             log.debug("the kinds of %s can't be listed: %s", API_VERSION, exc)  # the sweep complains
             return False
-        return any(kind["name"] == PLURAL for kind in kinds)
+        return any(kind["name"] == self._kind.plural for kind in kinds)
 
     async def _sweep(self) -> None:
         while True:
             try:
                 await self._look_for_the_missing()
             except ApiError as exc:
-                log.warning("the WorkerQueues can't be listed: %s", exc)
+                log.warning("the %ss can't be listed: %s", self._kind.name, exc)
             await asyncio.sleep(SWEEP_SECONDS)
 
     async def _look_for_the_missing(self) -> None:
@@ -212,6 +208,23 @@ class KubernetesObjects:
             if uid not in there and self._uids.get(key) == uid:
                 self._forget(key)
 
+    def _path(self, key: ObjectKey) -> str:
+        return f"{resources_path(self._kind.plural, key.namespace)}/{key.name}"
+
     async def _uids_in(self, namespace: str) -> set[str]:
-        found = await self._api.list_metadata(worker_queues_path(namespace))
+        found = await self._api.list_metadata(resources_path(self._kind.plural, namespace))
         return {metadata["uid"] for metadata in found}
+
+
+class KubernetesObjects(KubernetesResources[WorkerQueue, WorkerQueueStatus]):
+    """WorkerQueues."""
+
+    def __init__(self, api: Api, namespaces: Sequence[str], *, instance: str) -> None:
+        super().__init__(WORKER_QUEUES, api, namespaces, instance=instance)
+
+
+class KubernetesSchedules(KubernetesResources[Schedule, ScheduleStatus]):
+    """Schedules."""
+
+    def __init__(self, api: Api, namespaces: Sequence[str], *, instance: str) -> None:
+        super().__init__(SCHEDULES, api, namespaces, instance=instance)

@@ -1,11 +1,11 @@
-"""A Kubernetes Event about a WorkerQueue, as a value. No I/O."""
+"""A Kubernetes Event about one of our objects, as a value. No I/O."""
 
 from __future__ import annotations
 
 import secrets
 from typing import Any, Final
 
-from headrace_operator.api.names import API_VERSION, KIND, QueueKey
+from headrace_operator.api.names import API_VERSION, ObjectKey
 from headrace_operator.api.redact import redact
 from headrace_operator.core.clock import timestamp
 from headrace_operator.seams.objects import EventKind
@@ -15,9 +15,9 @@ MESSAGE_LENGTH: Final = 1024
 
 
 def event(
-    key: QueueKey, uid: str, kind: EventKind, reason: str, message: str, *, instance: str, now: float
+    what: str, key: ObjectKey, uid: str, kind: EventKind, reason: str, message: str, *, instance: str, now: float
 ) -> dict[str, Any]:
-    """What to create; `instance` is the pod that reports, `now` Unix time in seconds."""
+    """What to create; `what` is the object's kind, `instance` the pod that reports, `now` Unix time in seconds."""
     time = timestamp(now)
     return {
         "apiVersion": "v1",
@@ -25,7 +25,7 @@ def event(
         "metadata": {"name": f"{key.name}.{secrets.token_hex(8)}", "namespace": key.namespace},
         "involvedObject": {
             "apiVersion": API_VERSION,
-            "kind": KIND,
+            "kind": what,
             "namespace": key.namespace,
             "name": key.name,
             "uid": uid,

@@ -9,7 +9,7 @@ from typing import Final
 
 from headrace_operator.api.names import QueueKey
 from headrace_operator.cluster.leadership import Leadership
-from headrace_operator.objects.kubernetes import KubernetesObjects
+from headrace_operator.objects.kubernetes import KubernetesObjects, KubernetesSchedules
 from headrace_operator.operate.counts import Counts
 from headrace_operator.reconcile.controller import Controller
 from headrace_operator.reconcile.record import Record
@@ -29,6 +29,7 @@ class Work:
 
     view: View
     objects: KubernetesObjects
+    schedules: KubernetesSchedules
     controller: Controller
 
 
@@ -55,6 +56,7 @@ class Readiness:
         heard = {"lease": self._leadership.heard}
         if self.work is not None:
             heard |= {"workers": self.work.view.heard, "workerqueues": self.work.objects.heard}
+            heard["schedules"] = self.work.schedules.heard
         return {what: time.monotonic() - last for what, last in heard.items() if last}
 
     def problem(self) -> str | None:

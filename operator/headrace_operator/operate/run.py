@@ -22,7 +22,7 @@ from headrace_operator.cluster.errors import (
 )
 from headrace_operator.cluster.health import serve_health
 from headrace_operator.cluster.leadership import Leadership
-from headrace_operator.objects.kubernetes import KubernetesObjects
+from headrace_operator.objects.kubernetes import KubernetesObjects, KubernetesSchedules
 from headrace_operator.objects.secrets import KubernetesSecrets
 from headrace_operator.operate.counts import Counts
 from headrace_operator.operate.metrics import OperatorMetrics
@@ -33,6 +33,7 @@ from headrace_operator.reconcile.controller import Controller
 from headrace_operator.reconcile.settings import ReconcileSettings
 from headrace_operator.runtimes.kubernetes.runtime import KubernetesRuntime
 from headrace_operator.runtimes.kubernetes.view import EVERYWHERE, View
+from headrace_operator.schedules.controller import ScheduleController
 
 log = logging.getLogger(__name__)
 
@@ -92,24 +93,29 @@ async def _lead(
     def moved(key: QueueKey) -> None:
         controller.wake(key)
 
+    schedules = KubernetesSchedules(fenced, settings.namespaces, instance=settings.pod_name)
+    addresses = SpecAddresses(KubernetesSecrets(fenced), settings.allowed_redis_hosts)
     view = View(fenced, settings.namespaces or EVERYWHERE, moved)
     controller = Controller(
         KubernetesRuntime(fenced, view, default_image=settings.worker_image),
         objects,
-        SpecAddresses(KubernetesSecrets(fenced), settings.allowed_redis_hosts),
+        addresses,
         ReconcileSettings(cluster=settings.cluster, audit_every=settings.audit_every),
         listener=counts,
         # Redis knows nothing of leaders: one that slept through its end must not even pause a queue there.
         fence=leadership.check,
     )
+    scheduler = ScheduleController(schedules, objects, addresses, fence=leadership.check)
     async with asyncio.TaskGroup() as group:
         group.create_task(leadership.keep())
         group.create_task(view.run())
         async with asyncio.timeout(SYNC_SECONDS):
             await view.wait_until_synced()
-        readiness.work = Work(view, objects, controller)
+        readiness.work = Work(view, objects, schedules, controller)
         group.create_task(objects.run())
         group.create_task(controller.run())
+        group.create_task(schedules.run())
+        group.create_task(scheduler.run())
 
 
 async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:

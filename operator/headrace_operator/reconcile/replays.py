@@ -12,7 +12,7 @@ from headrace_operator.core.replay_request import ReplayPhase, parse_replay_requ
 from headrace_operator.reconcile.record import Record
 from headrace_operator.reconcile.replay_run import FINAL, ReplayRun, begin
 from headrace_operator.reconcile.world import World
-from headrace_operator.seams.objects import PendingReplay, pending_replay
+from headrace_operator.seams.objects import Pending, pending_replay
 
 
 async def tend_replay(record: Record, world: World, group: asyncio.TaskGroup) -> ReplayStatus | None:
@@ -41,7 +41,7 @@ async def tend_replay(record: Record, world: World, group: asyncio.TaskGroup) ->
     return _start(pending, pending.accepted, last, record, world, group)
 
 
-def _stop_withdrawn(record: Record, pending: PendingReplay | None) -> None:
+def _stop_withdrawn(record: Record, pending: Pending | None) -> None:
     """A person who removes or replaces the annotation calls the replay off."""
     run = record.replay
     if run is None or run.status.phase in FINAL:
@@ -50,9 +50,7 @@ def _stop_withdrawn(record: Record, pending: PendingReplay | None) -> None:
         run.stop("called off")
 
 
-async def _accept(
-    pending: PendingReplay, last: ReplayStatus | None, record: Record, world: World
-) -> ReplayStatus | None:
+async def _accept(pending: Pending, last: ReplayStatus | None, record: Record, world: World) -> ReplayStatus | None:
     """Note an id. A value that makes no sense is refused under an id of its own and so removed."""
     now = world.now()
     try:
@@ -70,7 +68,7 @@ async def _accept(
 
 
 def _start(
-    pending: PendingReplay,
+    pending: Pending,
     request_id: str,
     last: ReplayStatus | None,
     record: Record,

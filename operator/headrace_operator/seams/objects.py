@@ -1,34 +1,41 @@
-"""Where WorkerQueues are kept: the API server, a YAML file, a test's memory. Watched and reported to."""
+"""Where our resources are kept: the API server, a YAML file, a test's memory. Watched and reported to."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
-from headrace_operator.api.names import REPLAY_ANNOTATION, REPLAY_ID_ANNOTATION, QueueKey
+from headrace_operator.api.kinds import SCHEDULES, WORKER_QUEUES, Kind
+from headrace_operator.api.names import ObjectKey
+from headrace_operator.api.resource import R, Resource, ResourceStatus
+from headrace_operator.api.schedule import Schedule
+from headrace_operator.api.schedule_status import ScheduleStatus
 from headrace_operator.api.status import WorkerQueueStatus
 from headrace_operator.api.worker_queue import WorkerQueue
 
+R_co = TypeVar("R_co", bound=Resource, covariant=True)
+S_contra = TypeVar("S_contra", bound=ResourceStatus, contravariant=True)
+
 
 @dataclass(frozen=True)
-class Applied:
-    """A WorkerQueue exists as said, new or changed."""
+class Applied(Generic[R_co]):
+    """An object exists as said, new or changed."""
 
-    queue: WorkerQueue
+    resource: R_co
 
     @property
-    def key(self) -> QueueKey:
+    def key(self) -> ObjectKey:
         """Whose change it is."""
-        return self.queue.key
+        return self.resource.key
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A WorkerQueue is there and can't be understood. Go on with the last one that could, and say so."""
+    """An object is there and can't be understood. Go on with the last one that could, and say so."""
 
-    key: QueueKey
+    key: ObjectKey
     problem: str
     """One line that names the field."""
     generation: int
@@ -37,12 +44,13 @@ class Refused:
 
 @dataclass(frozen=True)
 class Deleted:
-    """A WorkerQueue is gone, or about to go."""
+    """An object is gone, or about to go."""
 
-    key: QueueKey
+    key: ObjectKey
 
 
-Change = Applied | Refused | Deleted
+Change = Applied[WorkerQueue] | Refused | Deleted
+ScheduleChange = Applied[Schedule] | Refused | Deleted
 
 
 class EventKind(StrEnum):
@@ -53,8 +61,8 @@ class EventKind(StrEnum):
 
 
 @dataclass(frozen=True)
-class PendingReplay:
-    """A replay annotation as it stands."""
+class Pending:
+    """A request in an annotation, as it stands: a replay of a WorkerQueue, a run of a Schedule."""
 
     value: str
     """What somebody wrote."""
@@ -62,47 +70,61 @@ class PendingReplay:
     """Id under which the operator has accepted it; None if it has not yet."""
 
 
-def pending_replay(queue: WorkerQueue) -> PendingReplay | None:
+def pending_replay(queue: WorkerQueue) -> Pending | None:
     """The replay that `queue` asks for, or None."""
-    value = queue.metadata.annotations.get(REPLAY_ANNOTATION)
-    return None if value is None else PendingReplay(value, queue.metadata.annotations.get(REPLAY_ID_ANNOTATION))
+    return _pending(queue, WORKER_QUEUES)
 
 
-class ReplayRequests(Protocol):
-    """The life of a replay annotation: written by somebody, accepted once, removed at the end."""
+def pending_run(schedule: Schedule) -> Pending | None:
+    """The run that `schedule` asks for, or None."""
+    return _pending(schedule, SCHEDULES)
 
-    async def accept(self, key: QueueKey, value: str, request_id: str) -> bool:
+
+def _pending(resource: R, kind: Kind[R]) -> Pending | None:
+    annotations = resource.metadata.annotations
+    value = annotations.get(kind.request)
+    return None if value is None else Pending(value, annotations.get(kind.accepted))
+
+
+class Requests(Protocol):
+    """The life of an annotation that asks for something: written by somebody, accepted once, removed at the end."""
+
+    async def accept(self, key: ObjectKey, value: str, request_id: str) -> bool:
         """Note `request_id` beside the annotation, provided that the annotation is still `value`.
 
-        True means that it is persisted and the replay may start. False means that the annotation has
+        True means that it is persisted and what was asked for may start. False means that the annotation has
         changed or gone, or that another id is noted: whoever asked must look again. Repeating a call that
         succeeded is True again.
         """
         ...
 
-    async def finish(self, key: QueueKey, request_id: str) -> None:
+    async def finish(self, key: ObjectKey, request_id: str) -> None:
         """Remove annotation and id, provided that the id is still `request_id`; else change nothing."""
         ...
 
 
-class Objects(ReplayRequests, Protocol):
-    """The WorkerQueues, and what is written back to them."""
+class Resources(Requests, Protocol[R_co, S_contra]):
+    """The objects of one kind, and what is written back to them."""
 
-    def subscribe(self, on_change: Callable[[Change], None]) -> None:
-        """Call `on_change` for every WorkerQueue that exists and then on every change, for ever.
+    def subscribe(self, on_change: Callable[[Applied[R_co] | Refused | Deleted], None]) -> None:
+        """Call `on_change` for every object that exists and then on every change, for ever.
 
         Level-based: a change may be told twice and several may be told as one, but the last state is always
         told. The callback must not block; it runs in the event loop's thread.
         """
         ...
 
-    async def write_status(self, key: QueueKey, resource_version: str, status: WorkerQueueStatus) -> str:
+    async def write_status(self, key: ObjectKey, resource_version: str, status: S_contra) -> str:
         """Replace the status, provided that the object is still the one read; the new resource version.
 
         Raises ObjectChangedError, ObjectGoneError or ObjectsUnavailableError.
         """
         ...
 
-    async def emit(self, key: QueueKey, kind: EventKind, reason: str, message: str) -> None:
+    async def emit(self, key: ObjectKey, kind: EventKind, reason: str, message: str) -> None:
         """Tell people about a transition. Losing an event is no error, so nothing is raised."""
         ...
+
+
+Objects = Resources[WorkerQueue, WorkerQueueStatus]
+Schedules = Resources[Schedule, ScheduleStatus]

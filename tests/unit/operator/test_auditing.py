@@ -80,4 +80,4 @@ def test_what_counts_was_seen_twice(first: AuditReport, second: AuditReport, cou
 
 def test_kinds_are_the_names_of_findings() -> None:
     assert {"Orphan", "StrayLeases", "TracebackMismatch"} < set(KINDS)
-    assert len(KINDS) == 9
+    assert len(KINDS) == 10

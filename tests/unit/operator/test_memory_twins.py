@@ -16,7 +16,7 @@ from headrace_operator.seams.errors import (
     RuntimeUnavailableError,
     VersionNotFoundError,
 )
-from headrace_operator.seams.objects import Applied, Change, Deleted, Objects, PendingReplay, Refused, pending_replay
+from headrace_operator.seams.objects import Applied, Change, Deleted, Objects, Pending, Refused, pending_replay
 from headrace_operator.seams.runtime import Runtime, VersionSpec, VersionState, WorkerPhase
 from support.bad_queues import good_queue, patched
 
@@ -105,8 +105,8 @@ def test_changes_are_told() -> None:
     first, second, third, last = changes
     assert isinstance(first, Applied)
     assert isinstance(second, Applied)
-    assert (first.queue.metadata.generation, second.queue.metadata.generation) == (1, 2)
-    assert second.queue.spec.replicas == 3
+    assert (first.resource.metadata.generation, second.resource.metadata.generation) == (1, 2)
+    assert second.resource.spec.replicas == 3
     assert third == Refused(KEY, "spec.replicas: must be ≥ 0, got -3", 3, "3")
     assert last == Deleted(KEY)
 
@@ -127,7 +127,7 @@ async def test_a_status_needs_the_version_that_was_read() -> None:
     assert memory.get(KEY).metadata.resource_version == version
     assert memory.get(KEY).metadata.generation == 1
     assert isinstance(changes[-1], Applied)
-    assert changes[-1].queue.status == status
+    assert changes[-1].resource.status == status
     with pytest.raises(ObjectChangedError):
         await memory.write_status(KEY, "1", status)
     memory.outage = "503"
@@ -144,12 +144,12 @@ async def test_a_replay_is_accepted_once_and_removed_once() -> None:
     memory.apply(good_queue())
     assert pending_replay(memory.get(KEY)) is None
     memory.annotate(KEY, REPLAY_ANNOTATION, "all")
-    assert pending_replay(memory.get(KEY)) == PendingReplay("all", None)
+    assert pending_replay(memory.get(KEY)) == Pending("all", None)
     assert not await memory.accept(KEY, "id=a", "r1")
     assert await memory.accept(KEY, "all", "r1")
     assert await memory.accept(KEY, "all", "r1")
     assert not await memory.accept(KEY, "all", "r2")
-    assert pending_replay(memory.get(KEY)) == PendingReplay("all", "r1")
+    assert pending_replay(memory.get(KEY)) == Pending("all", "r1")
     await memory.finish(KEY, "r2")
     assert pending_replay(memory.get(KEY)) is not None
     await memory.finish(KEY, "r1")

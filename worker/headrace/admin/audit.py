@@ -22,6 +22,7 @@ from headrace.admin.findings import (
     Orphan,
     StrayGate,
     StrayLeases,
+    StraySchedule,
     Stuck,
     TracebackMismatch,
 )
@@ -79,6 +80,7 @@ class _Run:
         for structure in [*_PLAIN, *await self._leases(), *await self._letters(), *await self._limit_keys()]:
             await self._check_structure(structure)
         await self._check_gates()  # last: at those of mended jobs nobody waits any more
+        await self._check_schedules()
         checked = await self._check_counts()
         return AuditReport(
             self._handle.queue, self._states, self._counts, tuple(self._kept), self._mended, checked, self._ids
@@ -150,6 +152,18 @@ class _Run:
             stray = await self._handle.run("audit_gates", "mend" if self._repair else "look", *asked)
             for gate in stray:
                 self._note(StrayGate(gate.decode()))
+            if self._repair:
+                self._mended += len(stray)
+
+    async def _check_schedules(self) -> None:
+        found = {uid async for uid in self._members("schedule")}
+        found |= {uid.decode() for uid in await self._handle.request("HKEYS", "schedules")}
+        uids = sorted(found)
+        for start in range(0, len(uids), CHUNK):
+            asked = uids[start : start + CHUNK]
+            stray = await self._handle.run("audit_schedules", "mend" if self._repair else "look", *asked)
+            for uid in stray:
+                self._note(StraySchedule(uid.decode()))
             if self._repair:
                 self._mended += len(stray)
 

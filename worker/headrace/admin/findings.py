@@ -56,6 +56,13 @@ class StrayGate:
 
 
 @dataclass(frozen=True)
+class StraySchedule:
+    """A schedule's record without its name, or a name without a record. Mended: removed."""
+
+    uid: str
+
+
+@dataclass(frozen=True)
 class StrayLeases:
     """Leases of a session that no longer exists. Mended: ready, nothing charged."""
 
@@ -81,7 +88,18 @@ class TracebackMismatch:
     actual: int
 
 
-Finding = Orphan | Ghost | Doubled | Misfiled | Stuck | StrayGate | StrayLeases | FacetMismatch | TracebackMismatch
+Finding = (
+    Orphan
+    | Ghost
+    | Doubled
+    | Misfiled
+    | Stuck
+    | StrayGate
+    | StraySchedule
+    | StrayLeases
+    | FacetMismatch
+    | TracebackMismatch
+)
 KINDS: Final = tuple(kind.__name__ for kind in get_args(Finding))
 """Their names."""
 KEPT_PER_KIND: Final = 1000
@@ -89,12 +107,14 @@ KEPT_PER_KIND: Final = 1000
 
 
 def subject(finding: Finding) -> str:
-    """The job, gate, session, facet or traceback that it is about."""
+    """The job, gate, schedule, session, facet or traceback that it is about."""
     match finding:
         case Orphan(id) | Ghost(id) | Doubled(id) | Misfiled(id) | Stuck(id):
             return id
         case StrayGate(gate):
             return gate
+        case StraySchedule(uid):
+            return uid
         case StrayLeases(sid):
             return sid
         case FacetMismatch(facet):

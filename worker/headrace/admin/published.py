@@ -39,11 +39,11 @@ def check_arguments(
     schema = schemas[task]
     if schema.get("type") != "object":  # positional-only parameters, or none described: the worker checks
         return
-    _check(schema, task, _named(schema, task, args, kwargs))
+    _check(schema, task, named_arguments(schema, task, args, kwargs))
 
 
-def _named(schema: Schema, task: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Positional arguments by the names of their parameters, which the schema lists in order."""
+def named_arguments(schema: Schema, task: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Positional arguments by the names of their parameters, which the schema lists in order. Raises PayloadError."""
     names = list(schema.get("properties", {}))
     if len(args) > len(names):
         raise PayloadError(f"task {task}: takes at most {len(names)} arguments, got {len(args)}")

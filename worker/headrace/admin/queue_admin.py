@@ -14,6 +14,7 @@ from headrace.admin.handle import QueueHandle
 from headrace.admin.jobs import Jobs
 from headrace.admin.published import Published
 from headrace.admin.replay import Replays
+from headrace.admin.schedules import Schedules
 from headrace.contract.keys import prefix
 from headrace.contract.replies import decode_stats
 from headrace.contract.stats import QueueStats, WorkerPresence
@@ -34,6 +35,7 @@ class QueueAdmin:
         self.dead_letters = DeadLetters(self._handle)
         self.replays = Replays(self._handle, self.dead_letters)
         self.published = Published(self._handle)
+        self.schedules = Schedules(self._handle)
         self.audit = Audit(self._handle)
 
     def export(

@@ -15,7 +15,7 @@ from headrace.client.codec import codec_named
 from headrace.client.limits import Limit, LimitKey, Rule, task_rule
 from headrace.client.periodic import DEADLINE, Periodic, make_periodic
 from headrace.client.producer import Producer
-from headrace.client.schedule import Cron, Every, Schedule
+from headrace.client.schedule import Every, Schedule
 from headrace.client.task import Handler, Middleware, Task, TaskSettings
 from headrace.client.task_options import (
     TaskOptions,
@@ -24,6 +24,7 @@ from headrace.client.task_options import (
     check_retention,
 )
 from headrace.contract.keys import check_queue_name
+from headrace.cron import Cron
 from headrace.errors import ConfigError
 from headrace.retry import Backoff, RetryPolicy
 

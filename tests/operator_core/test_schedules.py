@@ -1,0 +1,343 @@
+"""Schedules in the operator's loop, with objects in memory and a real Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from itertools import pairwise
+
+import pytest
+
+from headrace.contract.envelope import decode
+from headrace_operator.api.names import RUN_NOW_ANNOTATION, RUN_NOW_ID_ANNOTATION, ScheduleKey
+from headrace_operator.core.schedule_summary import condition
+from support.bad_queues import REMOVE
+from support.bad_schedules import MISTAKES, Mistake
+from support.fleet_rig import until
+from support.schedule_rig import NEVER_SOON, NIGHTLY, ScheduleRig
+from support.seeding import Seeder
+
+
+@pytest.fixture
+async def rig(redis_url: str) -> ScheduleRig:
+    """A WorkerQueue whose workers have said what they know."""
+    made = ScheduleRig(redis_url)
+    made.serve()
+    await made.publish()
+    return made
+
+
+async def test_a_good_one_fires_with_its_arguments_and_says_so(rig: ScheduleRig) -> None:
+    rig.apply()
+    async with rig.running():
+        await rig.has_jobs(2)
+        seeder = Seeder(rig.link)
+        await seeder.join()
+        first, *_ = await seeder.exchange(1)
+        uid, _, tick = first.partition(":")
+        assert uid == rig.uid()
+        assert int(tick) % 1000 == 0
+        stored = decode(await seeder.raw("HGET", "jobs", first))
+        assert stored.task == "report"
+        assert stored.envelope.meta is not None
+        assert stored.envelope.meta["headrace.schedule"] == "default/nightly"
+        assert b"monday" in stored.envelope.payload
+        await rig.is_reason("Scheduled")
+    status = rig.status()
+    assert status.description == "Every second, Europe/Berlin time"
+    assert status.next_schedule_time is not None
+    assert status.observed_generation == 1
+    assert rig.told() == [], "it is as it should be"
+
+
+@pytest.mark.parametrize("case", MISTAKES, ids=lambda case: case.name)
+async def test_a_mistake_is_told_and_nothing_fires(rig: ScheduleRig, case: Mistake) -> None:
+    rig.schedules.apply(case.document())
+    async with rig.running():
+        await rig.is_reason(case.reason)
+        ready = condition(rig.status())
+        assert ready is not None
+        assert ready.status == "False"
+        assert case.says in ready.message
+        assert "\n" not in ready.message
+        [event] = rig.schedules.events
+        assert (event.kind, event.reason) == ("Warning", case.reason)
+        assert event.message == ready.message
+        assert await rig.jobs() == 0
+        await asyncio.sleep(1.1)  # a tick passes
+        assert await rig.jobs() == 0
+        assert len(rig.schedules.events) == 1
+        rig.apply()
+        await rig.is_reason("Scheduled")
+        await rig.has_jobs(1)
+        assert rig.told() == [case.reason, "Scheduled"]
+
+
+async def test_ticks_that_pass_meanwhile_are_missed(rig: ScheduleRig) -> None:
+    rig.apply(spec__task="rebort", spec__startingDeadlineSeconds=1)
+    async with rig.running():
+        await rig.is_reason("UnknownTask")
+
+        async def missed() -> bool:
+            return (await rig.admin().schedules.look(rig.uid())).missed >= 2
+
+        await until("two ticks are missed", missed)
+        rig.apply(spec__startingDeadlineSeconds=1)
+        await rig.has_jobs(1)
+        assert rig.status().missed >= 2
+
+
+async def test_a_task_that_comes_later_mends_it_by_itself(rig: ScheduleRig) -> None:
+    rig.apply(spec__task="new", spec__args=[], spec__kwargs={})
+    async with rig.running():
+        await rig.is_reason("UnknownTask")
+        await rig.publish(schemas={"new": {"type": "object", "properties": {}}})
+        await rig.is_reason("Scheduled")
+        await rig.has_jobs(1)
+
+
+async def test_before_the_first_worker_ever_it_fires_unchecked(redis_url: str) -> None:
+    rig = ScheduleRig(redis_url)
+    rig.serve()
+    rig.apply()
+    async with rig.running():
+        await rig.has_jobs(1)
+        await rig.is_reason("Scheduled")
+        ready = condition(rig.status())
+        assert ready is not None
+        assert "not checked yet" in ready.message
+
+
+async def test_its_first_queue_is_the_default_one(rig: ScheduleRig) -> None:
+    rig.apply(spec__queue=REMOVE)
+    async with rig.running():
+        await rig.has_jobs(1)
+
+
+async def test_suspended_it_neither_fires_nor_misses(rig: ScheduleRig) -> None:
+    rig.apply(spec__suspend=True)
+    async with rig.running():
+        await rig.is_reason("Suspended")
+        await asyncio.sleep(2.1)
+        assert await rig.jobs() == 0
+        assert rig.status().next_schedule_time is None
+        rig.apply()
+        await rig.has_jobs(1)
+        record = await rig.admin().schedules.look(rig.uid())
+        assert record.missed == 0
+        assert rig.told() == ["Suspended", "Resumed"]
+
+
+async def test_two_operators_make_one_job_of_each_tick(rig: ScheduleRig) -> None:
+    rig.apply()
+    async with rig.running(operators=3):
+        await rig.has_jobs(4)
+        record = await rig.admin().schedules.look(rig.uid())
+    ticks = sorted(run.tick_ms for run in record.recent)
+    assert len(set(ticks)) == len(ticks) == record.enqueued
+    assert [later - earlier for earlier, later in pairwise(ticks)] == [1000] * (len(ticks) - 1)
+
+
+async def test_a_restart_makes_no_second_job_and_no_hole(rig: ScheduleRig) -> None:
+    rig.apply()
+    for _ in range(3):
+        async with rig.running():
+            await rig.has_jobs(await rig.jobs() + 1)
+    record = await rig.admin().schedules.look(rig.uid())
+    ticks = sorted(run.tick_ms for run in record.recent)
+    assert [later - earlier for earlier, later in pairwise(ticks)] == [1000] * (len(ticks) - 1)
+    assert record.enqueued == await rig.jobs()
+    await rig.link.close()
+
+
+async def test_a_status_is_not_written_with_each_tick(rig: ScheduleRig) -> None:
+    rig.apply()
+    async with rig.running():
+        await rig.has_jobs(3)
+    assert len(rig.schedules.writes) <= 2
+
+
+async def test_one_that_does_not_lead_fires_nothing(rig: ScheduleRig) -> None:
+    rig.leading = False
+    rig.apply()
+    async with rig.running():
+        await asyncio.sleep(1.2)
+        assert await rig.jobs() == 0
+        assert not rig.schedules.writes
+        rig.leading = True
+        await rig.has_jobs(1)
+
+
+async def test_a_dead_redis_delays_only_its_own(rig: ScheduleRig) -> None:
+    rig.serve("lost", url="redis://127.0.0.1:1/0")
+    rig.apply(metadata__name="lost", spec__workerQueue="lost")
+    rig.apply()
+    lost = ScheduleKey("default", "lost")
+    async with rig.running():
+        await rig.is_reason("RedisUnavailable", lost)
+        began, had = time.monotonic(), await rig.jobs()
+        await rig.has_jobs(had + 3)
+        assert time.monotonic() - began < 20
+        assert rig.told(lost) == ["RedisUnavailable"]
+        rig.serve("lost", queue="other")
+        await rig.is_reason("QueueNotFound", lost)
+
+
+async def test_deleted_its_record_goes_and_its_jobs_stay(rig: ScheduleRig) -> None:
+    rig.apply()
+    async with rig.running():
+        await rig.has_jobs(1)
+        uid = rig.uid()
+        rig.schedules.delete(NIGHTLY)
+
+        async def forgotten() -> bool:
+            return not (await rig.admin().schedules.look(uid)).known
+
+        await until("its record is gone", forgotten)
+        jobs = await rig.jobs()
+        assert jobs >= 1
+        await asyncio.sleep(1.1)
+        assert await rig.jobs() == jobs
+
+
+async def test_moved_to_another_queue_it_fires_there(rig: ScheduleRig) -> None:
+    rig.serve("others", queue="r")
+    rig.apply()
+    async with rig.running():
+        await rig.has_jobs(1)
+        rig.apply(spec__workerQueue="others", spec__queue="r")
+        await rig.has_jobs(1, "r")
+
+        async def rests() -> bool:
+            return (await rig.admin().schedules.look(rig.uid())).suspended
+
+        await until("the record there is at rest", rests)
+        had = await rig.jobs()
+        rig.apply()
+        await rig.has_jobs(had + 1)
+        assert (await rig.admin().schedules.look(rig.uid())).missed == 0
+        uid = rig.uid()
+        rig.schedules.delete(NIGHTLY)
+
+        async def forgotten() -> bool:
+            records = [await rig.admin(queue).schedules.look(uid) for queue in ("q", "r")]
+            return not any(record.known for record in records)
+
+        await until("both records are gone", forgotten)
+
+
+async def test_what_can_not_be_understood_is_told(rig: ScheduleRig) -> None:
+    rig.apply(spec__suspend="often")
+    async with rig.running():
+
+        async def told() -> bool:
+            return rig.told() == ["InvalidSpec"]
+
+        await until("it is told", told)
+        rig.apply()
+        await rig.has_jobs(1)
+
+
+class TestRunNow:
+    """The annotation."""
+
+    async def ask(self, rig: ScheduleRig, value: str) -> None:
+        rig.schedules.annotate(NIGHTLY, RUN_NOW_ANNOTATION, value)
+
+        async def over() -> bool:
+            annotations = rig.schedules.get(NIGHTLY).metadata.annotations
+            return RUN_NOW_ANNOTATION not in annotations and RUN_NOW_ID_ANNOTATION not in annotations
+
+        await until("it is over", over)
+
+    async def test_it_runs_once_and_the_annotation_goes(self, rig: ScheduleRig) -> None:
+        rig.apply(spec__cron=NEVER_SOON)
+        async with rig.running():
+            await self.ask(rig, "today-1")
+            assert await rig.jobs() == 1
+            run = rig.status().run_now
+            assert run is not None
+            assert (run.request, run.phase, run.job_id) == ("today-1", "Enqueued", f"{rig.uid()}:now:today-1")
+            assert rig.status().last_job_id == run.job_id
+            assert rig.status().last_schedule_time is None
+            assert "RunNowEnqueued" in rig.told()
+
+    async def test_kept_in_git_it_runs_once(self, rig: ScheduleRig) -> None:
+        rig.apply(spec__cron=NEVER_SOON)
+        async with rig.running():
+            for _ in range(4):
+                await self.ask(rig, "today-1")
+            assert await rig.jobs() == 1
+            assert rig.told().count("RunNowRepeated") == 1
+            await self.ask(rig, "today-2")
+            assert await rig.jobs() == 2
+            await self.ask(rig, "today-1")
+            assert await rig.jobs() == 2
+
+    async def test_a_request_written_over_another_is_run(self, rig: ScheduleRig) -> None:
+        rig.apply(spec__cron=NEVER_SOON)
+        rig.schedules.annotate(NIGHTLY, RUN_NOW_ANNOTATION, "second")
+        rig.schedules.annotate(NIGHTLY, RUN_NOW_ID_ANNOTATION, "first")
+        async with rig.running():
+            await self.ask(rig, "second")
+            assert await rig.jobs() == 1
+            run = rig.status().run_now
+            assert run is not None
+            assert (run.request, run.phase) == ("second", "Enqueued")
+
+    async def test_it_runs_while_suspended(self, rig: ScheduleRig) -> None:
+        rig.apply(spec__suspend=True)
+        async with rig.running():
+            await self.ask(rig, "a")
+            assert await rig.jobs() == 1
+
+    @pytest.mark.parametrize("value", ["two words", "x" * 101, "ünïcode"])
+    async def test_what_is_no_id_is_refused(self, rig: ScheduleRig, value: str) -> None:
+        rig.apply(spec__cron=NEVER_SOON)
+        async with rig.running():
+            await self.ask(rig, value)
+            run = rig.status().run_now
+            assert run is not None
+            assert run.phase == "Refused"
+            assert "letters, digits" in run.message
+            assert await rig.jobs() == 0
+
+    async def test_one_that_can_not_run_is_refused_with_the_reason(self, rig: ScheduleRig) -> None:
+        rig.apply(spec__task="rebort")
+        async with rig.running():
+            await self.ask(rig, "a")
+            run = rig.status().run_now
+            assert run is not None
+            assert run.phase == "Refused"
+            assert "rebort" in run.message
+            assert await rig.jobs() == 0
+
+    async def test_forbid_holds_for_it_too(self, rig: ScheduleRig) -> None:
+        rig.apply(spec__cron=NEVER_SOON, spec__concurrencyPolicy="Forbid")
+        async with rig.running():
+            await self.ask(rig, "a")
+            await self.ask(rig, "b")
+            run = rig.status().run_now
+            assert run is not None
+            assert (run.request, run.phase) == ("b", "Skipped")
+            assert await rig.jobs() == 1
+
+    @pytest.mark.parametrize(("value", "jobs", "phase"), [("a", 1, "Enqueued"), ("no id", 0, "Refused")])
+    async def test_an_operator_that_ends_anywhere_makes_no_second_job(
+        self, rig: ScheduleRig, value: str, jobs: int, phase: str
+    ) -> None:
+        rig.apply(spec__cron=NEVER_SOON)
+        rig.schedules.annotate(NIGHTLY, RUN_NOW_ANNOTATION, value)
+        for pause in (0.0, 0.002, 0.005, 0.01, 0.02, 0.05):
+            async with rig.running():
+                await asyncio.sleep(pause)
+        async with rig.running():
+
+            async def over() -> bool:
+                return RUN_NOW_ANNOTATION not in rig.schedules.get(NIGHTLY).metadata.annotations
+
+            await until("it is over", over)
+            assert await rig.jobs() == jobs
+            run = rig.status().run_now
+            assert run is not None
+            assert run.phase == phase
