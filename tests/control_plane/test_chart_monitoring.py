@@ -32,6 +32,7 @@ class Standby:
 
     leading = False
     records: dict[Any, Any] = {}  # noqa: RUF012
+    schedules: dict[Any, Any] = {}  # noqa: RUF012
 
     def ages(self) -> dict[str, float]:
         return {}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
-from headrace_operator.api.names import QueueKey
-from headrace_operator.api.status import REASONS_KEPT
+from headrace_operator.api.names import QueueKey, ScheduleKey
+from headrace_operator.api.schedule_status import ScheduleStatus
+from headrace_operator.api.status import REASONS_KEPT, Condition
 from headrace_operator.cluster.tally import Tally
 from headrace_operator.core.decision import Reason
 from headrace_operator.core.departure import Departure
@@ -29,6 +31,7 @@ class Standing:
 
     def __init__(self, rig: Rig | None = None) -> None:
         self.rig = rig
+        self.known: dict[ScheduleKey, ScheduleStatus] = {}
 
     @property
     def leading(self) -> bool:
@@ -37,6 +40,10 @@ class Standing:
     @property
     def records(self) -> Mapping[QueueKey, Record]:
         return self.rig.controller.records if self.rig else {}
+
+    @property
+    def schedules(self) -> Mapping[ScheduleKey, ScheduleStatus]:
+        return self.known
 
     def ages(self) -> Mapping[str, float]:
         return {"lease": 0.5}
@@ -160,6 +167,37 @@ async def test_labels_are_few_and_tell_no_secret(rig: Rig) -> None:
     assert labels <= {"namespace", "name"} | FURTHER_LABELS
     assert re.search(rb"hunter2|odd-task|redis://", body) is None
     assert len(series_of(found, key)) < 60
+
+
+async def test_what_is_known_of_a_schedule_is_what_is_read() -> None:
+    standing = Standing()
+    ready = Condition(
+        type="Ready",
+        status="True",
+        observed_generation=1,
+        last_transition_time="2030-01-01T00:00:00Z",
+        reason="Scheduled",
+    )
+    standing.known[ScheduleKey("home", "nightly")] = ScheduleStatus(
+        next_schedule_time="2030-01-02T00:00:00Z", enqueued=7, skipped=2, missed=1, active=("a",), conditions=(ready,)
+    )
+    standing.known[ScheduleKey("home", "new")] = ScheduleStatus()
+    found = await scrape(OperatorMetrics(Counts(), Tally(), standing))
+    key = {("namespace", "home"), ("name", "nightly")}
+    of_it = {
+        (name.removeprefix("headrace_schedule_"), *sorted(labels - key), count)
+        for (name, labels), count in found.items()
+        if labels >= key
+    }
+    assert of_it == {
+        ("condition", ("reason", "Scheduled"), ("type", "Ready"), 1.0),
+        ("next_run_timestamp_seconds", datetime(2030, 1, 2, tzinfo=UTC).timestamp()),
+        ("active_jobs", 1.0),
+        ("runs_total", 7.0),
+        ("skipped_total", 2.0),
+        ("missed_total", 1.0),
+    }
+    assert found["headrace_schedule_missed_total", frozenset({("namespace", "home"), ("name", "new")})] == 0
 
 
 async def test_a_standby_knows_no_queues() -> None:

@@ -96,6 +96,8 @@ ALERT_TESTS = (
             for watch in ("lease", "pods")
         }
         | _pair("reconcile_errors_total", "2x60", "0x60")
+        | {f"headrace_schedule_missed_total{{{ILL}}}": "3x60"}
+        | {f'headrace_schedule_condition{{{ILL}, type="Ready", reason="Scheduled"}}': "1x60"}
         | _pair("condition", "1x60", "1x60", 'type="Ready", reason="Accepted"')
         | _pair("condition", "0x60", "1x60", 'type="Progressing", reason="UpToDate"')
         | _pair("redis_up", "1x60", "1x60")
@@ -264,5 +266,43 @@ ALERT_TESTS = (
         "a fleet at zero is well",
         LEADING | _pair("replicas_desired", "0x60", "0x60") | _pair("replicas", "0x60", "0x60", 'state="ready"'),
         {30: ()},
+    ),
+    AlertTest(
+        "a schedule misses a run",
+        LEADING
+        | {
+            f"headrace_schedule_missed_total{{{ILL}}}": "1x20 2x39",
+            f"headrace_schedule_missed_total{{{WELL}}}": "7x60",
+        },
+        {20: (), 22: ("HeadraceScheduleMissed",), 50: ()},
+    ),
+    AlertTest(
+        "a schedule misses runs while another operator takes over, then not any more",
+        LEADING
+        | {f'headrace_schedule_missed_total{{{ILL}, pod="a"}}': "1x9 stale"}
+        | {f'headrace_schedule_missed_total{{{ILL}, pod="b"}}': "_x10 3x50"}
+        | {f"headrace_schedule_missed_total{{{WELL}}}": "7x60"},
+        {9: (), 12: ("HeadraceScheduleMissed",), 40: ()},
+        words=Words(
+            12,
+            "warning",
+            "Schedule home/ill has missed runs",
+            "2 ticks more than at some time in the last 15 minutes passed without running.",
+        ),
+    ),
+    AlertTest(
+        "a schedule can't fire",
+        LEADING
+        | {f'headrace_schedule_condition{{{ILL}, type="Ready", reason="Scheduled"}}': "1x5 stale"}
+        | {f'headrace_schedule_condition{{{ILL}, type="Ready", reason="UnknownTask"}}': "_x5 0x55"}
+        | {f'headrace_schedule_condition{{{WELL}, type="Ready", reason="Suspended"}}': "1x60"},
+        {15: (), 19: (), 25: ("HeadraceScheduleNotReady",)},
+        words=Words(
+            25,
+            "warning",
+            "Schedule home/ill can't fire: UnknownTask",
+            "The condition Ready names what is wrong.",
+            {"namespace": "home", "name": "ill", "reason": "UnknownTask"},
+        ),
     ),
 )

@@ -76,6 +76,15 @@ class LiveFleet:
             },
         }
 
+    def schedule(self, cron: str) -> dict[str, Any]:
+        """The Schedule `nightly` for this fleet, of jobs that take no time."""
+        return {
+            "apiVersion": "headrace.dev/v1alpha1",
+            "kind": "Schedule",
+            "metadata": {"name": "nightly"},
+            "spec": {"workerQueue": QUEUE, "cron": cron, "task": "work", "kwargs": {"seconds": 0}},
+        }
+
     def worker(self, **environ: str) -> dict[str, Any]:
         """spec.worker; another `environ` is another version."""
         values = {"FLEET_QUEUE": QUEUE, "LEDGER_URL": self.ledger_url, "LOG_FORMAT": "json", **environ}

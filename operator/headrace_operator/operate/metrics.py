@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import version
 from typing import Final, Protocol
 
@@ -11,14 +11,17 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 
-from headrace_operator.api.names import QueueKey
+from headrace_operator.api.names import ObjectKey, QueueKey, ScheduleKey
+from headrace_operator.api.schedule_status import ScheduleStatus
 from headrace_operator.cluster.tally import Tally
+from headrace_operator.operate import queue_series, schedule_series
 from headrace_operator.operate.counts import BOUNDS, Counts, QueueCounts
-from headrace_operator.operate.queue_series import COUNTERS, GAUGES, Series
+from headrace_operator.operate.series import Series, T
 from headrace_operator.reconcile.record import Record
 
 OPERATOR: Final = "headrace_operator_"
 QUEUE: Final = "headrace_workerqueue_"
+SCHEDULE: Final = "headrace_schedule_"
 KEY_LABELS: Final = ("namespace", "name")
 
 Records = Mapping[QueueKey, Record]
@@ -35,6 +38,11 @@ class Standing(Protocol):
     @property
     def records(self) -> Records:
         """What a leader knows of each WorkerQueue; a standby knows none."""
+        ...
+
+    @property
+    def schedules(self) -> Mapping[ScheduleKey, ScheduleStatus]:
+        """The last status of each Schedule; a standby knows none."""
         ...
 
     def ages(self) -> Mapping[str, float]:
@@ -61,8 +69,9 @@ class OperatorMetrics:
     def families(self) -> Iterator[Metric]:
         """Every family, with its current values."""
         yield from self._operator()
-        yield from _queues(self._standing.records)
+        yield from _read(QUEUE, queue_series.GAUGES, queue_series.COUNTERS, self._standing.records)
         yield from _counted(self._counts.queues)
+        yield from _read(SCHEDULE, schedule_series.GAUGES, schedule_series.COUNTERS, self._standing.schedules)
 
     def _operator(self) -> Iterator[Metric]:
         counts = self._counts
@@ -96,19 +105,16 @@ def _durations(counts: Counts) -> Metric:
     return HistogramMetricFamily(f"{OPERATOR}reconcile_duration_seconds", text, buckets, counts.seconds)
 
 
-def _queues(records: Records) -> Iterator[Metric]:
-    for kind, families in ((GaugeMetricFamily, GAUGES), (CounterMetricFamily, COUNTERS)):
+def _read(
+    prefix: str, gauges: Iterable[Series[T]], counters: Iterable[Series[T]], known: Mapping[ObjectKey, T]
+) -> Iterator[Metric]:
+    for kind, families in ((GaugeMetricFamily, gauges), (CounterMetricFamily, counters)):
         for series in families:
-            yield _filled(kind(QUEUE + series.name, series.text, labels=[*KEY_LABELS, *series.labels]), series, records)
-
-
-def _filled(
-    family: GaugeMetricFamily | CounterMetricFamily, series: Series, records: Records
-) -> GaugeMetricFamily | CounterMetricFamily:
-    for key, record in records.items():
-        for labels, value in series.read(record):
-            family.add_metric([key.namespace, key.name, *labels], value)
-    return family
+            family = kind(prefix + series.name, series.text, labels=[*KEY_LABELS, *series.labels])
+            for key, subject in known.items():
+                for labels, value in series.read(subject):
+                    family.add_metric([key.namespace, key.name, *labels], value)
+            yield family
 
 
 def _counted(queues: Mapping[QueueKey, QueueCounts]) -> Iterator[Metric]:

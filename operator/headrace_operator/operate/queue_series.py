@@ -7,33 +7,19 @@ read as zero.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from headrace.admin.findings import KINDS
 from headrace.contract.stats import QueueStats
 from headrace_operator.core.conditions import ConditionType, condition
+from headrace_operator.operate.series import Samples, Series
 from headrace_operator.reconcile.audits import Audited
 from headrace_operator.reconcile.observe import readings
 from headrace_operator.reconcile.record import Record
 
 _OTHER: Final = "other"
 """In place of the reasons that the status leaves out."""
-Samples = Iterable[tuple[tuple[str, ...], float]]
-"""Values of the further labels, and the sample's value."""
-
-
-@dataclass(frozen=True)
-class Series:
-    """One family of metrics."""
-
-    name: str
-    """Without the prefix and, for a counter, without _total."""
-    text: str
-    read: Callable[[Record], Samples]
-    labels: tuple[str, ...] = ()
-    """Beside namespace and name."""
 
 
 def _wanted(record: Record) -> Samples:

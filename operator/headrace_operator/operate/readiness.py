@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from headrace_operator.api.names import QueueKey
+from headrace_operator.api.names import QueueKey, ScheduleKey
+from headrace_operator.api.schedule_status import ScheduleStatus
 from headrace_operator.cluster.leadership import Leadership
 from headrace_operator.objects.kubernetes import KubernetesObjects, KubernetesSchedules
 from headrace_operator.operate.counts import Counts
 from headrace_operator.reconcile.controller import Controller
 from headrace_operator.reconcile.record import Record
 from headrace_operator.runtimes.kubernetes.view import View
+from headrace_operator.schedules.controller import ScheduleController
 
 LEASE_SILENCE: Final = 30.0
 WATCH_SILENCE: Final = 150.0
@@ -31,6 +33,7 @@ class Work:
     objects: KubernetesObjects
     schedules: KubernetesSchedules
     controller: Controller
+    scheduler: ScheduleController
 
 
 class Readiness:
@@ -50,6 +53,11 @@ class Readiness:
     def records(self) -> Mapping[QueueKey, Record]:
         """What a leader knows of each WorkerQueue; a standby knows none."""
         return self.work.controller.records if self.work is not None else {}
+
+    @property
+    def schedules(self) -> Mapping[ScheduleKey, ScheduleStatus]:
+        """The last status of each Schedule; a standby knows none."""
+        return self.work.scheduler.statuses if self.work is not None else {}
 
     def ages(self) -> dict[str, float]:
         """Seconds since the API server spoke of each thing that is watched; nothing of what it never spoke of."""

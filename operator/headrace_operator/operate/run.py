@@ -111,7 +111,7 @@ async def _lead(
         group.create_task(view.run())
         async with asyncio.timeout(SYNC_SECONDS):
             await view.wait_until_synced()
-        readiness.work = Work(view, objects, schedules, controller)
+        readiness.work = Work(view, objects, schedules, controller, scheduler)
         group.create_task(objects.run())
         group.create_task(controller.run())
         group.create_task(schedules.run())
