@@ -7,6 +7,7 @@ the questions by turns, so that what else the machine does falls on both.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import tempfile
 import time
@@ -45,6 +46,22 @@ from headrace.cli.entry import main
 assert main(sys.argv[1:]) == 0
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
+LISTED = {
+    "dlq list": (),
+    "dlq list of a reason": ("--reason", REASONS[0]),
+    "dlq list of a task, newest": ("--task", "task1", "--newest"),
+    "dlq list of the last hour": ("--since", "1h", "--limit", "1000"),
+    "dlq list by attempts, some": ("--attempts", "3"),
+    "dlq list by attempts, none": ("--attempts", "9.."),
+    "dlq list by payload, none": ("--where", "to=nobody"),
+    "dlq list --by-reason": ("--by-reason",),
+}
+"""By the command line, each in a process of its own: its start is a part of it."""
+LISTED_TIMES = 7
+MOST_LISTING_MS = 200.0
+"""What each of those may take, by its median …"""
+SLACK = 8
+"""… times this on a machine that has other things to do."""
 Question = Callable[[], Awaitable[object]]
 
 
@@ -66,6 +83,10 @@ class Verdict:
     export_seconds: float
     export_mb: float
     """… and the most memory it took, MB."""
+    listing_ms: dict[str, float]
+    """A process each, from its start to its end, before the worker came."""
+    start_ms: float
+    """The same of a list that is refused before it asks anybody."""
 
     @property
     def sound(self) -> bool:
@@ -73,11 +94,13 @@ class Verdict:
         fast = all(ms < MOST_MS for ms in self.median_ms.values())
         quiet = all(ms < MOST_QUIET_MS for ms in self.quiet_ms.values())
         exported = self.exported == self.letters and self.export_mb < MOST_EXPORT_MB
-        return fast and quiet and exported and self.beside_per_s >= LEAST_SHARE * self.alone_per_s
+        listed = all(ms < MOST_LISTING_MS * SLACK for ms in self.listing_ms.values())
+        return fast and quiet and exported and listed and self.beside_per_s >= LEAST_SHARE * self.alone_per_s
 
     def summary(self) -> dict[str, Any]:
         """For the record."""
-        return {**asdict(self), "sound": self.sound}
+        within = all(ms < MOST_LISTING_MS for ms in self.listing_ms.values())
+        return {**asdict(self), "listings_within_200_ms": within, "sound": self.sound}
 
 
 async def run(letters: int, *, within: float) -> Verdict:
@@ -110,6 +133,7 @@ def _questions(admin: QueueAdmin, middle_us: int) -> dict[str, Question]:
         "page in the middle": lambda: dead.page(limit=100, cursor=middle_us),
         "filter by task": lambda: dead.page(LetterFilter(task=task), limit=100),
         "filter by reason": lambda: dead.page(LetterFilter(reason=reason), limit=100),
+        "filter by time": lambda: dead.page(LetterFilter(since=Moment(middle_us)), limit=100),
         "filter by task and reason": lambda: dead.page(LetterFilter(task=task, reason=reason), limit=100),
         "facets": dead.facets,
         "dry run of all": lambda: replays.preview(ReplaySelection(everything=True)),
@@ -140,6 +164,8 @@ async def _measure(lab: Lab, letters: int) -> Verdict:
     (last,) = (await admin.dead_letters.page(limit=1, newest_first=True)).letters
     questions = _questions(admin, (first.died_us + last.died_us) // 2)
     quiet = {name: [await _timed(ask) for _ in range(ASKED_QUIETLY)] for name, ask in questions.items()}
+    start_ms = await _listing(lab, "list", "jobs", "--since", "never", code=2)
+    listing_ms = {name: await _listing(lab, "list", "jobs", *words) for name, words in LISTED.items()}
     exported, export_seconds, export_mb = await _export(lab)
     times: dict[str, list[float]] = {name: [] for name in questions}
     ledger = lab.directory / "ledger"
@@ -169,6 +195,8 @@ async def _measure(lab: Lab, letters: int) -> Verdict:
         exported=exported,
         export_seconds=round(export_seconds, 1),
         export_mb=round(export_mb, 1),
+        listing_ms=listing_ms,
+        start_ms=start_ms,
     )
 
 
@@ -181,6 +209,20 @@ async def _export(lab: Lab) -> tuple[int, float, float]:
     with out.open("rb") as lines:
         count = sum(1 for _ in lines)
     return count, time.monotonic() - begun, int(told) / 1024
+
+
+async def _listing(lab: Lab, *words: str, code: int = 0) -> float:
+    """Milliseconds of one command line about dead letters, the median of some runs."""
+    verb = (sys.executable, "-m", "headrace", "dlq", *words)
+    environ = {**os.environ, "REDIS_URL": lab.url}
+    taken = []
+    for _ in range(LISTED_TIMES):
+        begun = time.perf_counter()
+        quiet = asyncio.subprocess.DEVNULL
+        child = await asyncio.create_subprocess_exec(*verb, stdout=quiet, stderr=quiet, env=environ)
+        assert await child.wait() == code
+        taken.append((time.perf_counter() - begun) * 1000)
+    return round(median(taken), 1)
 
 
 def _medians(times: dict[str, list[float]]) -> dict[str, float]:

@@ -25,7 +25,9 @@ SOUND = kills.Verdict(
     rss_mb=(40.0, 41.0, 45.0),
     seconds=1.0,
 )
-FAST = dead_letters.Verdict(10, {"page": 0.5}, {"page": 1.0}, {"page": 2.0}, 1000, 990, [(1000, 990)], 10, 1.0, 40.0)
+FAST = dead_letters.Verdict(
+    10, {"page": 0.5}, {"page": 1.0}, {"page": 2.0}, 1000, 990, [(1000, 990)], 10, 1.0, 40.0, {"dlq list": 150.0}, 90.0
+)
 
 
 YEAR = schedules.Verdict(

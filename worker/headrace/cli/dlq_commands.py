@@ -1,28 +1,24 @@
-"""Verbs about dead letters: dlq list, show, delete; the others have files of their own."""
+"""Verbs about dead letters: dlq show, delete, and the options of list; the others have files of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from headrace.admin.dead_letters import DeadLetterDetail, Page
-from headrace.admin.facets import Facet
-from headrace.admin.queue_admin import QueueAdmin
-from headrace.admin.selection import LetterFilter
+from headrace.admin.dead_letters import DeadLetterDetail
 from headrace.cli import options
 from headrace.cli.edit_command import edit
 from headrace.cli.export_command import export
 from headrace.cli.import_command import import_letters
 from headrace.cli.letter_choice import read_filter, read_selection
-from headrace.cli.letter_json import detail_json, letter_json
-from headrace.cli.letter_table import COLUMNS, row, show_preview
+from headrace.cli.letter_json import detail_json
+from headrace.cli.letter_list import show_letters
+from headrace.cli.letter_table import show_preview
 from headrace.cli.options import DEFAULT_URL, confirm
-from headrace.cli.output import Cell, Format, Printer, note, printable_lines, time_of
+from headrace.cli.output import Cell, Format, Printer, printable_lines, time_of
 from headrace.cli.replay_command import replay
 from headrace.cli.session import with_queue
-from headrace.errors import UsageError
 
 
 def register(app: typer.Typer) -> None:
@@ -62,30 +58,16 @@ def list_letters(
 ) -> None:
     """List dead letters, or count them by task and reason."""
     said = read_filter(task, reason, since, older_than, attempts, where)
-    if by_reason:
-        return _show_facets(Printer(output), with_queue(redis_url, queue, lambda admin: _facets(admin, said)))
-
-    async def read(admin: QueueAdmin) -> Page:
-        return await admin.dead_letters.page(said, cursor=cursor, limit=limit, newest_first=newest)
-
-    page = with_queue(redis_url, queue, read)
-    data = {"letters": [letter_json(letter) for letter in page.letters], "cursor": page.cursor}
-    printer = Printer(output)
-    printer.rows(COLUMNS, [row(letter) for letter in page.letters], data)
-    if page.cursor is not None and not printer.structured:
-        looked = f"looked at {page.looked_at} letters; " if page.looked_at else ""
-        note(f"{looked}there {'may be' if page.looked_at else 'are'} more: --cursor {page.cursor}")
-    return None
-
-
-async def _facets(admin: QueueAdmin, said: LetterFilter) -> Sequence[Facet]:
-    if said.scans:
-        raise UsageError("--by-reason counts by task, reason and time; leave out --attempts and --where")
-    return await admin.dead_letters.facets(said)
-
-
-def _show_facets(printer: Printer, facets: Sequence[Facet]) -> None:
-    printer.rows(("TASK", "REASON", "LETTERS"), [(f.task, f.reason, f.count) for f in facets], facets)
+    show_letters(
+        queue,
+        said,
+        cursor=cursor,
+        limit=limit,
+        newest=newest,
+        by_reason=by_reason,
+        redis_url=redis_url,
+        output=output,
+    )
 
 
 def show(

@@ -1,7 +1,7 @@
 """The `headrace` command: finds the verb, runs it, turns errors into one line and an exit code.
 
-`worker` and `drain` are dispatched before anything else is imported, since a worker's start-up counts. Of the others
-only the file of the verb is, and other packages are asked for verbs only when it is none of ours.
+`worker`, `drain` and `dlq list` are dispatched before the parser is imported, since their start-up counts. Of the
+others only the file of the verb is imported, and other packages are asked for verbs only when it is none of ours.
 """
 
 from __future__ import annotations
@@ -45,8 +45,17 @@ def _find_verb(arguments: Sequence[str]) -> Callable[[Sequence[str]], int]:
             from headrace.cli.profile_command import main as run_profile
 
             return run_profile
+        case "dlq" if arguments[1:2] == ["list"]:
+            return _find_list(arguments)
         case verb:
             return _find_other(verb, arguments)
+
+
+def _find_list(arguments: Sequence[str]) -> Callable[[Sequence[str]], int]:
+    from headrace.cli.letter_list import short_way
+
+    run = short_way(arguments[2:])
+    return _find_other("dlq", arguments) if run is None else lambda _: run() or 0
 
 
 def _find_other(verb: str, arguments: Sequence[str]) -> Callable[[Sequence[str]], int]:

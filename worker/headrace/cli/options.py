@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from headrace.cli import session
 from headrace.cli.exit_codes import ExitCode
 from headrace.cli.output import Format, check_format
 from headrace.errors import UsageError
@@ -65,7 +66,7 @@ Everything = Annotated[bool, typer.Option("--all", help="All letters of the queu
 Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="Most lines to show.")]
 
-DEFAULT_URL = "redis://localhost:6379/0"
+DEFAULT_URL = session.DEFAULT_URL
 
 
 def confirm(question: str) -> None:

@@ -11,10 +11,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, TextIO
 
 import msgspec
-import typer
 
 from headrace.errors import UsageError
 
@@ -53,7 +52,7 @@ class Printer:
             case Format.TABLE:
                 _print_table(title, columns, shown)
             case _:
-                typer.echo("\n".join("\t".join(row) for row in (columns, *shown)))
+                _write("\n".join("\t".join(row) for row in (columns, *shown)))
 
     def record(self, fields: Mapping[str, Cell], data: Any) -> None:
         """One thing; fields without value are left out."""
@@ -64,21 +63,25 @@ class Printer:
             case Format.TABLE:
                 _print_table("", (), shown)
             case _:
-                typer.echo("\n".join("\t".join(row) for row in shown))
+                _write("\n".join("\t".join(row) for row in shown))
 
     def document(self, data: Any) -> None:
         """One JSON or YAML document."""
         if self.format is Format.YAML:
-            typer.echo(_yaml(data), nl=False)
+            _write(_yaml(data))
         else:
-            typer.echo(msgspec.json.format(msgspec.json.encode(data), indent=2).decode())
+            _write(msgspec.json.format(msgspec.json.encode(data), indent=2).decode())
 
     def say(self, sentence: str, data: Any) -> None:
         """The outcome of a command, in one sentence."""
         if self.structured:
             self.document(data)
         else:
-            typer.echo(printable(sentence))
+            _write(printable(sentence))
+
+
+def _write(text: str, stream: TextIO | None = None) -> None:
+    print(text, file=stream or sys.stdout, flush=True)
 
 
 def check_format(wanted: Format) -> Format:
@@ -93,7 +96,7 @@ def check_format(wanted: Format) -> Format:
 
 def note(text: str) -> None:
     """Something beside the result, for people: on stderr."""
-    typer.echo(f"headrace: {printable(text)}", err=True)
+    _write(f"headrace: {printable(text)}", sys.stderr)
 
 
 def printable(text: str) -> str:
@@ -117,7 +120,7 @@ def _yaml(data: Any) -> str:
     import yaml
 
     plain = msgspec.to_builtins(data, str_keys=True)
-    return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120))
+    return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120)).rstrip("\n")
 
 
 def _text(cell: Cell) -> str:
