@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from headrace.errors import ConfigError
 from headrace_operator.api.worker_queue import load_worker_queue
+from headrace_operator.objects.documents import read_documents
 from support.bad_queues import BAD, BAD_KIND, GOOD, Case
 from support.control_plane import ControlPlane
 from support.helm import ROOT
@@ -50,6 +50,6 @@ def test_a_good_queue_is_accepted_by_both(control_plane: ControlPlane, crds: Non
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_examples_are_accepted(control_plane: ControlPlane, namespace: str, crds: None, path: Path) -> None:
-    for document in yaml.safe_load_all(path.read_text()):
-        load_worker_queue(document)
+    found = read_documents(path)
+    assert {one.problem for one in found.queues} | {one.problem for one in found.schedules} == {""}
     assert "created" in control_plane.kubectl("apply", f"--namespace={namespace}", "-f", str(path))

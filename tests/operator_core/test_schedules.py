@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -14,7 +15,7 @@ from headrace_operator.core.schedule_summary import condition
 from support.bad_queues import REMOVE
 from support.bad_schedules import MISTAKES, Mistake
 from support.fleet_rig import until
-from support.schedule_rig import NEVER_SOON, NIGHTLY, ScheduleRig
+from support.schedule_rig import FAST, NEVER_SOON, NIGHTLY, ScheduleRig
 from support.seeding import Seeder
 
 
@@ -106,6 +107,25 @@ async def test_before_the_first_worker_ever_it_fires_unchecked(redis_url: str) -
         ready = condition(rig.status())
         assert ready is not None
         assert "not checked yet" in ready.message
+
+
+@pytest.mark.parametrize(
+    "schema", ["5", "[]", '{"type": "object", "properties": 3}', '{"$ref": "#"}', '{"type": "object", "$ref": "#"}']
+)
+async def test_a_schema_without_sense_is_no_obstacle(rig: ScheduleRig, schema: str) -> None:
+    await Seeder(rig.link).raw("HSET", "schemas", "report", schema)
+    rig.apply(spec__args=[])
+    async with rig.running():
+        await rig.has_jobs(1)
+
+
+async def test_what_is_no_schema_at_all_is_told(rig: ScheduleRig) -> None:
+    await Seeder(rig.link).raw("HSET", "schemas", "report", "{")
+    rig.apply()
+    async with rig.running():
+        await rig.is_reason("RedisUnavailable")
+        await rig.publish()
+        await rig.has_jobs(1)
 
 
 async def test_its_first_queue_is_the_default_one(rig: ScheduleRig) -> None:
@@ -224,6 +244,24 @@ async def test_moved_to_another_queue_it_fires_there(rig: ScheduleRig) -> None:
             return not any(record.known for record in records)
 
         await until("both records are gone", forgotten)
+
+
+async def test_a_redis_that_it_has_left_and_that_is_away_is_given_up(redis_url: str) -> None:
+    rig = ScheduleRig(redis_url, replace(FAST, forget_for=0.5, retry_cap=0.2))
+    rig.serve("lost", url="redis://127.0.0.1:1/0")
+    rig.serve()
+    await rig.publish()
+    rig.apply(spec__workerQueue="lost")
+    async with rig.running():
+        await rig.is_reason("RedisUnavailable")
+        rig.apply()
+        await rig.has_jobs(2)
+        rig.schedules.delete(NIGHTLY)
+
+        async def forgotten() -> bool:
+            return not await rig.admin().schedules.all()
+
+        await until("the one that can be reached is forgotten", forgotten)
 
 
 async def test_what_can_not_be_understood_is_told(rig: ScheduleRig) -> None:

@@ -24,7 +24,9 @@ from support.bad_schedules import SCHEMAS, good_schedule
 from support.fleet_rig import MemorySecrets, until
 from support.seeding import Seeder
 
-FAST = ScheduleSettings(rest=0.1, schemas=0.05, patience=0.2, redis_timeout=0.5, look_timeout=2, retry_base=0.05)
+FAST = ScheduleSettings(
+    rest=0.1, schemas=0.05, patience=0.2, redis_timeout=0.5, look_timeout=2, retry_base=0.05, retry_cap=1
+)
 NIGHTLY = ScheduleKey("default", "nightly")
 NEVER_SOON = "0 0 29 2 *"
 

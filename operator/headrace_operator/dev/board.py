@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from headrace_operator.api.names import QueueKey
+from headrace_operator.api.names import QueueKey, ScheduleKey
+from headrace_operator.api.schedule_status import ScheduleStatus
 from headrace_operator.api.status import WorkerQueueStatus
 from headrace_operator.core.conditions import ConditionType, condition
 from headrace_operator.reconcile.listener import Listener
@@ -37,6 +38,7 @@ class Board(Listener):
     redis: str = ""
     """Where the jobs are, without password."""
     statuses: dict[QueueKey, WorkerQueueStatus] = field(default_factory=dict)
+    schedules: dict[ScheduleKey, ScheduleStatus] = field(default_factory=dict)
     events: deque[Line] = field(default_factory=lambda: deque(maxlen=LINES_KEPT))
     output: deque[Line] = field(default_factory=lambda: deque(maxlen=LINES_KEPT))
     """What workers print."""
@@ -53,6 +55,10 @@ class Board(Listener):
         self.worked |= status.replicas > 0
         self.on_status()
 
+    def scheduled(self, key: ScheduleKey, status: ScheduleStatus) -> None:
+        """The status of a Schedule, written or not."""
+        self.schedules[key] = status
+
     def event(self, key: QueueKey, kind: EventKind, reason: str, message: str) -> None:
         """A transition."""
         self._happened(Line(time.time(), key.name, f"{reason}: {message}", kind is EventKind.WARNING))
@@ -67,10 +73,12 @@ class Board(Listener):
         self.output.append(line)
         self.on_output(line)
 
-    def forget(self, keys: set[QueueKey]) -> None:
+    def forget(self, keys: set[QueueKey], schedules: set[ScheduleKey]) -> None:
         """Keep only these."""
         for key in set(self.statuses) - keys:
             del self.statuses[key]
+        for key in set(self.schedules) - schedules:
+            del self.schedules[key]
 
     @property
     def idle(self) -> bool:

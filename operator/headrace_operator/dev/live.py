@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -13,8 +13,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from headrace_operator.api.names import QueueKey
+from headrace_operator.api.names import QueueKey, ScheduleKey
+from headrace_operator.api.schedule_status import ScheduleStatus
 from headrace_operator.api.status import WorkerQueueStatus
+from headrace_operator.core.schedule_summary import condition
 from headrace_operator.dev.board import Board, Line
 from headrace_operator.dev.plain import clock
 
@@ -35,7 +37,13 @@ def render(board: Board, height: int) -> RenderableType:
     parts: list[RenderableType] = [_header(board)]
     for key, status in sorted(board.statuses.items()):
         parts.append(_fleet(key, status))
-    used = 4 + sum(7 + len(status.versions) + len(_reasons(status)) for status in board.statuses.values())
+    if board.schedules:
+        parts.append(_schedules(board.schedules))
+    used = (
+        4
+        + (len(board.schedules) + 2 if board.schedules else 0)
+        + sum(7 + len(status.versions) + len(_reasons(status)) for status in board.statuses.values())
+    )
     room = max(height - used - 4, 6)
     parts.append(_lines("events", list(board.events)[-(room // 2 + 1) :]))
     parts.append(_lines("workers", list(board.output)[-(room // 2) :]))
@@ -56,6 +64,18 @@ def _fleet(key: QueueKey, status: WorkerQueueStatus) -> Panel:
     for name, text in _rows(status):
         table.add_row(name, text)
     return Panel(table, title=f"[bold]{escape(key.name)}[/]", title_align="left")
+
+
+def _schedules(statuses: Mapping[ScheduleKey, ScheduleStatus]) -> Panel:
+    table = Table.grid(padding=(0, 2))
+    for key, status in sorted(statuses.items()):
+        ready = condition(status)
+        good = ready is not None and ready.status == "True"
+        reason = f"[{'green' if good else 'yellow'}]{ready.reason if ready else ''}[/]"
+        coming = status.next_schedule_time or ""
+        about = status.description if good or ready is None else ready.message
+        table.add_row(escape(key.name), reason, coming, escape(about))
+    return Panel(table, title="schedules", title_align="left")
 
 
 def _rows(status: WorkerQueueStatus) -> Iterable[tuple[str, str]]:

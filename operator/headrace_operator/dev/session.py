@@ -77,7 +77,7 @@ async def run_dev(options: Options) -> None:
             )
             # Each start counts the generations of the file anew.
             settled = ScheduleSettings(patience=0, rest=2.0, schemas=1.0, generations=False)
-            scheduler = ScheduleController(schedules, objects, address, settled)
+            scheduler = ScheduleController(schedules, objects, address, settled, told=board.scheduled)
             parts = _Parts(options, board, objects, schedules, code, runtime, controller, scheduler)
             await _run(parts, group)
 
@@ -125,7 +125,10 @@ async def _follow_saves(parts: _Parts) -> None:
         if Saved.YAML in saved:
             parts.objects.reload()
             parts.schedules.reload()
-            parts.board.forget({document.key for document in parts.objects.documents})
+            parts.board.forget(
+                {document.key for document in parts.objects.documents},
+                {document.key for document in parts.schedules.documents},
+            )
         if Saved.CODE in saved:
             await _refresh(parts)
 

@@ -44,6 +44,8 @@ class Entry:
     """Where its record is kept."""
     left: list[Left] = field(default_factory=list)
     """Records elsewhere that something is still to be done about."""
+    left_again: float = 0.0
+    """When that is tried again after it has failed, on the monotonic clock: it must not delay what is due."""
     visited: set[Place] = field(default_factory=set)
     """Where else there may be a record of it."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)

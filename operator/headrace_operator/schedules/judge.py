@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from headrace.admin.published import named_arguments
@@ -80,7 +81,9 @@ def _task(spec: ScheduleSpec, queue: str, published: Published) -> Verdict | Non
     if unknown is not None or not published:
         return unknown
     schema = published[spec.task]
-    if schema.get("type") != "object":  # positional-only parameters, or none described: the worker checks
+    if not isinstance(schema, Mapping) or schema.get("type") != "object":
+        return None  # positional-only parameters, or none described: the worker checks
+    if not isinstance(schema.get("properties", {}), Mapping):
         return None
     try:
         named = named_arguments(schema, spec.task, spec.args, spec.kwargs)

@@ -186,12 +186,15 @@ def _next(found: _Look, entry: Entry, world: ScheduleWorld) -> Next:
 
 async def _leave(entry: Entry, world: ScheduleWorld) -> None:
     """See to the records elsewhere; a Redis that is away is tried again, and at last given up."""
+    if time.monotonic() < entry.left_again:
+        return
     for left in list(entry.left):
         place = left.place
         try:
             async with asyncio.timeout(world.settings.look_timeout):
                 await _put_to_rest(left, entry, world)
         except (HeadraceError, TimeoutError) as error:
+            entry.left_again = time.monotonic() + world.settings.retry_cap
             if time.monotonic() - left.since < world.settings.forget_for:
                 continue
             log.warning("%s: its record stays in queue %s of its Redis: %s", entry.key, place.queue, error)

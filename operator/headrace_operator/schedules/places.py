@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from headrace.admin.queue_admin import QueueAdmin
+from headrace.errors import QueueUnavailableError
 from headrace.wire.link import Link
 from headrace.wire.target import Target
 from headrace_operator.api.names import ScheduleKey
@@ -48,7 +51,12 @@ class Places:
         at = place.target, place.queue
         told, known = self._published.get(at, (0.0, {}))
         if at not in self._published or time.monotonic() - told >= self._remember:
-            known = await self.admin(place, user).published.schemas()
+            try:
+                known = await self.admin(place, user).published.schemas()
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                raise QueueUnavailableError(
+                    f"what is published of the tasks of queue {place.queue}: {error}"
+                ) from error
             self._published[at] = time.monotonic(), known
         return known
 

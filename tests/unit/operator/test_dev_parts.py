@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,14 @@ from rich.console import Console
 
 from headrace.errors import ConfigError
 from headrace_operator.api.disruption import Disruption
-from headrace_operator.api.names import QueueKey
+from headrace_operator.api.names import QueueKey, ScheduleKey
 from headrace_operator.api.rollout import Rollout
+from headrace_operator.api.schedule_status import ScheduleStatus
 from headrace_operator.api.spec import WorkerQueueSpec
 from headrace_operator.api.status import WorkerQueueStatus
 from headrace_operator.core.replay_request import parse_replay_request
+from headrace_operator.core.schedule_summary import Found, summarise
+from headrace_operator.core.schedule_verdict import ScheduleReason, Verdict
 from headrace_operator.dev.board import Board, is_idle
 from headrace_operator.dev.home import in_use, open_home
 from headrace_operator.dev.live import render
@@ -82,8 +86,10 @@ def test_a_board_is_idle_only_after_work() -> None:
     board.status(KEY, status(desired=1))
     board.status(KEY, status())
     assert board.idle
-    board.forget(set())
+    board.scheduled(ScheduleKey("default", "nightly"), ScheduleStatus())
+    board.forget(set(), set())
     assert not board.idle
+    assert not board.schedules
 
 
 @pytest.mark.parametrize("height", [10, 24, 60])
@@ -91,6 +97,10 @@ def test_the_screen_shows_what_there_is(height: int) -> None:
     board = Board(redis="redis://127.0.0.1:1234/0")
     replay = {"requestId": "r", "request": "all", "phase": "Running", "matched": 9, "replayed": 4}
     board.status(KEY, status(desired=2, redis="False", replay=replay))
+    found = Found(1, Verdict(ScheduleReason.SCHEDULED, "fine"), "At 02:30 every day, UTC [x]", next_tick=1_900_000_000)
+    board.scheduled(ScheduleKey("default", "nightly"), summarise(None, found, now=1_800_000_000))
+    broken = replace(found, verdict=Verdict(ScheduleReason.UNKNOWN_TASK, "no such task"), next_tick=None)
+    board.scheduled(ScheduleKey("default", "broken"), summarise(None, broken, now=1_800_000_000))
     board.event(KEY, EventKind.WARNING, "DeadLettersGrew", "2 more [red]")
     board.printed(KEY, "shop-abc-1", "worker started")
     board.say("the code has changed")
@@ -105,6 +115,10 @@ def test_the_screen_shows_what_there_is(height: int) -> None:
         "Running  4/9",
         "DeadLettersGrew: 2 more [red]",
         "shop#1",
+        "At 02:30 every day, UTC [x]",
+        "2030-03-17T17:46:40Z",
+        "UnknownTask",
+        "no such task",
         "Reachable: [not markup]",
     ):
         assert text in shown
