@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from hashlib import sha1
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from headrace.admin.queue_admin import QueueAdmin
 from headrace.client.limits import Rule
 from headrace.client.schedule import tick_id
+from headrace.contract.envelope import lua_string
 from headrace.contract.protocol import PROTOCOL
 from headrace.contract.scripts import NAMES
 from headrace.errors import QueueUnavailableError
@@ -78,6 +80,17 @@ async def recurring_world(queue: QueueDriver) -> None:
     await queue.run("fire_tick", "uid", 6, value(), "Allow", 10, 0, "daily|1|5||")
 
 
+DEAD = value()[:1] + b"\x01" + value()[2:]
+"""The value of a job that has failed once."""
+
+
+async def dead_world(queue: QueueDriver) -> None:
+    """The dead letter died at a known time."""
+    await full_world(queue)
+    for zset in ("dead", "dead:t|E"):
+        await queue.link.request("ZADD", queue.key(zset), 1_000, "c")
+
+
 @dataclass(frozen=True)
 class Case:
     """A call that acts, in a world where it finds something to do."""
@@ -97,10 +110,12 @@ CASES = {
     "audit_sessions": Case(("s", "gone", "lost"), broken_world),
     "audit_slice": Case(("jobs", "0", 100), broken_world),
     "cancel": Case(("k0", ""), repeated=b"cancelling"),
+    "cancel_replay": Case(("known", KEEP_MS)),
     "cordon": Case((60_000, "s", "idle")),
     "dead_page": Case(("", "", "-inf", "+inf", 10, "oldest", "entries")),
     "delete_dead": Case(("c",), repeated=0),
     "died_again": Case(("a", "c", "nobody")),
+    "edit_dead": Case(("c", 1_000, sha1(DEAD).hexdigest(), "another value"), dead_world),
     "enqueue": Case(
         ("p2", 7, KEEP_MS, 1, "new", value(), pack([Special("g", given=True).packed(), limited("k9", "k").packed()]))
     ),
@@ -109,6 +124,9 @@ CASES = {
     ),
     "fire_tick": Case(("uid", 7, value(), "Replace", 10, 3, "daily|1|5|6|"), recurring_world),
     "forget_schedule": Case(("uid",), recurring_world, repeated=0),
+    "import_dead": Case(
+        (pack([["n", lua_string(value()), "t", "E", "record", "print", "traceback", ""]]),), repeated=[b"n"]
+    ),
     "join": Case(("new", LEASE_MS, told("v1"), PROTOCOL, b"")),
     "leave": Case(("gone",), repeated=0),
     "locate": Case(("a", "f", "c", "nobody")),
@@ -128,12 +146,13 @@ CASES = {
     "purge": Case((2,), acts_again="it takes n more of what is to be removed whole, in steps"),
     "reap_session": Case(("gone",), repeated=0),
     "renew": Case(("s", 2 * LEASE_MS, told("v1"))),
-    "replay": Case(("known", KEEP_MS, "c", "a"), repeated=[0, 1, []]),
+    "replay": Case(("known", KEEP_MS, "c", "a"), repeated=[0, 1, [], 0]),
     "resume": Case((), paused_world, repeated=0),
     "run_schedule_now": Case(("uid", "by-ada", value(), "Replace", 10), recurring_world),
     "settle_schedule": Case(("uid", "ns/name", "hourly", "", 5, 2), recurring_world),
     "sleep": Case((), empty_world),
     "stats": Case(()),
+    "survey_dead": Case(("", "", "terms", "", "")),
     "trial": Case((60_000, "v1", "v2")),
 }
 FAULTS = {
@@ -235,6 +254,7 @@ async def test_its_world_gives_it_something_to_do(link: Link, name: str) -> None
         "look_schedules",
         "outcomes",
         "stats",
+        "survey_dead",
     )
     assert changed == (name not in reads)
 

@@ -264,7 +264,7 @@ class QueueDriver:
     async def replay(self, *ids: str, request: str = "r") -> int:
         """Accept a request for whatever is dead by now and move these ids; how many were moved."""
         await self.run("accept_replay", request, "digest", 0, 0, KEEP_MS)
-        moved, _, _ = await self.run("replay", request, KEEP_MS, *ids)
+        moved, *_ = await self.run("replay", request, KEEP_MS, *ids)
         return int(moved)
 
     async def stats(self) -> QueueStats:

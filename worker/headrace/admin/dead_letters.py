@@ -16,8 +16,8 @@ from headrace.contract.envelope import DeathRecord, UnreadableEnvelope, decode, 
 from headrace.contract.protocol import CHUNK
 from headrace.errors import JobNotFoundError, UsageError
 
-LOOKED_AT: Final = 5_000
-"""Most letters that one page looks at one by one: some 100 ms with payloads of a few hundred bytes."""
+LOOKED_AT: Final = 2_000
+"""Most letters that one page looks at one by one: some 40 ms with payloads of a few hundred bytes."""
 
 
 @dataclass(frozen=True)

@@ -186,7 +186,7 @@ class RedisBroker:
         """replay.lua, under a request of its own."""
         request = f"ids.{secrets.token_hex(8)}"
         await self._run("accept_replay", queue, request, "", 0, 0, REPLAY_KEEP_MS)
-        moved, _, _ = await self._run("replay", queue, request, REPLAY_KEEP_MS, *ids)
+        moved, *_ = await self._run("replay", queue, request, REPLAY_KEEP_MS, *ids)
         return int(moved)
 
     async def pause(self, queue: str, paused: bool) -> None:

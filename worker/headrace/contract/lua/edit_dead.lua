@@ -7,6 +7,7 @@
 local died = call('ZSCORE', K.dead, ARGV[1])
 if not died then return 'gone' end
 local value = call('HGET', K.jobs, ARGV[1])
+if value == ARGV[4] then return 'edited' end -- a call said again after its answer was lost
 if tonumber(died) ~= tonumber(ARGV[2]) or not value or redis.sha1hex(value) ~= ARGV[3] then return 'changed' end
 call('HSET', K.jobs, ARGV[1], ARGV[4])
 call('HINCRBY', K.meta, 'letters', 1)

@@ -6,8 +6,8 @@
 
 -- '': no bound (nil); -N: N µs ago; N: then, Unix µs
 local function moment(text)
-  local us = tonumber(text)
-  return string.sub(text, 1, 1) == '-' and clock.us + us or us
+  local us = tonumber(text or '')
+  return us and string.sub(text, 1, 1) == '-' and clock.us + us or us
 end
 
 -- First and last time of death that are meant, nil: no bound; `older_than` itself is out.
