@@ -297,8 +297,13 @@ async def test_schedules(start_fleet: StartFleet, plugin: Plugin) -> None:
         assert (await fleet.admin.stats()).enqueued == 1
         assert (await plugin("schedules", "run", "nightly", "--request", "once")).code == 0
         assert (await fleet.admin.stats()).enqueued == 1
-        refused = await plugin("schedules", "run", "nightly", "--request", "a name?")
-        assert (refused.code, len(refused.err.splitlines())) == (2, 1)
+        spec = {"spec": {"cron": "99 * * * *"}}
+        await fleet.kube.do("patch", "schedule", "nightly", "--type=merge", f"--patch={json.dumps(spec)}")
+        refused = await plugin("schedules", "run", "nightly")
+        assert (refused.code, len(refused.err.splitlines())) == (2, 1), refused
+        wrong = await plugin("schedules", "next", "nightly")
+        assert (wrong.code, len(wrong.err.splitlines())) == (2, 1), wrong
+        await fleet.kube.apply(SCHEDULE)
         assert (await plugin("schedules", "pause", "nightly")).out == "nightly is paused\n"
         assert "nightly is suspended" in (await plugin("schedules", "next", "nightly")).err
         assert (await fleet.kube.get("schedule", "nightly"))["spec"]["suspend"] is True

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
+from headrace.admin.queue_admin import QueueAdmin
+from headrace.client.codec import MAX_PAYLOAD, codec_named, encode_arguments
+from headrace.contract.envelope import DeathRecord, encode_death, lua_string
 from support.cli import Cli, Seed
 from support.pages import PAGES
 from support.seeding import Seeder
@@ -15,10 +18,17 @@ from support.seeding import Seeder
 
 @pytest.fixture
 def queue(seed: Seed) -> None:
-    """`dead`, a dead letter with a traceback, and `waits`."""
+    """`dead`, a dead letter with arguments and a traceback, `waits`, and a Schedule."""
+    packed = encode_arguments(codec_named("msgpack"), "mail", [], {"to": "eve"}, MAX_PAYLOAD)
+    record = lua_string(encode_death(DeathRecord("ValueError: boom", 1, 0)))
 
     async def fill(seeder: Seeder) -> None:
-        await seeder.bury("dead", task="mail", reason="ValueError", traceback="line 1\nline 2\x1b[2J")
+        await seeder.enqueue("dead", task="mail", payload=packed)
+        await seeder.exchange(1)
+        trace = ("fp", "line 1\nline 2\x1b[2J")
+        await seeder.exchange(0, ["bury", "dead", seeder.claim, "mail", "ValueError", record, *trace, 1])
+        schedules = QueueAdmin(seeder.link, "q").schedules
+        await schedules.settle_terms("uid", name="nightly", timing="t", suspended=False, created_ms=1)
         await seeder.enqueue("waits")
 
     seed(fill)
@@ -36,6 +46,7 @@ READING = {
     "dlq list": ("dlq", "list", "q", "--limit", "1"),
     "dlq list by reason": ("dlq", "list", "q", "--by-reason"),
     "dlq show": ("dlq", "show", "q", "dead"),
+    "schedules list": ("schedules", "list", "q"),
     "dlq replay, dry": ("dlq", "replay", "q", "--all", "--dry-run"),
     "dlq delete, dry": ("dlq", "delete", "q", "--all", "--dry-run"),
 }
@@ -46,6 +57,8 @@ CHANGING = {
     "cancel": ("cancel", "q", "waits"),
     "purge": ("purge", "q", "--yes"),
     "dlq delete": ("dlq", "delete", "q", "--id", "dead"),
+    "dlq edit": ("dlq", "edit", "q", "dead", "--set", "to=ada"),
+    "dlq import": ("dlq", "import", "q", "/dev/null"),
     "dlq replay": ("dlq", "replay", "q", "--id", "dead", "--request", "r1"),
 }
 

@@ -18,7 +18,7 @@ from headrace_operator.operate.queue_words import OF_ALL, OF_ONE, command_line
 from support.pages import PAGES, blocks
 
 PAGE = PAGES["docs/cli"].read_text(encoding="utf-8")
-PLUGIN = re.compile(r"^\$ kubectl headrace ([^#>\n]+)", re.MULTILINE)
+PLUGIN = re.compile(r"^\$ kubectl headrace ([^#<>\n]+)", re.MULTILINE)
 
 
 def plugin_lines() -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import secrets
 import time
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from headrace_operator.kubectl.words import Call, Options
 
 _RESOURCE: Final = f"{SCHEDULE_PLURAL}.{GROUP}"
 _COLUMNS: Final = ("NAME", "CRON", "TIME ZONE", "SUSPENDED", "READY", "LAST", "NEXT", "ACTIVE", "MISSED")
+_REQUEST: Final = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 _MOST: Final = 1000
 _LOOK_EVERY: Final = 0.5
 _GOOD: Final = ("Enqueued", "Replaced", "Repeated")
@@ -65,6 +67,8 @@ def run_now(kubectl: Kubectl, call: Call) -> int:
     options.add_argument("--request")
     name = _named(call)
     request = options.parse_args(call.rest).request or f"{time.strftime('%Y%m%dt%H%M%S')}-{secrets.token_hex(3)}"
+    if not _REQUEST.fullmatch(request):
+        raise UsageError("schedules run: --request must have 1 to 100 letters, digits, '.', '_', ':' or '-'")
     kubectl.run("annotate", "--overwrite", _RESOURCE, name, f"{RUN_NOW_ANNOTATION}={request}")
     status = _await(kubectl, name, request)
     said = status.get("message") or f"{status['phase']} {status.get('jobId', '')}".strip()

@@ -70,6 +70,7 @@ def test_a_command_line(line: str) -> None:
         ("schedules fly nightly", "no verb 'schedules fly'"),
         ("schedules next", "name a Schedule: kubectl headrace schedules next NAME"),
         ("schedules next nightly --count 0", "schedules next: argument --count: must be a number from 1 to 1000"),
+        ("schedules run nightly --request a,b", "schedules run: --request must have 1 to 100 letters"),
         ("schedules pause nightly soon", "schedules pause takes no 'soon'"),
         ("logs emails", "name a WorkerQueue and a job"),
         ("dlq replay emails all", "'all' is no option"),

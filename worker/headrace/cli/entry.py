@@ -1,7 +1,7 @@
 """The `headrace` command: finds the verb, runs it, turns errors into one line and an exit code.
 
 `worker`, `drain` and `dlq list` are dispatched before the parser is imported, since their start-up counts. Of the
-others only the file of the verb is, and other packages are asked for verbs only when it is none of ours.
+others only the file of the verb is imported, and other packages are asked for verbs only when it is none of ours.
 """
 
 from __future__ import annotations

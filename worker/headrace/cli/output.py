@@ -68,7 +68,7 @@ class Printer:
     def document(self, data: Any) -> None:
         """One JSON or YAML document."""
         if self.format is Format.YAML:
-            _write(_yaml(data).rstrip("\n"))
+            _write(_yaml(data))
         else:
             _write(msgspec.json.format(msgspec.json.encode(data), indent=2).decode())
 
@@ -120,7 +120,7 @@ def _yaml(data: Any) -> str:
     import yaml
 
     plain = msgspec.to_builtins(data, str_keys=True)
-    return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120))
+    return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120)).rstrip("\n")
 
 
 def _text(cell: Cell) -> str:
