@@ -12,6 +12,7 @@ from support.seeding import Seeder
 from support.server_process import free_ports
 from support.terminal import Terminal
 
+CTRL_C = b"\x03"
 HEADRACE = str(Path(sys.executable).with_name("headrace"))
 
 
@@ -109,13 +110,16 @@ def test_long_work_in_a_pipe_has_none(cli: Cli, name: str) -> None:
     assert BARS[name] not in ran.out + ran.err
 
 
-@pytest.mark.parametrize(("answer", "code", "left"), [(b"n\n", 130, 1), (b"y\n", 0, 0), (b"\x03", 130, 1)])
+@pytest.mark.parametrize(("answer", "code", "left"), [(b"n\n", 130, 1), (b"y\n", 0, 0), (CTRL_C, 130, 1)])
 def test_a_question_is_answered_at_the_terminal(cli: Cli, redis_url: str, answer: bytes, code: int, left: int) -> None:
     cli("enqueue", "q", "mail")
     with Terminal([HEADRACE, "purge", "q"], REDIS_URL=redis_url) as terminal:
         terminal.wait_for("call off 1 waiting jobs of q?")
-        terminal.type(answer)
-        assert terminal.wait() == code
+        if answer == CTRL_C:
+            assert terminal.interrupt() == code
+        else:
+            terminal.type(answer)
+            assert terminal.wait() == code
         assert "Traceback" not in terminal.text
     assert cli("stats", "q", "-o", "json").json[0]["ready"] == left
 

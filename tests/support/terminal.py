@@ -71,6 +71,16 @@ class Terminal:
         """As a person does."""
         os.write(self._ours, keys)
 
+    def interrupt(self) -> int:
+        """Ctrl-C until it ends, as a person does: Python's `input` loses one that comes just before it reads. The exit
+        code; raises TimeoutError.
+        """
+        give_up = time.monotonic() + SECONDS
+        while self._process.poll() is None:
+            self.type(b"\x03")
+            self._read(give_up, step=0.5)
+        return self.wait()
+
     def wait(self) -> int:
         """The exit code, once it has ended; raises TimeoutError."""
         give_up = time.monotonic() + SECONDS
