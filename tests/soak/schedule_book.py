@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 
 from headrace.admin.schedules import Concurrency, ScheduleRecord
 from headrace_operator.core.recurrence import CatchUp
 from headrace_operator.reconcile.ticking import Terms
+from soak.schedule_kinds import YEAR, YEAR_BEGINS
 from support import tick_ledger
+from support.virtual_operators import DAY
+
+
+@cache
+def _ticks_of_the_year(expression: str, zone: str) -> list[int]:
+    """And of some days before and after it."""
+    return tick_ledger.ticks(expression, zone, YEAR_BEGINS - 3 * DAY, YEAR_BEGINS + YEAR + 3 * DAY)
 
 
 class Book:
@@ -18,9 +27,8 @@ class Book:
         self.record = record
         # Of a deleted one: up to its last tick; whether the operators were there for the next one is not said anywhere.
         until = record.after_ms if deleted else record.now_ms
-        of = terms.recurrence
-        due = tick_ledger.ticks(of.expression, of.zone, record.since_ms, until)
-        self.due = [f"{terms.uid}:{tick}" for tick in due]
+        of_the_year = _ticks_of_the_year(terms.recurrence.expression, terms.recurrence.zone)
+        self.due = [f"{terms.uid}:{tick}" for tick in of_the_year if record.since_ms < tick <= until]
         self.got = [job for job in self.due if job in got]
 
     @property

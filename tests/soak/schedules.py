@@ -76,7 +76,9 @@ async def run(schedules: int, *, seed: int, within: float, days: int = 365, chan
         link = Link(parse_target(redis.url))
         try:
             async with asyncio.timeout(within):
-                return await _Year(link, schedules, days * DAY, random.Random(seed), chances or Chances()).run()
+                return await _Year(
+                    link, schedules, days * DAY, random.Random(seed), chances or Chances.among(schedules)
+                ).run()
         finally:
             await link.close()
 
