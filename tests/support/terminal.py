@@ -16,6 +16,8 @@ from typing import Self
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|\r")
 SECONDS = 60.0
+PATIENCE = 3.0
+"""Seconds that a person waits before pressing Ctrl-C once more."""
 
 
 class Terminal:
@@ -75,10 +77,13 @@ class Terminal:
         """Ctrl-C until it ends, as a person does: Python's `input` loses one that comes just before it reads. The exit
         code; raises TimeoutError.
         """
-        give_up = time.monotonic() + SECONDS
+        give_up = again = time.monotonic()
+        give_up += SECONDS
         while self._process.poll() is None:
-            self.type(b"\x03")
-            self._read(give_up, step=0.5)
+            if time.monotonic() >= again:
+                self.type(b"\x03")
+                again += PATIENCE
+            self._read(give_up, step=0.05)
         return self.wait()
 
     def wait(self) -> int:
