@@ -64,14 +64,14 @@ async def test_a_fleet_by_the_name_of_its_workerqueue(cluster: Cluster, steps: S
             stage = await stack.enter_async_context(stage_on(cluster, operators=2))
         admin = Person(cluster, stage.kube.namespace, cluster.kubeconfig)
         with steps(f"{JOBS} jobs"):
-            await stage.apply(scaling=scaling(minReplicas=1))
+            await stage.apply(scaling=scaling(minReplicas=1, maxReplicas=1))
             load = stage.load(random.Random(5), Lengths(0.05, 0.2))
             await load.burst(JOBS)
             await stage.finished(load, seconds=120)
         with steps("as an admin"):
             [stats] = (await admin.types("stats", NAME, "-o", "json")).json
             assert (stats["queue"], stats["ready"], len(stats["workers"])) == (QUEUE, 0, 1)
-            assert (await admin.types("explain", NAME)).out.startswith("1 workers are wanted")
+            assert (await admin.types("explain", NAME)).out.startswith("1 worker is wanted")
             wrong = await admin.types("show", NAME, "nope")
             assert (wrong.code, len(wrong.err.splitlines())) == (2, 1)
             written = await admin.types("logs", NAME, load.acknowledged[0])

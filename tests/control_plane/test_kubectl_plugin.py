@@ -167,7 +167,7 @@ async def test_status_and_explain(start_fleet: StartFleet, plugin: Plugin, names
         assert (await plugin("status")).out.splitlines()[1].split("\t")[:3] == [QUEUE, "True", "1 of 1"]
         told = await plugin("explain", QUEUE)
         assert told.code == 0
-        assert told.out.splitlines()[0].startswith("1 workers are wanted, 1 asked for, 1 ready: ")
+        assert told.out.splitlines()[0].startswith("1 worker is wanted, 1 asked for, 1 ready: ")
         nobody = await plugin("explain", "nobody")
         assert (nobody.code, len(nobody.err.splitlines())) == (1, 1)
         assert 'workerqueues.headrace.dev "nobody" not found' in nobody.err

@@ -29,7 +29,9 @@ def explain(body: Json) -> Iterator[str]:
 
 
 def _decision(decision: Json, status: Json) -> Iterator[str]:
-    workers = f"{decision['desired']} workers are wanted, {status.get('replicas', 0)} asked for"
+    desired = decision["desired"]
+    wanted = f"{desired} {'worker is' if desired == 1 else 'workers are'} wanted"
+    workers = f"{wanted}, {status.get('replicas', 0)} asked for"
     yield f"{workers}, {status.get('readyReplicas', 0)} ready: {decision['message']}."
     inputs: Json = decision["inputs"]
     known = [f"{inputs[name]} {word}" for name, word in _INPUTS.items() if inputs.get(name) is not None]
