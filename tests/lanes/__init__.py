@@ -1,0 +1,5 @@
+"""The test suite in lanes: several pytest processes side by side, summed up as if they had been one.
+
+`split` says which files each lane has, `plugin` writes down in each lane's process what becomes of its tests, `record`
+reads that, `lane` is one lane's process, `run` plays all of them, `account` tells a person.
+"""
