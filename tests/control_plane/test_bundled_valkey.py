@@ -15,7 +15,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from headrace.wire.target import parse_target
 from headrace_operator.dev.server import find_server
 from support.helm import render
-from support.server_process import ServerProcess, free_ports
+from support.ports import free_ports
+from support.server_process import ServerProcess
 
 Json = dict[str, Any]
 PASSWORD = "pass word-1"

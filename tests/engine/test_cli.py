@@ -12,7 +12,7 @@ import pytest
 
 from support.cli import Cli
 from support.fresh_python import run_fresh
-from support.server_process import free_ports
+from support.ports import free_ports
 
 
 def test_help_lists_all_verbs(cli: Cli) -> None:

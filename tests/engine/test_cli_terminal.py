@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from support.cli import Cli, Seed, three_dead
+from support.ports import free_ports
 from support.seeding import Seeder
-from support.server_process import free_ports
 from support.terminal import Terminal
 
 CTRL_C = b"\x03"

@@ -18,8 +18,8 @@ from headrace.wire.subscription import Subscribed, subscribe
 from headrace.wire.target import Target, parse_target
 from support.fake_sentinel import FakeSentinel
 from support.polling import eventually
+from support.ports import free_ports
 from support.sentinel_group import SentinelGroup
-from support.server_process import free_ports
 from support.server_talk import ask, info, wait_for
 from support.servers import RedisServer
 from support.topologies import BINARIES

@@ -14,7 +14,7 @@ from headrace.wire.blocking import BlockingConnection
 from headrace.wire.connection import connect
 from headrace.wire.target import Target, parse_target
 from support.certificate import make_certificate
-from support.server_process import free_ports
+from support.ports import free_ports
 from support.servers import RedisServer
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs a redis-server built with TLS")

@@ -13,7 +13,7 @@ from headrace.wire.target import parse_target
 from support.apps import kinds
 from support.lab import Lab
 from support.polling import eventually
-from support.server_process import free_ports
+from support.ports import free_ports
 from support.servers import RedisServer
 from support.worker_process import WorkerProcess, run_headrace
 

@@ -14,7 +14,7 @@ from support.apps import failing, kinds, slow
 from support.exposition import families, samples, value
 from support.lab import Lab
 from support.polling import eventually
-from support.server_process import free_ports
+from support.ports import free_ports
 from support.servers import RedisServer
 from support.wire_proxy import Faults, WireProxy
 from support.worker_process import WorkerProcess

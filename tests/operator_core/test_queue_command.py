@@ -12,7 +12,7 @@ import pytest
 
 from headrace_operator.operate.queue_command import Resolved
 from support.certificate import make_certificate
-from support.server_process import free_ports
+from support.ports import free_ports
 from support.servers import RedisServer
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs a redis-server built with TLS")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from types import TracebackType
 
-from support.server_process import free_ports
+from support.ports import free_ports
 from support.server_talk import CALM, ask, info, wait_for
 from support.servers import RedisServer
 

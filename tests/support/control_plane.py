@@ -19,7 +19,8 @@ from typing import Self
 
 from support import control_plane_arguments as arguments
 from support.kubectl import run_kubectl
-from support.server_process import ServerProcess, free_ports
+from support.ports import free_ports
+from support.server_process import ServerProcess
 
 START_SECONDS = 40.0
 

@@ -9,7 +9,8 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
-from support.server_process import ServerProcess, free_ports
+from support.ports import free_ports
+from support.server_process import ServerProcess
 
 PROGRAM = Path(sys.executable).with_name("headrace-operator")
 

@@ -18,7 +18,8 @@ from typing import Any
 
 from support.control_plane import ControlPlane
 from support.pod_reports import Pod
-from support.server_process import LAUNCHER, free_ports
+from support.ports import free_ports
+from support.server_process import LAUNCHER
 
 PROGRAMS = Path(sys.executable).parent
 TESTS = Path(__file__).parents[1]

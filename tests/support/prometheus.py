@@ -20,7 +20,8 @@ from typing import Any, Self
 
 from support.leave_out import leave_out
 from support.monitoring import write
-from support.server_process import ServerProcess, free_ports
+from support.ports import free_ports
+from support.server_process import ServerProcess
 
 Json = dict[str, Any]
 SCRAPE_SECONDS = 1

@@ -9,7 +9,8 @@ from pathlib import Path
 from types import TracebackType
 
 from headrace.wire.target import Target
-from support.server_process import ServerProcess, free_ports
+from support.ports import free_ports
+from support.server_process import ServerProcess
 from support.server_talk import CALM, ask, info, wait_for
 from support.servers import RedisServer
 

@@ -6,24 +6,16 @@ Knows nothing of what the server serves; readiness is the caller's question, `po
 from __future__ import annotations
 
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 
 LAUNCHER = Path(__file__).with_name("die_with_parent.py")
-# Below the kernel's range for outgoing connections: a port stays ours while its server is down for a test. Shuffled, as
-# other runs of the tests take some, too; the one given out longest ago comes first, as whoever has got one may still be
-# on the way to listen.
-_PORTS = deque(random.sample(range(12_000, 30_000), 18_000))
-
 # To the kernel, the parent that dies is the thread that started the child: one thread that lasts as long as
 # this process starts them all, whichever short-lived thread asks.
 _STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="server-starter")
@@ -117,19 +109,3 @@ class ServerProcess:
             if time.monotonic() > deadline:
                 raise ServerFailed(self.report("did not get ready in time"))
             time.sleep(0.05)
-
-
-def free_ports(count: int) -> list[int]:
-    """`count` loopback TCP ports that nobody listens on now and that nobody here was given lately."""
-    ports: list[int] = []
-    with ExitStack() as held:
-        while len(ports) < count:
-            probe = held.enter_context(socket.socket())
-            port = _PORTS[0]
-            _PORTS.rotate(-1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            ports.append(port)
-    return ports

@@ -12,7 +12,8 @@ from pathlib import Path
 from types import TracebackType
 
 from headrace_operator.dev.server import find_server
-from support.server_process import ServerProcess, free_ports
+from support.ports import free_ports
+from support.server_process import ServerProcess
 
 
 class RedisServer:

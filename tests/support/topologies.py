@@ -8,8 +8,8 @@ from typing import Final, Protocol
 
 from support.certificate import make_certificate
 from support.cluster_group import ClusterGroup
+from support.ports import free_ports
 from support.sentinel_group import SentinelGroup
-from support.server_process import free_ports
 from support.servers import RedisServer, server_binaries
 
 BINARIES: Final = dict(server_binaries())
