@@ -17,7 +17,7 @@ setup: .venv/.installed ## the virtual environment, from the hashed lock
 demo: setup ## the example fleet: from zero, through a rollout and a replay, back to zero
 	@$(BIN)/python -m examples.demo
 
-test: setup ## every test that this machine can run
+test: setup ## every test that this machine can run, in lanes side by side (tests/lanes)
 	@bash scripts/test.sh
 
 check: setup ## format, lint, types, import contracts

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Every test that this machine can run. As root it installs what is missing; otherwise it says what it leaves out.
+# Every test that this machine can run, in lanes side by side; with arguments, pytest with those. As root it installs
+# what is missing; otherwise it says what it leaves out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -48,4 +49,5 @@ else
   leave_out "the tests on a cluster" "see the line above"
 fi
 
-exec .venv/bin/python -m pytest "$@"
+(($#)) && exec .venv/bin/python -m pytest "$@"
+exec .venv/bin/python -m tests.lanes
