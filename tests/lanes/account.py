@@ -71,7 +71,9 @@ class Account:
         self._write(closing_line(verdicts, self._clock() - self._began))
 
     def _slowest(self, verdicts: Sequence[Verdict]) -> None:
-        seconds: Counter[str] = sum((verdict.record.seconds for verdict in verdicts), Counter())
+        seconds: Counter[str] = Counter()
+        for verdict in verdicts:
+            seconds.update(verdict.record.seconds)  # a sum of Counters would forget who took no time at all
         self._write("\nslowest files:")
         for name, took in seconds.most_common(SLOWEST):
             self._write(f"{took:7.1f} s  {name}")

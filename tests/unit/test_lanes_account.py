@@ -79,11 +79,10 @@ def test_the_end_of_a_crashed_lane_s_log_is_shown(scene: Scene) -> None:
 
 def test_the_slowest_files_are_listed_across_lanes(scene: Scene) -> None:
     scene.look(
-        {"collected": 2},
-        ended("tests/a.py::x", "passed"),
-        ended("tests/b.py::y", "passed"),
-        ended("tests/b.py::z", "passed"),
+        {"collected": 3}, *(ended(name, "passed") for name in ("tests/a.py::x", "tests/b.py::y", "tests/b.py::z"))
     )
+    scene.look(ended("tests/quick.py::x", "passed") | {"seconds": 0.0})
     scene.account.close([judge(scene.process.lane, scene.process.record, 0)] * 2, scene.folder)
     at = scene.said.index("\nslowest files:")
-    assert scene.said[at + 1 : at + 3] == ["    4.0 s  tests/b.py", "    2.0 s  tests/a.py"]
+    listed = ["    4.0 s  tests/b.py", "    2.0 s  tests/a.py", "    0.0 s  tests/quick.py"]
+    assert scene.said[at + 1 : at + 4] == listed
