@@ -89,8 +89,13 @@ class LaneProcess:
         ]
 
     def _environment(self) -> dict[str, str]:
-        examples = self._root / ".hypothesis" / self.lane.name
-        return {**os.environ, "TMPDIR": str(self.folder), "HYPOTHESIS_STORAGE_DIRECTORY": str(examples)}
+        return {
+            **os.environ,
+            "TMPDIR": str(self.folder),
+            "HYPOTHESIS_STORAGE_DIRECTORY": str(self._root / ".hypothesis" / self.lane.name),
+            # Hundreds of workers are started, and each would compile what it imports.
+            "PYTHONDONTWRITEBYTECODE": "",
+        }
 
 
 def belonging(folder: Path) -> Iterator[int]:
