@@ -79,6 +79,10 @@ class Printer:
         else:
             _write(printable(sentence))
 
+    def text(self, lines: str) -> None:
+        """Lines beside a record, for people."""
+        _write(lines)
+
 
 def _write(text: str, stream: TextIO | None = None) -> None:
     print(text, file=stream or sys.stdout, flush=True)
