@@ -14,7 +14,7 @@ from typing import Any
 from headrace.admin.queue_admin import stats_many
 from headrace.cli.exit_codes import ExitCode
 from headrace.cli.load import COLUMNS, loads, row
-from headrace.cli.output import Format, Printer, note, printable, table
+from headrace.cli.output import Format, Printer, note, printable, rich_table, texts, turn
 from headrace.cli.session import with_link
 from headrace.contract.keys import check_queue_name
 from headrace.contract.stats import QueueStats
@@ -83,7 +83,7 @@ def _screen(width: int, before: Mapping[str, QueueStats], now: Mapping[str, Queu
     from rich.text import Text
 
     said = [Text(printable(line), style="red") for line in trouble]
-    shown = table("", COLUMNS, [row(one) for one in loads(before, now)], width)
+    shown = rich_table("", *turn(COLUMNS, texts([row(one) for one in loads(before, now)]), width))
     return Group(shown, *said, Text("q ends", style="dim"))
 
 
