@@ -174,6 +174,17 @@ def test_a_row_too_wide_for_the_terminal_stands_on_its_side(cli: Cli, monkeypatc
     assert max(map(len, lines)) <= 60
 
 
+@pytest.mark.parametrize("odd", ["[/x]", "[red]", ":smile:", "日本"])
+def test_a_name_is_shown_as_it_is_in_a_table(cli: Cli, monkeypatch: pytest.MonkeyPatch, odd: str) -> None:
+    """Also where it became a column's head, with or without rich."""
+    cli("enqueue", "q", "mail", "--id", odd)
+    for width in ("60", "200"):
+        monkeypatch.setenv("COLUMNS", width)
+        ran = cli("jobs", "q", "-o", "table")
+        assert (ran.code, ran.err) == (0, "")
+        assert odd in ran.out
+
+
 def test_tables_on_request(cli: Cli) -> None:
     cli("enqueue", "q", "mail", "--id", "mine")
     ran = cli("jobs", "q", "-o", "table")

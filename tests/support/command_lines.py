@@ -14,7 +14,7 @@ from unittest.mock import patch
 import typer
 
 from headrace.cli.app import build
-from headrace.cli.entry import _find_verb
+from headrace.cli.entry import find_run
 from headrace.cli.external import help_lines
 
 _OPERATORS = re.compile(r"[|&;<>()]+")
@@ -104,5 +104,5 @@ def _parser_of(verb: str) -> argparse.ArgumentParser:
         raise _Made
 
     with patch.object(argparse.ArgumentParser, "parse_args", keep), suppress(_Made):
-        _find_verb([verb])([])
+        find_run([verb])()
     return made[0]
