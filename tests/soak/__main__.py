@@ -1,5 +1,5 @@
-"""`python -m tests.soak [kills] [dead-letters] [schedules] [operator-memory] [--jobs N] [--every SECONDS] …`: the proofs
-that take a million jobs, or a year.
+"""`python -m tests.soak [kills] [dead-letters] [schedules] [operator-memory] [--jobs N] …`: the proofs that take a
+million jobs, or a year.
 """
 
 from __future__ import annotations
