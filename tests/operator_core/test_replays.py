@@ -11,7 +11,7 @@ from headrace.admin.replay import Replays
 from headrace.admin.selection import ReplaySelection
 from headrace.contract.envelope import DeathRecord, encode_death, lua_string
 from headrace.errors import UsageError
-from headrace_operator.api.names import REPLAY_ANNOTATION, QueueKey
+from headrace_operator.api.names import REPLAY_ANNOTATION, REPLAY_ID_ANNOTATION, QueueKey
 from headrace_operator.api.status import ReplayStatus
 from headrace_operator.core.replay_request import ReplayPhase
 from headrace_operator.seams.errors import ObjectsUnavailableError
@@ -308,6 +308,54 @@ async def test_it_is_called_off_for_good(rig: Rig, value: str | None) -> None:
         rig.objects.annotate(key, REPLAY_ANNOTATION, "all,max=5")
         assert (await over(rig, key)).replayed == 5
     assert reasons(rig) == ["ReplayAccepted", "ReplayCancelled", "ReplayAccepted", "ReplayFinished"]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("value", ["all,max=5", "all,max=5,request=next"])
+async def test_another_request_in_its_place_calls_it_off_and_is_carried_out(
+    rig: Rig, value: str, restarted: bool
+) -> None:
+    key = rig.apply(**FIXED)
+    async with rig.running():
+        await _under_way(rig, key)
+        if not restarted:
+            rig.objects.annotate(key, REPLAY_ANNOTATION, value)
+            await over(rig, key)
+    if restarted:
+        rig.objects.annotate(key, REPLAY_ANNOTATION, value)
+        async with rig.running():
+            await over(rig, key)
+    status = rig.status(key)
+    assert status is not None
+    assert status.replay is not None
+    assert (status.replay.request, status.replay.replayed) == (value, 5)
+    assert reasons(rig) == ["ReplayAccepted", "ReplayCancelled", "ReplayAccepted", "ReplayFinished"]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_manifest_that_takes_the_id_away_calls_off_nothing_that_has_a_name(rig: Rig, restarted: bool) -> None:
+    key = rig.apply(**FIXED)
+    await bury(rig, 60)
+    rig.objects.annotate(key, REPLAY_ANNOTATION, "all,rate=100,request=monday")
+    async with rig.running():
+        await rig.says(key, "it moves", lambda status: bool(status.replay and status.replay.replayed))
+        rig.objects.annotate(key, REPLAY_ID_ANNOTATION, None)
+        if not restarted:
+            assert (await over(rig, key)).replayed == 60
+    if restarted:
+        async with rig.running():
+            assert (await over(rig, key)).replayed == 60
+    assert reasons(rig) == ["ReplayAccepted", "ReplayFinished"]
+
+
+async def test_who_asked_is_told_although_the_operator_died_before_it_could_say_so(rig: Rig) -> None:
+    key = rig.apply(**FIXED)
+    await bury(rig, 3)
+    rig.objects.annotate(key, REPLAY_ANNOTATION, "by=ada,all")
+    rig.objects.annotate(key, REPLAY_ID_ANNOTATION, "accepted-1")
+    async with rig.running():
+        replay = await over(rig, key)
+    assert (replay.request_id, replay.request, replay.by) == ("accepted-1", "all,by=ada", "ada")
 
 
 @pytest.mark.parametrize("value", [None, "cancel"])

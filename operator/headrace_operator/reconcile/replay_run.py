@@ -32,6 +32,11 @@ KEEP_MS: Final = 366 * 24 * 3600 * 1000
 FINAL: Final = (ReplayPhase.COMPLETED, ReplayPhase.FAILED, ReplayPhase.CANCELLED, ReplayPhase.REFUSED)
 
 
+def told(request: str) -> str:
+    """An annotation's value for the status: without what it tells of payloads, and not too long."""
+    return redact(without_values(request))[:MESSAGE_LENGTH]
+
+
 def begin(
     request_id: str, request: str, phase: ReplayPhase, now: float, message: str | None = None, by: str | None = None
 ) -> ReplayStatus:
@@ -39,7 +44,7 @@ def begin(
     over = phase in FINAL
     return ReplayStatus(
         request_id=request_id,
-        request=redact(without_values(request))[:MESSAGE_LENGTH],
+        request=told(request),
         by=by,
         phase=phase,
         started_time=timestamp(now),
