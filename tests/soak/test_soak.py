@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from soak import dead_letters, kills, schedules, tally
+from soak import dead_letters, kills, operator_memory, schedules, tally
 from soak.tally import END, START, Tally
 
 SOUND = kills.Verdict(
@@ -48,6 +48,21 @@ YEAR = schedules.Verdict(
     lost=1,
     frozen=1,
     jumps=1,
+    seconds=1.0,
+)
+
+
+FLAT = operator_memory.Verdict(
+    letters=10,
+    replayed=5,
+    said=5,
+    started_mb=60.0,
+    before_mb=62.0,
+    burying_mb=63.0,
+    with_mb=67.0,
+    replaying_mb=66.0,
+    audited=10,
+    scrapes=3,
     seconds=1.0,
 )
 
@@ -129,6 +144,25 @@ def test_the_judge_of_dead_letters_too(wrong: dict[str, object]) -> None:
 def test_the_judge_of_schedules_too(wrong: dict[str, object]) -> None:
     assert YEAR.sound
     assert not replace(YEAR, **wrong).sound  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"burying_mb": 67.1},
+        {"with_mb": 67.1},
+        {"replaying_mb": 67.1},
+        {"before_mb": 61.9},
+        {"replayed": 4},
+        {"replayed": 0, "said": 0},
+        {"audited": 9},
+        {"scrapes": 0},
+    ],
+    ids=str,
+)
+def test_the_judge_of_the_operator_s_memory_too(wrong: dict[str, object]) -> None:
+    assert FLAT.sound
+    assert not replace(FLAT, **wrong).sound  # type: ignore[arg-type]
 
 
 def test_the_tally_counts_what_processes_have_written(tmp_path: Path) -> None:

@@ -100,6 +100,7 @@ ALERT_TESTS = (
         | {f'headrace_schedule_condition{{{ILL}, type="Ready", reason="Scheduled"}}': "1x60"}
         | _pair("condition", "1x60", "1x60", 'type="Ready", reason="Accepted"')
         | _pair("condition", "0x60", "1x60", 'type="Progressing", reason="UpToDate"')
+        | _pair("condition", "0x60", "1x60", 'type="Replaying", reason="Completed"')
         | _pair("redis_up", "1x60", "1x60")
         | _pair("oldest_ready_age_seconds", "0 30 90 200 0x56", "0x60")
         | _pair("jobs", "50+100x10 1000-100x10 0x38", "0x60", 'state="ready"')
@@ -221,6 +222,22 @@ ALERT_TESTS = (
         | {f'headrace_workerqueue_jobs{{{ILL}, state="dead", pod="a"}}': "2x9 stale"}
         | {f'headrace_workerqueue_jobs{{{ILL}, state="dead", pod="b"}}': "_x10 3x50"},
         {9: (), 12: ("HeadraceDeadLettersGrowing",), 40: ()},
+    ),
+    AlertTest(
+        "a replay stops itself, and the next one ends well",
+        LEADING
+        | {f'headrace_workerqueue_condition{{{ILL}, type="Replaying", reason="Running"}}': "_x5 1x15 stale"}
+        | {f'headrace_workerqueue_condition{{{ILL}, type="Replaying", reason="Failed"}}': "_x20 0x20 stale"}
+        | {f'headrace_workerqueue_condition{{{ILL}, type="Replaying", reason="Completed"}}': "_x41 0x18"}
+        | {f'headrace_workerqueue_condition{{{WELL}, type="Replaying", reason="Cancelled"}}': "0x60"}
+        | {f'headrace_workerqueue_condition{{{WELL}, type="Ready", reason="Failed"}}': "1x60"},
+        {10: (), 19: (), 22: ("HeadraceReplayFailed",), 40: ("HeadraceReplayFailed",), 45: ()},
+        words=Words(
+            22,
+            "warning",
+            "A replay of WorkerQueue home/ill has failed",
+            "What it has moved is replayed, the others are still dead. status.replay.message says why.",
+        ),
     ),
     AlertTest(
         "an audit finds something, which is mended",
