@@ -83,7 +83,7 @@ def test_it_runs_what_the_yaml_says(dev: ScheduledDev) -> None:
     assert dev.ready("nightly")["reason"] == "Scheduled"
     write(dev.folder, schedule("nightly", {"spec.suspend": True}))
     dev.until("it is suspended", lambda: dev.ready("nightly")["reason"] == "Suspended")
-    assert "nightly: Suspended: " in dev.printed
+    dev.until("that is said", lambda: "nightly: Suspended: " in dev.printed)
     write(dev.folder)
     dev.until("it is gone", lambda: not dev.schedule("nightly"))
     write(dev.folder, schedule("nightly", {"spec.suspend": True}))
@@ -110,7 +110,8 @@ def test_each_mistake_gets_the_operators_verdict(folder: Path) -> None:
         for name, case in names.items():
             dev.until(f"{case.name} is {case.reason}", lambda n=name, c=case: dev.ready(n).get("reason") == c.reason)  # type: ignore[misc]
             assert case.says in dev.ready(name)["message"]
-            assert f"{name}: ! {case.reason}: " in dev.printed
+            said = f"{name}: ! {case.reason}: "
+            dev.until(f"{case.name} is said", lambda said=said: said in dev.printed)  # type: ignore[misc]
         ran = dev.out.count("sunday 3")
         dev.until("the good one goes on", lambda: dev.out.count("sunday 3") > ran + 1)
 

@@ -49,8 +49,11 @@ class LaneProcess:
                 env=self._environment(),
                 start_new_session=True,
             )
-        exit_code = await self._process.wait()
-        await asyncio.to_thread(self.sweep)
+        try:
+            exit_code = await self._process.wait()
+        finally:
+            self.kill()  # it has ended, unless the run itself has failed
+            await asyncio.to_thread(self.sweep)
         self.more()
         return judge(self.lane, self.record, exit_code)
 

@@ -37,17 +37,17 @@ class Run:
     async def play(self) -> tuple[int, list[Verdict]]:
         """What became of each lane, and the exit code: 0 when all were sound, else 1; stopped: 128 + the signal."""
         loop = asyncio.get_running_loop()
-        for number in _STOPPERS:
+        stoppers = [number for number in _STOPPERS if number == signal.SIGINT or not _ignored(number)]
+        for number in stoppers:
             loop.add_signal_handler(number, self.stop, number)
         home = Path(tempfile.mkdtemp(prefix="lanes-"))
-        looking = asyncio.create_task(self._look())
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._play(lane, home)) for lane in self._lanes]
-            verdicts = [task.result() for task in tasks]
+                looking = group.create_task(self._look())
+                verdicts = await asyncio.gather(*[group.create_task(self._play(lane, home)) for lane in self._lanes])
+                looking.cancel()
         finally:
-            looking.cancel()
-            for number in _STOPPERS:
+            for number in stoppers:
                 loop.remove_signal_handler(number)
         sound = all(verdict.sound for verdict in verdicts)
         if sound:
@@ -85,3 +85,8 @@ class Run:
             await asyncio.sleep(LOOK)
             for process in self._running:
                 self._account.look(process)
+
+
+def _ignored(number: signal.Signals) -> bool:
+    """As nohup has it. A shell's background job ignores the terminal's Ctrl-C, but not what is sent to it alone."""
+    return signal.getsignal(number) is signal.SIG_IGN

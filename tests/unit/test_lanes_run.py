@@ -286,6 +286,19 @@ async def test_a_lane_that_does_not_listen_is_killed(suite: Suite, grace: float,
     assert not list(belonging(suite.folder))
 
 
+async def test_a_run_under_nohup_goes_on_when_its_terminal_has_gone(suite: Suite) -> None:
+    suite.write(waits=MEETS.format(name="waits", other="test"))
+    previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = suite.process()
+        await suite.written("here-waits")
+    finally:
+        signal.signal(signal.SIGHUP, previous)
+    os.kill(process.pid, signal.SIGHUP)
+    (suite.folder / "here-test").touch()
+    assert process.wait(60) == 0, suite.said()
+
+
 async def test_lanes_die_with_a_run_that_is_killed(suite: Suite) -> None:
     suite.write(waits=WAITS.format(before="Path('me').write_text(str(__import__('os').getpid()))"))
     process = suite.process()
