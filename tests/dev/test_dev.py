@@ -7,6 +7,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,21 @@ def test_replay_from_the_command_line(dev: DevProcess) -> None:
         (["shop", "--data", "/nonexistent"], "no `headrace dev` runs with its data in /nonexistent"),
     ):
         assert says in dev.run("replay", *wrong, code=2)
+
+
+def test_a_replay_is_called_off_from_the_command_line(dev: DevProcess) -> None:
+    for text in "abc":
+        dev.enqueue("picky", text)
+    dev.until("all are dead", lambda: dev.status["deadLetters"]["total"] == 3)
+    assert "no replay of shop is under way" in dev.run("replay", "shop", "--cancel", code=2)
+    with ThreadPoolExecutor() as others:
+        slow = others.submit(dev.run, "replay", "shop", "--rate", "0.05", code=1)
+        dev.until("it runs", lambda: dev.status.get("replay", {}).get("replayed") == 1)
+        assert "another replay is under way" in dev.run("replay", "shop", code=2)
+        assert "--cancel stands alone" in dev.run("replay", "shop", "--cancel", "--max", "1", code=2)
+        assert dev.run("replay", "shop", "--cancel") == "the replay of shop is called off"
+        assert slow.result(timeout=60) == "called off; 1 were replayed"
+    assert "no replay of shop is under way" in dev.run("replay", "shop", "--cancel", code=2)
 
 
 def test_another_redis(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from soak import dead_letters, kills, operator_memory, schedules, tally
+from headrace.cli.quick_parser import read_line
+from soak import dead_letters, kills, listings, operator_memory, schedules, tally
 from soak.tally import END, START, Tally
 
 SOUND = kills.Verdict(
@@ -91,11 +92,28 @@ async def test_dead_letters_answer_fast_beside_a_worker(monkeypatch: pytest.Monk
     """No throughput is asserted here: that is for a machine that does nothing else."""
     for name, small in (("TURNS", 1), ("TURN_SECONDS", 2.0), ("ASKED_PER_SECOND", 20), ("BACKLOG", 3_000)):
         monkeypatch.setattr(dead_letters, name, small)
+    monkeypatch.setattr(listings, "TIMES", 1)
     verdict = await dead_letters.run(5_000, within=90)
     assert verdict.alone_per_s > 0
     assert verdict.beside_per_s > 0
     assert all(0 < ms < 1_000 for ms in verdict.median_ms.values()), verdict
     assert verdict.exported == 5_000
+    assert all(ms > 0 for ms in verdict.listing_ms.values())
+
+
+def test_every_listing_of_the_command_line_is_timed() -> None:
+    """And is a line that is understood; each verb that lists is there in every form."""
+    lines = list(listings.lines(middle_us=1, reason="r", task="t", dead="d"))
+    listing = {("stats",), ("jobs",), ("show",), ("limit",), ("dlq", "list"), ("dlq", "show"), ("schedules", "list")}
+    timed: dict[tuple[str, ...], set[str]] = {}
+    for line in lines:
+        read = read_line(line.words)
+        assert read is not None, line.name
+        form = "table" if line.terminal else str(read[1]["output"])
+        timed.setdefault(read[0].words, set()).add(form)
+    assert timed.keys() == listing | {("dlq", "replay"), ("dlq", "delete")}
+    assert all(timed[verb] == {"auto", "table", "json", "yaml"} for verb in listing - {("limit",)})
+    assert len({line.name for line in lines}) == len(lines)
 
 
 @pytest.mark.parametrize(
@@ -125,6 +143,7 @@ def test_the_judge_of_kills_takes_nothing_for_sound_that_is_not(wrong: dict[str,
         {"beside_per_s": 849},
         {"exported": 9},
         {"export_mb": 150.0},
+        {"listing_ms": {"dlq list": 1600.0}},
     ],
     ids=str,
 )
@@ -179,6 +198,12 @@ def test_the_judge_of_schedules_too(wrong: dict[str, object]) -> None:
 def test_the_judge_of_the_operator_s_memory_too(wrong: dict[str, object]) -> None:
     assert FLAT.sound
     assert not replace(FLAT, **wrong).sound  # type: ignore[arg-type]
+
+
+def test_a_record_says_how_many_listings_were_fast() -> None:
+    some = replace(FAST, listing_ms={"stats jobs": 199.9, "dlq list jobs": 200.0})
+    assert FAST.summary()["listings_within_200_ms"] == "1/1"
+    assert some.summary()["listings_within_200_ms"] == "1/2"
 
 
 def test_the_tally_counts_what_processes_have_written(tmp_path: Path) -> None:

@@ -36,12 +36,16 @@ def build() -> typer.Typer:
         word: typer.Typer(invoke_without_command=True, callback=_show_help_without_verb, help=text)
         for word, text in GROUPS.items()
     }
-    for name, text in help_lines().items():
-        *group, word = name.split()
-        (groups[group[0]] if group else app).command(word, help=text)(_listed_only(name))
+    external = help_lines()
+    for name, text in external.items():
+        if " " not in name:
+            app.command(name, help=text)(_listed_only(name))
     for verb in VERBS.values():
         *group, word = verb.words
         (groups[group[0]] if group else app).command(word, help=verb.help)(_command(verb))
+    for name, text in external.items():
+        if (first := name.partition(" ")[0]) in groups:
+            groups[first].command(name.removeprefix(f"{first} "), help=text)(_listed_only(name))
     for word, made in groups.items():
         app.add_typer(made, name=word)
     return app

@@ -15,6 +15,11 @@ _HELP: Final = {
     "drain": "Let a worker finish its jobs and claim no more (the preStop hook).",
     "profile": "Sample the stacks of a running worker, for a flame graph.",
     "dev": "Run a whole fleet on this machine from its YAML, without Kubernetes.",
+    "replay": "Replay dead letters in the fleet that dev runs, or call that off.",
+    "schedules next": "Show when the Schedules of a YAML are due next.",
+    "schedules run": "Run a Schedule of the fleet that dev runs once, now.",
+    "schedules pause": "Say how a Schedule of dev's YAML is paused.",
+    "schedules resume": "Say how it goes on.",
 }
 _OWN: Final = ("worker", "drain", "profile")
 """There whatever is installed."""

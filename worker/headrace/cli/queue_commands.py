@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from headrace.admin.findings import AuditReport
+from typing import TYPE_CHECKING
+
 from headrace.admin.queue_admin import stats_many
 from headrace.cli.asking import confirm
 from headrace.cli.exit_codes import ExitCode
@@ -13,6 +14,9 @@ from headrace.cli.session import with_link, with_queue
 from headrace.contract.keys import check_queue_name
 from headrace.contract.stats import QueueStats
 from headrace.errors import HeadraceError, UsageError
+
+if TYPE_CHECKING:
+    from headrace.admin.findings import AuditReport
 
 
 def stats(queues: list[str], redis_url: str, output: Format) -> int:

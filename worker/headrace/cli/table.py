@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Final
 
-_WIDE: Final = re.compile("[^\x20-\x7e\xa0-\xac\xae-\u02ff\u0370-\u0482]")
+_WIDE: Final = "[^\x20-\x7e\xa0-\xac\xae-\u02ff\u0370-\u0482]"
 """What may be more or less than one cell wide."""
-_WORD: Final = re.compile(r" *[^ ]+ *")
+_WORD: Final = r" *[^ ]+ *"
 _PADDING: Final = 2
 """Of a cell: a blank at each side."""
 _NARROWEST: Final = _PADDING + 1
@@ -28,7 +28,7 @@ def lay_out(title: str, columns: Row, rows: Sequence[Row], width: int, *, styled
     Without columns there is no header. Rows are as long as columns.
     """
     everything = [columns, *rows] if columns else rows
-    if not everything or any(_WIDE.search(cell) for row in everything for cell in row):
+    if not everything or re.search(_WIDE, "".join(cell for row in everything for cell in row)):
         return None
     edges = 1 + len(everything[0])
     widths = _widths([_PADDING + max(map(len, cells)) for cells in zip(*everything, strict=True)], width - edges)
@@ -81,7 +81,7 @@ def _folded(text: str, width: int) -> list[str]:
     """Lines of at most `width`, broken between words, and within those that are longer than a line."""
     breaks: list[int] = []
     used = 0
-    for match in _WORD.finditer(text):
+    for match in re.finditer(_WORD, text):
         start, word = match.start(), match[0]
         needed = len(word.rstrip())
         if needed <= width - used:
