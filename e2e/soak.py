@@ -68,7 +68,7 @@ def main() -> int:
     made.add_argument("--out", type=Path, default=RECORD, help="summary, merged by scenario")
     chosen = made.parse_args()
     try:
-        with soaking_cluster() as cluster:
+        with soaking_cluster(earlier=any(SCENARIOS[name].operators == 0 for name in chosen.only)) as cluster:
             sound = [_soak(SCENARIOS[name], cluster, chosen) for name in chosen.only]
     except MachineUnfitError as reason:
         print(f"soak: left out: {reason}", file=sys.stderr)

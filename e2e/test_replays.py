@@ -9,7 +9,7 @@ from e2e.scenarios.playing import played
 from e2e.scenarios.replays import Size, replays
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900, func_only=True)]
-SMALL = Size(letters=300, again=12, fresh=8, blows=4, seconds=20)
+SMALL = Size(letters=300, again=12, fresh=8, blows=4, seconds=30)
 """Each kind of blow once, at the leader and at anyone."""
 
 

@@ -27,7 +27,7 @@ from support.kube_client import until
 Json = dict[str, Any]
 WORKERS: Final = 2
 CONCURRENCY: Final = 20
-MOVING_SECONDS: Final = 60.0
+MOVING_SECONDS: Final = 120.0
 """How long the replay takes where nobody dies."""
 PATIENCE: Final = 600.0
 REPLICAS: Final = 2

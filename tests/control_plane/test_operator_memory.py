@@ -16,5 +16,5 @@ async def test_letters_cost_the_operator_nothing(
 ) -> None:
     monkeypatch.setattr(operator_memory, "QUIET_SECONDS", 1.0)
     kube = KubeClient(control_plane, namespace)
-    verdict = await operator_memory.measure(kube, account, tmp_path, letters=5_000, replayed=500)
+    verdict = await operator_memory.measure(kube, account, tmp_path, letters=2_000, replayed=300)
     assert verdict.sound, verdict
