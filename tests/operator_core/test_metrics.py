@@ -12,6 +12,7 @@ from headrace_operator.api.status import REASONS_KEPT, Condition
 from headrace_operator.cluster.tally import Tally
 from headrace_operator.core.decision import Reason
 from headrace_operator.core.departure import Departure
+from headrace_operator.core.symptoms import BreakerReason
 from headrace_operator.operate.counts import BOUNDS, Counts
 from headrace_operator.operate.metrics import OperatorMetrics
 from headrace_operator.reconcile.listener import Look
@@ -89,6 +90,8 @@ async def test_what_is_known_of_a_queue_is_what_is_read(rig: Rig) -> None:
     of_it = {state: queue(found, key, "version_replicas", version=version, state=state) for state in states}
     assert of_it == states
     assert queue(found, key, "redis_up") == 1
+    breaker = {reason: queue(found, key, "breaker_open", reason=reason) for reason in BreakerReason}
+    assert breaker == dict.fromkeys(BreakerReason, 0)
     assert queue(found, key, "condition", type="DeadLettersPresent", reason="DeadLetters") == 1
     assert queue(found, key, "condition", type="Ready", reason="Accepted") == 1
     assert 0 <= (queue(found, key, "oldest_ready_age_seconds") or 0) < 60
