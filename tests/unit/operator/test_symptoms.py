@@ -78,6 +78,10 @@ def test_messages_have_the_numbers_and_what_most_say() -> None:
     said = (crashing(message="exit code 2"), crashing(message="exit code 2"), crashing(), FINE)
     [one] = symptoms(SPEC, sight(*said)).present
     assert one.message == "3 of 4 workers crash again and again: exit code 2"
+    [one] = symptoms(SPEC, sight(crashing())).present
+    assert one.message == "the only worker crashes again and again: exit code 1"
+    [one] = symptoms(SPEC, sight(crashing(), FINE)).present
+    assert one.message == "1 of 2 workers crashes again and again: exit code 1"
     [one] = symptoms(SPEC, sight(crashing(message="b"), crashing(message="a"))).present
     assert one.message.endswith(": a"), "the same at every look"
     [one] = symptoms(SPEC, sight(waiting(70))).present
