@@ -224,3 +224,21 @@ def test_one_dev_at_a_time(dev: DevProcess) -> None:
     other._process.start()
     assert other.wait(30) == 2
     assert "another `headrace dev` runs here" in other.printed
+
+
+def test_a_crash_loop_stops_growth_until_workers_run(tmp_path: Path) -> None:
+    """The same code crashes or not, so this is no rollout."""
+    (tmp_path / "shop.py").write_text(f'{APP}\nif not Path("mended").exists():\n    raise SystemExit(3)\n')
+    (tmp_path / "queue.yaml").write_text(YAML.replace("maxReplicas: 3", "maxReplicas: 3, breaker: {coolOffSeconds: 1}"))
+    opened = "! BreakerOpened: the only worker crashes again and again: ended with exit code"
+    with DevProcess(tmp_path) as dev:
+        dev.enqueue("note", "first")
+        dev.until("it crashes again and again", lambda: opened in dev.printed)
+        for number in range(11):
+            dev.enqueue("note", str(number))
+        dev.until("no worker is added", lambda: dev.status["lastDecision"]["reason"] == "BreakerOpen")
+        assert dev.workers() == 1
+        (tmp_path / "mended").touch()
+        dev.until("it runs", lambda: "BreakerClosed: no more CrashLoop; workers may be added again" in dev.printed)
+        assert dev.condition("BreakerOpen") == "BreakerClosed"
+        dev.until("all is done", lambda: len(dev.out) == 12)

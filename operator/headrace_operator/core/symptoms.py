@@ -133,8 +133,9 @@ def _crash_loop(sight: Sight) -> Symptom | None:
     ]
     if not crashing or 2 * len(crashing) < len(workers):
         return None
-    message = f"{len(crashing)} of {_workers(len(workers))} crash again and again: {_commonest(crashing)}"
-    return Symptom(BreakerReason.CRASH_LOOP, message)
+    who = "the only worker" if len(workers) == 1 else f"{len(crashing)} of {len(workers)} workers"
+    does = "crashes" if len(crashing) == 1 else "crash"
+    return Symptom(BreakerReason.CRASH_LOOP, f"{who} {does} again and again: {_commonest(crashing)}")
 
 
 def _unschedulable(spec: Breaker, sight: Sight) -> Symptom | None:
