@@ -77,7 +77,7 @@ async def recurring_world(queue: QueueDriver) -> None:
     """A schedule whose first tick's job waits."""
     await full_world(queue)
     await queue.run("settle_schedule", "uid", "ns/name", "daily", "", 5, 1)
-    await queue.run("fire_tick", "uid", 6, value(), "Allow", 10, 0, "daily|1|5||")
+    await queue.run("fire_tick", "uid", 6, pack(Special("uid:6").packed()), "Allow", 10, 0, "daily|1|5||")
 
 
 DEAD = value()[:1] + b"\x01" + value()[2:]
@@ -122,7 +122,10 @@ CASES = {
     "exchange": Case(
         ("s", "0", 60, 2, "", "v1", 5, 1, "0.50", 1, "a", pack([("retry", "k0", "0.52", 1, 50, "E")])),
     ),
-    "fire_tick": Case(("uid", 7, value(), "Replace", 10, 3, "daily|1|5|6|"), recurring_world),
+    "fire_tick": Case(
+        ("uid", 7, pack(limited("uid:7", "k", priority="high").packed()), "Replace", 10, 3, "daily|1|5|6|"),
+        recurring_world,
+    ),
     "forget_schedule": Case(("uid",), recurring_world, repeated=0),
     "import_dead": Case(
         (pack([["n", lua_string(value()), "t", "E", "record", "print", "traceback", ""]]),), repeated=[b"n"]
@@ -148,7 +151,10 @@ CASES = {
     "renew": Case(("s", 2 * LEASE_MS, told("v1"))),
     "replay": Case(("known", KEEP_MS, "c", "a"), repeated=[0, 1, [], 0]),
     "resume": Case((), paused_world, repeated=0),
-    "run_schedule_now": Case(("uid", "by-ada", value(), "Replace", 10), recurring_world),
+    "run_schedule_now": Case(
+        ("uid", "by-ada", pack(limited("uid:now:by-ada", "k", priority="low").packed()), "Replace", 10),
+        recurring_world,
+    ),
     "settle_schedule": Case(("uid", "ns/name", "hourly", "", 5, 2), recurring_world),
     "sleep": Case((), empty_world),
     "stats": Case(()),

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -23,10 +23,13 @@ from headrace.admin.schedules import (
     Schedules,
     job_value,
 )
+from headrace.client.limits import Rule
 from headrace.contract.envelope import decode
-from headrace.errors import ConfigError, PayloadError, QueueFullError, UsageError
+from headrace.contract.protocol import Priority
+from headrace.errors import ConfigError, PayloadError, ProtocolError, QueueFullError, UsageError
 from headrace.wire.link import Link
 from support.held_link import HeldLink
+from support.limited import check_keys, limited
 from support.queue_driver import QueueDriver, value
 
 UID, NAME, HOUR = "8f14e45f-ceea-467f", "shop/nightly", 3_600_000
@@ -46,13 +49,13 @@ class Rig:
         return await self.schedules.settle_terms(UID, **stated)  # type: ignore[arg-type]
 
     async def fire(
-        self, tick: int, concurrency: Concurrency = ALLOW, *, seen: ScheduleRecord | None = None, **how: int
+        self, tick: int, concurrency: Concurrency = ALLOW, *, seen: ScheduleRecord | None = None, **how: Any
     ) -> Fired:
         seen = seen or await self.schedules.look(UID)
         return await self.schedules.fire(UID, tick, seen=seen, value=value(), concurrency=concurrency, **how)
 
-    async def now(self, request: str, concurrency: Concurrency = ALLOW) -> Fired:
-        return await self.schedules.run_now(UID, request, value=value(), concurrency=concurrency)
+    async def now(self, request: str, concurrency: Concurrency = ALLOW, **how: Any) -> Fired:
+        return await self.schedules.run_now(UID, request, value=value(), concurrency=concurrency, **how)
 
     def id(self, tick: int) -> str:
         return f"{UID}:{tick}"
@@ -298,6 +301,62 @@ async def test_a_record_that_was_lost_makes_no_second_job_of_a_tick_that_waits(r
     again = await rig.fire(rig.start)
     assert (again.fate, again.record.last_tick_ms, again.record.enqueued) == (Fate.ALREADY, rig.start, 0)
     assert (await rig.driver.stats()).ready == 1
+
+
+async def test_a_run_has_its_priority_and_goes_before_those_of_a_lower_one(rig: Rig) -> None:
+    await rig.settle()
+    await rig.driver.join("w")
+    await rig.fire(rig.start, priority=Priority.LOW)
+    await rig.fire(rig.start + 1)
+    await rig.now("urgent", priority=Priority.HIGH)
+    urgent = f"{UID}:now:urgent"
+    assert await rig.driver.states() == {
+        rig.id(rig.start): {"ready:low"},
+        rig.id(rig.start + 1): {"ready:default"},
+        urgent: {"ready:high"},
+    }
+    first = await rig.driver.exchange("w", 1)
+    assert first.ids == (urgent,)
+    others = await rig.driver.exchange("w", 2, done=first.done)
+    await rig.driver.exchange("w", done=others.done)
+    assert not (await rig.driver.look()).leftovers()
+
+
+async def test_a_run_with_a_limit_key_is_held_to_its_task_s_limits_beside_enqueued_jobs(rig: Rig) -> None:
+    await rig.settle()
+    await rig.driver.join("w", rules={"t": Rule(concurrency=1)})
+    await rig.driver.enqueue(specials=[limited("other", "task:t")])
+    await rig.fire(rig.start, limit_key="task:t")
+    await rig.now("r1", limit_key="task:t")
+    got = await rig.driver.exchange("w", 10)
+    assert got.ids == ("other",)
+    assert await rig.driver.place(rig.id(rig.start)) == "parked"
+    second = await rig.driver.exchange("w", 10, done=got.done)
+    assert second.ids == (rig.id(rig.start),)
+    await check_keys(rig.driver)
+    replaced = await rig.fire(rig.start + 1, REPLACE, limit_key="task:t")
+    assert replaced.replaced == (rig.id(rig.start), f"{UID}:now:r1")
+    await check_keys(rig.driver)
+    third = await rig.driver.exchange("w", 10, done=second.done)
+    assert third.ids == (rig.id(rig.start + 1),)
+    await rig.driver.exchange("w", done=third.done)
+    assert not (await rig.driver.look()).leftovers()
+
+
+async def test_beside_a_worker_too_old_for_limits_a_run_with_a_key_is_refused_whole(rig: Rig) -> None:
+    await rig.settle()
+    await rig.driver.join("old", protocol=1)
+    before = await rig.driver.look(), await rig.schedules.look(UID)
+    for _ in range(2):
+        with pytest.raises(ProtocolError, match="a worker of this queue speaks protocol 1"):
+            await rig.fire(rig.start, limit_key="task:t")
+        with pytest.raises(ProtocolError):
+            await rig.now("r1", limit_key="task:t")
+    assert (await rig.driver.look(), await rig.schedules.look(UID)) == before
+    assert (await rig.fire(rig.start)).fate is Fate.ENQUEUED, "without one it is a job as any other"
+    assert (await rig.fire(rig.start + 1, FORBID, limit_key="task:t")).fate is Fate.SKIPPED, "which needs no worker"
+    await rig.driver.leave("old")
+    assert (await rig.fire(rig.start + 2, limit_key="task:t")).fate is Fate.ENQUEUED
 
 
 async def test_a_sleeping_queue_and_an_idle_worker_hear_of_a_tick(rig: Rig) -> None:

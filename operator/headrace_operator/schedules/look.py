@@ -8,7 +8,8 @@ import time
 from dataclasses import dataclass
 
 from headrace.admin.schedules import Concurrency, ScheduleRecord
-from headrace.errors import HeadraceError, QueueFullError, UsageError
+from headrace.contract.protocol import Priority
+from headrace.errors import HeadraceError, ProtocolError, QueueFullError, UsageError
 from headrace_operator.api.schedule import Schedule
 from headrace_operator.core.clock import seconds
 from headrace_operator.core.recurrence import CatchUp, Lateness, Recurrence
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 _SOONEST = 0.005
 """Shortest pause between two looks, seconds."""
+_TRIED_AGAIN = (ScheduleReason.REDIS_UNAVAILABLE, ScheduleReason.QUEUE_FULL, ScheduleReason.PROTOCOL_MISMATCH)
 _AGAIN = 5
 """How often in a row somebody else may be faster before the next look."""
 
@@ -117,6 +119,10 @@ def _terms(schedule: Schedule, judged: Judged, world: ScheduleWorld) -> Terms | 
         task=spec.task,
         arguments=spec.kwargs,
         args=spec.args,
+        max_retries=spec.max_retries,
+        timeout=spec.timeout_seconds,
+        priority=Priority(spec.priority),
+        limit_key=judged.limit_key,
     )
 
 
@@ -139,6 +145,8 @@ def _good(schedule: Schedule, judged: Judged) -> Verdict:
 def _trouble(error: Exception) -> Verdict:
     if isinstance(error, QueueFullError):
         return Verdict(ScheduleReason.QUEUE_FULL, str(error))
+    if isinstance(error, ProtocolError):
+        return Verdict(ScheduleReason.PROTOCOL_MISMATCH, str(error))
     if isinstance(error, TimeoutError) and not str(error):
         return Verdict(ScheduleReason.REDIS_UNAVAILABLE, "Redis took too long to answer")
     return Verdict(ScheduleReason.REDIS_UNAVAILABLE, explain(error).message)
@@ -174,7 +182,7 @@ async def _say(found: Found, entry: Entry, world: ScheduleWorld) -> None:
 
 def _next(found: _Look, entry: Entry, world: ScheduleWorld) -> Next:
     """At the next tick, when the status is due to be written, or after a rest; later and later without its Redis."""
-    if found.verdict.reason in (ScheduleReason.REDIS_UNAVAILABLE, ScheduleReason.QUEUE_FULL):
+    if found.verdict.reason in _TRIED_AGAIN:
         return Next(world.settings.retry_base, failed=True)
     times = [world.settings.rest]
     if found.wait_ms is not None:
