@@ -377,6 +377,100 @@ async def test_a_request_is_a_short_plain_name(rig: Rig, request_id: str) -> Non
         await rig.now(request_id)
 
 
+class TestExpiry:
+    """30 days after the last look the record of a schedule expires; its object may have gone unseen."""
+
+    DAY = 24 * HOUR
+
+    async def left(self, rig: Rig, name: str = f"schedule:{UID}") -> float:
+        """Days."""
+        return float(await rig.driver.link.request("PTTL", rig.driver.key(name))) / self.DAY
+
+    async def neglect(self, rig: Rig, days: float = 1) -> None:
+        for name in (f"schedule:{UID}", "schedules"):
+            await rig.driver.link.request("PEXPIRE", rig.driver.key(name), round(days * self.DAY))
+
+    @pytest.mark.parametrize(
+        "terms",
+        [
+            {},
+            {"suspended": True},
+            {"timing": "hourly"},
+            {"generation": 2},
+            {"generation": 1, "timing": "older"},
+        ],
+        ids=str,
+    )
+    async def test_whoever_looks_keeps_it_whatever_its_terms_are(self, rig: Rig, terms: dict[str, Any]) -> None:
+        await rig.settle(**({"generation": 2} | terms | {"generation": 2}))
+        assert await self.left(rig) > 29.9
+        await self.neglect(rig)
+        await rig.settle(**terms)
+        assert await self.left(rig) > 29.9
+        assert await self.left(rig, "schedules") > 29.9
+
+    async def test_it_is_kept_without_terms_too(self, rig: Rig) -> None:
+        assert not await rig.schedules.keep(UID)
+        before = await rig.settle()
+        await self.neglect(rig)
+        assert await rig.schedules.keep(UID)
+        assert await self.left(rig) > 29.9
+        assert await self.left(rig, "schedules") > 29.9
+        assert await rig.schedules.look(UID) == before
+
+    async def test_within_an_hour_nothing_is_written(self, rig: Rig) -> None:
+        await rig.settle()
+        await self.neglect(rig, 30 - 0.5 / 24)
+        await rig.settle()
+        assert await self.left(rig) < 30 - 0.4 / 24
+        await self.neglect(rig, 30 - 1.1 / 24)
+        await rig.settle()
+        assert await self.left(rig) > 30 - 0.1 / 24
+
+    async def test_its_time_goes_on_whatever_is_fired(self, rig: Rig) -> None:
+        await rig.settle()
+        await self.neglect(rig)
+        await rig.fire(rig.start)
+        await rig.now("r1")
+        await rig.schedules.pass_over(UID, rig.start + 1, seen=await rig.schedules.look(UID), missed=1)
+        assert 0.9 < await self.left(rig) <= 1
+
+    async def test_an_expired_one_is_no_more_to_be_seen_and_its_name_goes_with_the_next_look_at_another(
+        self, rig: Rig
+    ) -> None:
+        await rig.settle()
+        await rig.fire(rig.start)
+        await rig.driver.link.request("PEXPIRE", rig.driver.key(f"schedule:{UID}"), 0)
+        assert not (await rig.schedules.look(UID)).known
+        await rig.driver.link.request("HSET", rig.driver.key("schedule:older"), "timing", "of an older release")
+        await rig.driver.link.request("HSET", rig.driver.key("schedules"), "older", "shop/older")
+        await rig.schedules.settle_terms("other", name="shop/o", timing="t", suspended=False, created_ms=0)
+        assert set(await rig.driver.link.request("HKEYS", rig.driver.key("schedules"))) == {b"other", b"older"}
+        assert await self.left(rig, "schedule:older") > 29.9
+        assert (await rig.driver.stats()).ready == 1, "jobs stay"
+
+    async def test_one_that_comes_back_begins_with_what_its_status_knows(self, rig: Rig) -> None:
+        await rig.settle()
+        await rig.fire(rig.start)
+        await rig.driver.link.request("PEXPIRE", rig.driver.key(f"schedule:{UID}"), 0)
+        await rig.driver.advance(40 * self.DAY)
+        assert (await rig.settle(created_ms=rig.start)).after_ms == rig.start
+        assert (await rig.fire(rig.start)).fate is Fate.ALREADY
+
+
+async def test_an_audit_takes_no_expired_record_for_a_mistake(queue: QueueDriver, admin: QueueAdmin) -> None:
+    rig = Rig(queue)
+    await rig.settle()
+    await queue.link.request("PERSIST", queue.key(f"schedule:{UID}"))
+    await queue.link.request("HSET", queue.key("schedules"), "expired", "shop/expired")
+    assert [record.uid for record in await admin.schedules.all()] == [UID]
+    assert (await admin.audit.run()).clean
+    report = await admin.audit.run(repair=True)
+    assert (report.clean, report.mended) == (True, 0)
+    assert await queue.link.request("HKEYS", queue.key("schedules")) == [UID.encode()]
+    assert await queue.link.request("PTTL", queue.key(f"schedule:{UID}")) > 29 * 24 * HOUR
+
+
 async def test_schedules_are_listed_by_name_and_gone_when_forgotten(admin: QueueAdmin, link: Link) -> None:
     for uid, name in (("u1", "shop/weekly"), ("u2", "shop/daily")):
         await admin.schedules.settle_terms(uid, name=name, timing="t", suspended=False, created_ms=0)
@@ -392,11 +486,10 @@ async def test_an_audit_finds_and_removes_what_has_no_counterpart(queue: QueueDr
     await rig.settle()
     await rig.fire(rig.start)
     assert (await admin.audit.run()).clean
-    await queue.link.request("HSET", queue.key("schedules"), "named", "shop/named")
     await queue.link.request("HSET", queue.key("schedule:stray"), "timing", "t")
     report = await admin.audit.run(repair=True)
-    assert report.findings == (StraySchedule("named"), StraySchedule("stray"))
-    assert report.mended == 2
+    assert report.findings == (StraySchedule("stray"),)
+    assert report.mended == 1
     assert (await admin.audit.run()).clean
     assert [record.uid for record in await admin.schedules.all()] == [UID]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from itertools import pairwise
 
@@ -272,6 +273,47 @@ async def test_deleted_its_record_goes_and_its_jobs_stay(rig: ScheduleRig) -> No
         assert jobs >= 1
         await asyncio.sleep(1.1)
         assert await rig.jobs() == jobs
+
+
+@pytest.mark.parametrize(
+    ("patch", "reason"),
+    [
+        ({}, "Scheduled"),
+        ({"spec__suspend": True}, "Suspended"),
+        ({"spec__task": "rebort"}, "UnknownTask"),
+        ({"spec__cron": "61 * * * *"}, "InvalidCron"),
+        ({"spec__suspend": "often"}, "InvalidSpec"),
+        ({"spec__workerQueue": "nobody"}, "WorkerQueueNotFound"),
+    ],
+)
+async def test_while_it_lives_its_record_is_kept_whatever_is_wrong(
+    rig: ScheduleRig, patch: dict[str, object], reason: str
+) -> None:
+    rig.apply()
+    async with rig.running():
+        await rig.has_jobs(1)
+        record = f"schedule:{rig.uid()}"
+        rig.apply(**patch)
+        if reason == "InvalidSpec":
+            await until("it is told", told_of(rig, reason))
+        else:
+            await rig.is_reason(reason)
+        await Seeder(rig.link).raw("PEXPIRE", record, 60_000)
+
+        async def kept() -> bool:
+            left: int = await Seeder(rig.link).raw("PTTL", record)
+            return left > 29 * 24 * 3_600_000
+
+        await until("its record is kept", kept)
+
+
+def told_of(rig: ScheduleRig, reason: str) -> Callable[[], Awaitable[bool]]:
+    """Whether an event has told that reason."""
+
+    async def told() -> bool:
+        return reason in rig.told()
+
+    return told
 
 
 async def test_moved_to_another_queue_it_fires_there(rig: ScheduleRig) -> None:

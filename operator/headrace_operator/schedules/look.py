@@ -60,6 +60,7 @@ async def look(entry: Entry, world: ScheduleWorld) -> Next:
         return Next(world.settings.retry_cap if entry.left else 0, gone=not entry.left)
     if entry.refused is not None:
         verdict = Verdict(ScheduleReason.INVALID_SPEC, entry.refused.problem)
+        await _keep(entry, world)
         await _say(Found(entry.refused.generation, verdict, run_now=entry.run_now), entry, world)
         return Next(world.settings.rest)
     assert entry.schedule is not None
@@ -83,6 +84,7 @@ async def _act(schedule: Schedule, judged: Judged, entry: Entry, world: Schedule
     terms = _terms(schedule, judged, world)
     if terms is None or judged.place is None:
         assert judged.mistake is not None
+        await _keep(entry, world)
         return _Look(judged.mistake)
     schedules = world.places.admin(judged.place, entry.key).schedules
     if judged.mistake is not None:
@@ -96,6 +98,17 @@ async def _act(schedule: Schedule, judged: Judged, entry: Entry, world: Schedule
     except UsageError as error:
         return _Look(Verdict(ScheduleReason.INVALID_PAYLOAD, str(error)), await count_missed(schedules, terms))
     return _Look(_good(schedule, judged), ticked.record, ticked.next_ms, ticked.wait_ms)
+
+
+async def _keep(entry: Entry, world: ScheduleWorld) -> None:
+    """Its terms can't be stated, but it lives: its record must not expire meanwhile."""
+    if entry.place is None:
+        return
+    try:
+        async with asyncio.timeout(world.settings.look_timeout):
+            await world.places.admin(entry.place, entry.key).schedules.keep(entry.place.uid)
+    except (HeadraceError, TimeoutError) as error:
+        log.debug("%s: its record was not kept this time: %s", entry.key, error)
 
 
 def _terms(schedule: Schedule, judged: Judged, world: ScheduleWorld) -> Terms | None:

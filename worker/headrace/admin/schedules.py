@@ -143,7 +143,7 @@ class Schedules:
     async def settle_terms(
         self, uid: str, *, name: str, timing: str, suspended: bool, created_ms: int, generation: int = 0
     ) -> ScheduleRecord:
-        """State the terms as the schedule's object has them; writes nothing when they stand.
+        """State the terms as the schedule's object has them, and keep its record (see `keep`).
 
         A new schedule's ticks count from `created_ms` (Unix ms; later than now is now), one's with another `timing`, or
         resumed, from now. timing: any text without `|`, not ''. A `generation` lower than the recorded one changes
@@ -151,6 +151,13 @@ class Schedules:
         """
         args = (uid, name, timing, "1" if suspended else "", created_ms, generation)
         return _record(await self._handle.run("settle_schedule", *args))
+
+    async def keep(self, uid: str) -> bool:
+        """Its object lives and can't be settled: its record is kept, which expires after 30 days in which nobody looks.
+
+        False when it has none.
+        """
+        return bool(await self._handle.run("keep_schedule", uid))
 
     async def fire(
         self,

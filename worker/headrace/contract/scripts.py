@@ -37,6 +37,7 @@ NAMES: Final = (
     "forget_schedule",
     "import_dead",
     "join",
+    "keep_schedule",
     "leave",
     "locate",
     "look_schedules",
