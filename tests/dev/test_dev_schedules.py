@@ -35,7 +35,7 @@ queue = fleet.queue("q")
 @queue.task()
 async def report(day: str, pages: Annotated[int, Field(ge=1)] = 1) -> None:
     with Path("out").open("a") as out:
-        out.write(f"{day} {pages} {os.getpid()} {current_context().tick}\\n")
+        out.write(f"{day} {pages} {os.getpid()} {current_context().tick} {current_context().max_retries}\\n")
 """
 QUEUE = YAML.replace("name: shop}", "name: emails}").replace("cooldownSeconds: 1", "cooldownSeconds: 10")
 
@@ -141,6 +141,14 @@ def test_a_run_that_nobody_takes_up_goes_on(dev: ScheduledDev) -> None:
         dev.kill()
         stopped = "`headrace dev` has stopped; the run goes on when it is started again"
         assert waiting.result(timeout=60) == f"headrace schedules run: {stopped}"
+
+
+def test_its_jobs_run_as_the_yaml_says(folder: Path) -> None:
+    write(folder, schedule("nightly", {"spec.maxRetries": 7, "spec.priority": "low", "spec.timeoutSeconds": 9}))
+    with ScheduledDev(folder) as dev:
+        assert isinstance(dev, ScheduledDev)
+        dev.until("one has run", lambda: len(dev.out) > 0)
+    assert (folder / "out").read_text().splitlines()[0].endswith(" 7")
 
 
 def test_each_mistake_gets_the_operators_verdict(folder: Path) -> None:

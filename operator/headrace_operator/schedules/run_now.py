@@ -28,7 +28,7 @@ from headrace_operator.seams.objects import Pending, pending_run
 
 _ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 _SHOWN: Final = 60
-_WAITED_FOR: Final = (ScheduleReason.REDIS_UNAVAILABLE, ScheduleReason.QUEUE_FULL)
+_WAITED_FOR: Final = (ScheduleReason.REDIS_UNAVAILABLE, ScheduleReason.QUEUE_FULL, ScheduleReason.PROTOCOL_MISMATCH)
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,8 @@ async def _run(begun: RunNowStatus, asked: Asked, entry: Entry, world: ScheduleW
             value=asked.terms.value(at, at),
             concurrency=asked.terms.concurrency,
             keep=asked.terms.keep,
+            priority=asked.terms.priority,
+            limit_key=asked.terms.limit_key,
         )
     except UsageError as error:
         return Ran(_status(request, RunNowPhase.REFUSED, now, str(error)))

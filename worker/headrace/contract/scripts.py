@@ -38,6 +38,7 @@ NAMES: Final = (
     "forget_schedule",
     "import_dead",
     "join",
+    "keep_schedule",
     "leave",
     "locate",
     "look_schedules",
