@@ -62,8 +62,8 @@ if ! { type -P docker >/dev/null && answers; }; then
   rm -f /var/run/docker.sock
   forget "$home/dockerd.pid" dockerd
   forget /run/headrace-docker/containerd/containerd.pid containerd
-  # The lock is this script's, not the daemon's, and so is the folder for temporary files, if it is a test run's.
-  env -u TMPDIR setsid nohup dockerd --host $socket --data-root "$home/data" --exec-root /run/headrace-docker \
+  # The lock is this script's, not the daemon's.
+  setsid nohup dockerd --host $socket --data-root "$home/data" --exec-root /run/headrace-docker \
     --pidfile "$home/dockerd.pid" "${options[@]}" </dev/null >"$home/dockerd.log" 2>&1 9>&- &
   for _ in $(seq 240); do
     answers && break

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -24,7 +25,13 @@ def run_script(path: str, *arguments: str, seconds: float) -> str:
     """The last line that the script at `path`, below the checkout, prints. Raises ScriptError, MachineUnfitError."""
     try:
         done = subprocess.run(
-            ["bash", str(ROOT / path), *arguments], capture_output=True, text=True, timeout=seconds, check=False
+            ["bash", str(ROOT / path), *arguments],
+            # What it starts and builds outlives this run: its folder for temporary files isn't theirs, nor a chroot's.
+            env={name: value for name, value in os.environ.items() if name != "TMPDIR"},
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
         )
     except subprocess.TimeoutExpired as exc:
         raise ScriptError(f"{path} took more than {seconds:g} s") from exc

@@ -94,9 +94,14 @@ async def test_chains_of_groups_and_groups_of_chains(lab: Lab) -> None:
 async def test_a_step_s_own_options_hold(lab: Lab) -> None:
     lab.use(flows.fleet)
     await lab.start("flows")
-    flow = await (number.s(1) | add.options(delay=1.5, priority="low", correlation_id="mine").s()).enqueue()
-    await eventually(lambda: lab.ended()[flow.jobs[0].id] == 1)
-    assert await flow.jobs[1].state() is State.SCHEDULED
+    flow = await (number.s(1) | add.options(delay=3, priority="low", correlation_id="mine").s()).enqueue()
+
+    async def let_go() -> State | None:
+        """Of what it waits for: that has run, and is settled."""
+        state = await flow.jobs[1].state()
+        return None if state is State.AWAITING else state
+
+    assert await eventually(let_go) is State.SCHEDULED
     view = await lab.admin().jobs.locate(flow.jobs[1].id)
     assert (view.priority, view.correlation_id) == ("low", "mine")
     assert await flow.result(LONG) == 2
