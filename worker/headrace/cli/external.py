@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Final
 
+from headrace.cli.verbs import GROUPS, VERBS
 from headrace.errors import UsageError
 
 GROUP = "headrace.commands"
@@ -26,17 +27,18 @@ _OWN: Final = ("worker", "drain", "profile")
 
 
 def help_lines() -> Mapping[str, str]:
-    """Verb → one line, of all verbs that the typer app does not have itself. Imports none of them."""
-    added = {entry.name: f"From {entry.module}." for entry in entry_points(group=GROUP)}
+    """Verb → one line, of all verbs that the typer app does not have itself. Imports none of them; ours go first."""
+    taken = {*map(" ".join, VERBS), *GROUPS}
+    added = {entry.name: f"From {entry.module}." for entry in entry_points(group=GROUP) if entry.name not in taken}
     return {**added, **{verb: text for verb, text in _HELP.items() if verb in added or verb in _OWN}}
 
 
 def find_external(arguments: Sequence[str]) -> tuple[Main, Sequence[str]] | None:
-    """The `main(argv) -> int` of the verb that a line begins with, one word or two, and the words behind it.
+    """The `main(argv) -> int` of the verb that a line with words begins with, one or two, and the words behind it.
 
     Raises UsageError when packages that it needs are not installed.
     """
-    for count in (2, 1):
+    for count in (2,) if arguments[0] in GROUPS else (2, 1):
         name = " ".join(arguments[:count])
         for entry in entry_points(group=GROUP, name=name) if len(arguments) >= count else ():
             try:
