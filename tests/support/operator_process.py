@@ -69,7 +69,7 @@ class OperatorProcess:
     def start(self) -> None:
         """Start it and wait until it is ready, leading or standing by."""
         self.launch()
-        self._process.poll_until(self.ready, deadline=time.monotonic() + 30)
+        self._process.poll_until(self.ready, deadline=time.monotonic() + 60)
 
     def launch(self) -> None:
         """Start it."""

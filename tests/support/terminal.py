@@ -11,6 +11,7 @@ import subprocess
 import termios
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -74,17 +75,25 @@ class Terminal:
         os.write(self._ours, keys)
 
     def interrupt(self) -> int:
-        """Ctrl-C until it ends, as a person does: Python's `input` loses one that comes just before it reads. The exit
-        code; raises TimeoutError.
+        """Ctrl-C until it ends, as a person does: Python's `input` loses one that comes just before it reads. While it
+        computes it may be about to end, and Python takes a second one then for its death. The exit code; raises
+        TimeoutError.
         """
         give_up = again = time.monotonic()
         give_up += SECONDS
         while self._process.poll() is None:
-            if time.monotonic() >= again:
+            if time.monotonic() >= again and self._sleeps():
                 self.type(b"\x03")
-                again += PATIENCE
+                again = time.monotonic() + PATIENCE
             self._read(give_up, step=0.05)
         return self.wait()
+
+    def _sleeps(self) -> bool:
+        """Whether it waits for something other than a processor."""
+        try:
+            return Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+        except FileNotFoundError:  # it has ended
+            return False
 
     def wait(self) -> int:
         """The exit code, once it has ended; raises TimeoutError."""

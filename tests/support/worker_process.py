@@ -101,7 +101,7 @@ class WorkerProcess:
         parsed = [json.loads(line) for line in whole]
         return [line for line in parsed if event in (None, line["event"])]
 
-    async def logged(self, event: str, *, within: float = 20.0, count: int = 1) -> Mapping[str, Any]:
+    async def logged(self, event: str, *, within: float = 60.0, count: int = 1) -> Mapping[str, Any]:
         """Wait for a line of that event; the first."""
 
         def seen() -> list[Mapping[str, Any]]:
