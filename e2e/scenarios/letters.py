@@ -86,6 +86,11 @@ class Letters:
         moved = int(replayed or 0) - moved_before
         return Count(untouched, moved, abs(len(ids) - untouched - moved) + len(ids - set(present) - ended))
 
+    async def turn(self) -> None:
+        """A new page of the ledger, without what has run so far."""
+        await self.stage.book.read()
+        self.stage.book.turn()
+
     async def begun(self, ids: Iterable[str]) -> dict[str, int]:
         """How often each was begun on this page of the ledger."""
         runs = Counter(run.job for run in await self.stage.book.read())

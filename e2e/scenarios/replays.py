@@ -147,7 +147,7 @@ class _Trial:
         ids = await letters.bury(first=size.letters - size.again, second=size.again)
         await letters.cure(FIRST)
         until_us, before = await letters.mark(), await letters.moved()
-        self.stage.book.turn()
+        await letters.turn()
         async with followed_operators(self.stage) as operators:
             began = time.monotonic()
             await self.stage.kube.do("annotate", "wq", NAME, f"{REPLAY_ANNOTATION}={self._words(1)}")
@@ -242,7 +242,7 @@ class _Trial:
             await self._over()
         moved = await letters.moved() - before
         await letters.cure(SECOND)
-        self.stage.book.turn()
+        await letters.turn()
         await self._apply(self._words(2))
         await self._over()
         moved_by_new = await letters.moved() - before - moved

@@ -138,3 +138,10 @@ async def test_a_letter_that_is_lost_or_moved_twice_is_unaccounted_for(ground: G
     assert await ground.letters.count(IDS, until_us=until_us, moved_before=0) == Count(2, 2, 2)
     await ground.admin.dead_letters.delete(ReplaySelection(ids=("b",)))
     assert (await ground.letters.count(IDS, until_us=until_us, moved_before=0)).unaccounted == 2
+
+
+async def test_a_new_page_knows_nothing_of_runs_before_it(ground: Ground) -> None:
+    await ground.replay("a")
+    await ground.end("a")
+    await ground.letters.turn()
+    assert await ground.letters.begun(IDS) == {"a": 0, "b": 0, "c": 0}
