@@ -292,7 +292,6 @@ ALERT_TESTS = (
             30: ("HeadraceBreakerOpen",),
             41: (),
         },
-        whom=f"{ILL}",
         words=Words(
             12,
             "warning",
