@@ -13,7 +13,7 @@ from headrace.contract.envelope import decode
 from headrace.errors import QueueFullError, QueueUnavailableError
 from headrace.wire.link import Link
 from headrace_operator.core.recurrence import CatchUp, Lateness, parse
-from headrace_operator.reconcile.ticking import Terms, fire_due
+from headrace_operator.reconcile.ticking import Terms, count_missed, fire_due
 from support.held_link import HeldLink
 from support.queue_driver import QueueDriver
 
@@ -105,6 +105,24 @@ async def test_where_all_is_missed_nothing_is_enqueued(rig: Rig) -> None:
     assert (ticked.fired, ticked.missed, ticked.record.last_tick_ms) == ((), 2, rig.start + 2 * HOUR)
     assert (await fire_due(rig.schedules, none)).missed == 0
     assert await rig.jobs() == []
+
+
+async def test_of_one_that_can_not_run_what_no_policy_makes_up_for_is_counted_once_and_the_rest_stays_owed(
+    rig: Rig,
+) -> None:
+    await fire_due(rig.schedules, rig.terms)
+    await rig.driver.advance(5 * HOUR + 5 * MINUTE)
+    for _ in range(2):
+        record = await count_missed(rig.schedules, rig.terms)
+        assert (record.missed, record.enqueued, record.last_tick_ms) == (2, 0, rig.start + 2 * HOUR)
+    assert await rig.jobs() == []
+    await fire_due(rig.schedules, rig.terms)
+    assert await rig.jobs() == [3, 4, 5]
+    await rig.driver.advance(HOUR)
+    suspended = replace(rig.terms, suspended=True, generation=2)
+    for terms in (suspended, rig.terms):  # the second one is behind
+        await rig.driver.advance(10 * HOUR)
+        assert (await count_missed(rig.schedules, terms)).missed == 2
 
 
 async def test_suspended_ticks_are_not_missed_ticks(rig: Rig) -> None:
