@@ -102,7 +102,7 @@ def test_lines_are_read_a_bounded_part_at_a_time(cli: Cli, tmp_path: Path, monke
         parts.append(len(letters))
         return await real(handle, letters)
 
-    monkeypatch.setattr("headrace.admin.queue_admin.bring_in", noted)
+    monkeypatch.setattr("headrace.admin.importing.bring_in", noted)
     file = tmp_path / "letters.jsonl"
     with file.open("w") as out:
         for number in range(250):
