@@ -68,7 +68,7 @@ def main() -> int:
     made.add_argument("--out", type=Path, default=RECORD, help="summary, merged by scenario")
     chosen = made.parse_args()
     try:
-        with soaking_cluster() as cluster:
+        with soaking_cluster(earlier=any(SCENARIOS[name].operators == 0 for name in chosen.only)) as cluster:
             sound = [_soak(SCENARIOS[name], cluster, chosen) for name in chosen.only]
     except MachineUnfitError as reason:
         print(f"soak: left out: {reason}", file=sys.stderr)
@@ -99,9 +99,9 @@ async def _play(scenario: Scenario, cluster: Cluster, count: int, progress: Prog
             async with stage_on(cluster, operators=scenario.operators) as stage:
                 async for result in scenario.play(stage, left, progress.seed + len(progress.results)):
                     progress.add(dataclasses.asdict(result) | {"sound": result.sound})
-                    print(
-                        f"{time.strftime('%T')} {scenario.name} {len(progress.results)}/{count}: {result}", flush=True
-                    )
+                    verdict = "sound" if result.sound else "NOT SOUND"
+                    number = f"{len(progress.results)}/{count}"
+                    print(f"{time.strftime('%T')} {scenario.name} {number} {verdict}: {result}", flush=True)
         except Exception as error:
             print(f"{scenario.name} broke off: {error!r}", file=sys.stderr, flush=True)
 

@@ -15,8 +15,8 @@ from pytest_kubernetes.providers import select_provider_manager
 
 
 @contextmanager
-def soaking_cluster() -> Iterator[Cluster]:
-    """Three nodes that all scenarios can use. Changes DOCKER_HOST and PATH of this process.
+def soaking_cluster(*, earlier: bool) -> Iterator[Cluster]:
+    """Three nodes; `earlier`: with the operator of the release before. Changes DOCKER_HOST and PATH of this process.
 
     Raises ScriptError, MachineUnfitError.
     """
@@ -24,5 +24,6 @@ def soaking_cluster() -> Iterator[Cluster]:
     os.environ["PATH"] = programs() + os.environ["PATH"]
     steps = Steps(lambda line: print(line, file=sys.stderr, flush=True))
     with three_nodes(lambda: select_provider_manager("kind")(f"headrace-soak-{secrets.token_hex(2)}"), steps) as found:
-        load_earlier_operator(found)
+        if earlier:
+            load_earlier_operator(found)
         yield found

@@ -19,6 +19,8 @@ QUEUE = "load"
 MODE = os.environ.get("LOAD_MODE", "works")
 GATE = "load:gate:"
 """With a gate's name behind it: a key that exists once the gate is open."""
+CURE = "load:cure:"
+"""With a cure's name behind it: a key that exists once jobs which wait for that cure succeed."""
 DIE_AFTER = 0.5
 """Seconds from a job's start to the end of the process, in the mode `dies`."""
 
@@ -27,8 +29,12 @@ class BrokenVersionError(Exception):
     """What jobs of a version that fails raise."""
 
 
+class NotCuredError(Exception):
+    """What `sick` jobs raise, and die of, until their cure is there."""
+
+
 def load_fleet(redis_url: str | None = None) -> Fleet:
-    """A fleet whose queue QUEUE has the tasks `nap` (a coroutine), `grind` (in a thread) and `hold`."""
+    """A fleet whose queue QUEUE has the tasks `nap` (a coroutine), `grind` (in a thread), `hold` and `sick`."""
     fleet = Fleet(redis_url, enqueue_timeout=60)
     queue = fleet.queue(QUEUE)
 
@@ -45,23 +51,28 @@ def load_fleet(redis_url: str | None = None) -> Fleet:
             raise BrokenVersionError(MODE)
         time.sleep(seconds)
 
-    _hold(fleet)
+    _beside_the_ledger(fleet)
     if ledger := Ledger.from_environment():
         fleet.middleware(ledger.record)
         fleet.on_shutdown(ledger.close)
     return fleet
 
 
-def _hold(fleet: Fleet) -> None:
-    """The task `hold`: runs until its gate is opened beside the ledger."""
-    gates = redis.asyncio.Redis.from_url(os.environ.get("LEDGER_URL", "redis://127.0.0.1"), socket_timeout=10)
+def _beside_the_ledger(fleet: Fleet) -> None:
+    """The tasks that look there: `hold` runs until its gate is opened, `sick` dies at once until there is its cure."""
+    keys = redis.asyncio.Redis.from_url(os.environ.get("LEDGER_URL", "redis://127.0.0.1"), socket_timeout=10)
 
     @fleet.queue(QUEUE).task(max_retries=3, timeout=900)
     async def hold(gate: str) -> None:
-        while not await gates.exists(f"{GATE}{gate}"):
+        while not await keys.exists(f"{GATE}{gate}"):
             await asyncio.sleep(0.1)
 
-    fleet.on_shutdown(gates.aclose)
+    @fleet.queue(QUEUE).task(max_retries=0)
+    async def sick(cure: str) -> None:
+        if not await keys.exists(f"{CURE}{cure}"):
+            raise NotCuredError(cure)
+
+    fleet.on_shutdown(keys.aclose)
 
 
 async def _go_wrong() -> None:

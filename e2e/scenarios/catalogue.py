@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from e2e.scenarios import faults, from_zero, long_jobs, nodes, rollouts, scale_in, upgrade
+from e2e.scenarios import faults, from_zero, long_jobs, nodes, replays, rollouts, scale_in, upgrade
 from e2e.scenarios.stage import Stage
 
 Json = dict[str, Any]
@@ -47,6 +47,8 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         Scenario("long-jobs", 6, lambda stage, count, seed: long_jobs.long_jobs(stage, count=count)),
         # Eleven faults on two fleets.
         Scenario("cluster-faults", 22, lambda stage, count, seed: faults.faults(stage, count=count)),
+        # 10,000 letters, 20 blows.
+        Scenario("replays", 1, lambda stage, count, seed: replays.replays(stage, count=count, seed=seed)),
         Scenario(
             "upgrades", 3, lambda stage, count, seed: upgrade.upgrades(stage, count=count, seed=seed), operators=0
         ),

@@ -212,12 +212,26 @@ class ObjectsContract:
         await shelf.annotate("emails", kind.request, "all")
         await shelf.annotated(kind.request, "all")
         assert await shelf.objects.accept(shelf.key(), "all", "r1")
-        await shelf.objects.finish(shelf.key(), "another")
+        await shelf.objects.finish(shelf.key(), "another", "all")
         await shelf.annotated(kind.accepted, "r1")
-        await shelf.objects.finish(shelf.key(), "r1")
+        await shelf.objects.finish(shelf.key(), "r1", "all")
         found = await shelf.annotated(kind.request, None)
         assert kind.accepted not in found.metadata.annotations
-        await shelf.objects.finish(shelf.key(), "r1")
+        await shelf.objects.finish(shelf.key(), "r1", "all")
+
+    @pytest.mark.parametrize("value", ["id=7", None])
+    async def test_a_request_that_came_meanwhile_is_not_removed_with_the_one_that_ends(
+        self, shelf: Shelf, value: str | None
+    ) -> None:
+        kind = shelf.subject.kind
+        await shelf.applied()
+        await shelf.annotate("emails", kind.request, "all")
+        await shelf.annotated(kind.request, "all")
+        assert await shelf.objects.accept(shelf.key(), "all", "r1")
+        await shelf.objects.finish(shelf.key(), "r1", value)
+        found = await shelf.annotated(kind.accepted, None)
+        assert found.metadata.annotations[kind.request] == "all"
+        assert await shelf.objects.accept(shelf.key(), "all", "r2")
 
     async def test_events_never_fail(self, shelf: Shelf) -> None:
         await shelf.applied()

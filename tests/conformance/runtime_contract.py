@@ -18,7 +18,7 @@ import pytest
 
 from headrace_operator.api.names import QueueKey
 from headrace_operator.seams.errors import VersionNotFoundError
-from headrace_operator.seams.runtime import Runtime, VersionSpec, VersionState, WorkerPhase
+from headrace_operator.seams.runtime import Runtime, TroubleKind, VersionSpec, VersionState, WorkerPhase
 
 KEY = QueueKey("default", "emails")
 OTHER = QueueKey("default", "reports")
@@ -192,6 +192,14 @@ class RuntimeContract:
         assert "\n" not in failing.failing
         sound = await state(place, "v1")
         assert (sound.ready, sound.failing) == (1, None)
+
+        async def loops() -> bool:
+            workers = await place.runtime.workers(KEY)
+            found = {worker.version: worker.trouble and worker.trouble.kind for worker in workers}
+            assert found["v1"] is None
+            return found[broken] is TroubleKind.CRASH_LOOP
+
+        await until(place, "its worker is said to end again and again", loops)
         await place.runtime.scale(KEY, broken, 0)
 
         async def is_over() -> bool:

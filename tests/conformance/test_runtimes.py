@@ -14,7 +14,7 @@ from conformance.runtime_contract import KEY, Place, RuntimeContract
 from headrace_operator.api.spec import Drain, Queue, Redis, Worker, WorkerQueueSpec
 from headrace_operator.runtimes.local.runtime import LocalRuntime, LocalSettings
 from headrace_operator.runtimes.memory import MemoryRuntime
-from headrace_operator.seams.runtime import VersionSpec
+from headrace_operator.seams.runtime import Trouble, TroubleKind, VersionSpec
 from support.servers import RedisServer
 
 APP = """
@@ -45,7 +45,7 @@ class TestMemoryRuntime(RuntimeContract):
             runtime,
             good=lambda name: version(name, "app"),
             broken=version("bad", "broken"),
-            breaks=lambda: runtime.fail(KEY, "bad", "the image can't be pulled"),
+            breaks=lambda: runtime.fail(KEY, "bad", "exit code 1", trouble=Trouble(TroubleKind.CRASH_LOOP, 0.0)),
         )
 
 

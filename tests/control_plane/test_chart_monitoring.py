@@ -23,7 +23,7 @@ from support.monitoring import metrics_in, needs_promtool, promtool
 from support.pages import PAGES, anchors
 
 Json = dict[str, Any]
-UNITS = {"none", "short", "s", "ops", "reqps"}
+UNITS = {"none", "short", "s", "ops", "reqps", "percentunit"}
 """As Grafana calls them."""
 
 

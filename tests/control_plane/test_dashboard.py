@@ -31,7 +31,14 @@ RATE = "10s"
 EVERYTHING = {"namespace": ".*", "name": ".*", "__rate_interval": RATE}
 ZERO = {
     *("WorkerQueues without Redis", "Specs not in force", "Audit findings", "Audit findings by kind"),
-    *("Runs cut short", "Leases", "Errors of Redis", "Schedules that can't fire", "Ticks missed and skipped"),
+    *(
+        "Breakers open by reason",
+        "Runs cut short",
+        "Leases",
+        "Errors of Redis",
+        "Schedules that can't fire",
+        "Ticks missed and skipped",
+    ),
 }
 """Panels that show nothing but 0 of a fleet that is well."""
 

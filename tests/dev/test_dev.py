@@ -7,6 +7,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,21 @@ def test_replay_from_the_command_line(dev: DevProcess) -> None:
         assert says in dev.run("replay", *wrong, code=2)
 
 
+def test_a_replay_is_called_off_from_the_command_line(dev: DevProcess) -> None:
+    for text in "abc":
+        dev.enqueue("picky", text)
+    dev.until("all are dead", lambda: dev.status["deadLetters"]["total"] == 3)
+    assert "no replay of shop is under way" in dev.run("replay", "shop", "--cancel", code=2)
+    with ThreadPoolExecutor() as others:
+        slow = others.submit(dev.run, "replay", "shop", "--rate", "0.05", code=1)
+        dev.until("it runs", lambda: dev.status.get("replay", {}).get("replayed") == 1)
+        assert "another replay is under way" in dev.run("replay", "shop", code=2)
+        assert "--cancel stands alone" in dev.run("replay", "shop", "--cancel", "--max", "1", code=2)
+        assert dev.run("replay", "shop", "--cancel") == "the replay of shop is called off"
+        assert slow.result(timeout=60) == "called off; 1 were replayed"
+    assert "no replay of shop is under way" in dev.run("replay", "shop", "--cancel", code=2)
+
+
 def test_another_redis(tmp_path: Path) -> None:
     with RedisServer() as server, DevProcess(tmp_path, redis_url=server.url) as dev:
         assert f"uses the Redis at {server.url}" in dev.printed
@@ -208,3 +224,21 @@ def test_one_dev_at_a_time(dev: DevProcess) -> None:
     other._process.start()
     assert other.wait(30) == 2
     assert "another `headrace dev` runs here" in other.printed
+
+
+def test_a_crash_loop_stops_growth_until_workers_run(tmp_path: Path) -> None:
+    """The same code crashes or not, so this is no rollout."""
+    (tmp_path / "shop.py").write_text(f'{APP}\nif not Path("mended").exists():\n    raise SystemExit(3)\n')
+    (tmp_path / "queue.yaml").write_text(YAML.replace("maxReplicas: 3", "maxReplicas: 3, breaker: {coolOffSeconds: 1}"))
+    opened = "! BreakerOpened: the only worker crashes again and again: ended with exit code"
+    with DevProcess(tmp_path) as dev:
+        dev.enqueue("note", "first")
+        dev.until("it crashes again and again", lambda: opened in dev.printed)
+        for number in range(11):
+            dev.enqueue("note", str(number))
+        dev.until("no worker is added", lambda: dev.status["lastDecision"]["reason"] == "BreakerOpen")
+        assert dev.workers() == 1
+        (tmp_path / "mended").touch()
+        dev.until("it runs", lambda: "BreakerClosed: no more CrashLoop; workers may be added again" in dev.printed)
+        assert dev.condition("BreakerOpen") == "BreakerClosed"
+        dev.until("all is done", lambda: len(dev.out) == 12)

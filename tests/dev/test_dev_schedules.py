@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +35,7 @@ queue = fleet.queue("q")
 @queue.task()
 async def report(day: str, pages: Annotated[int, Field(ge=1)] = 1) -> None:
     with Path("out").open("a") as out:
-        out.write(f"{day} {pages} {os.getpid()} {current_context().tick}\\n")
+        out.write(f"{day} {pages} {os.getpid()} {current_context().tick} {current_context().max_retries}\\n")
 """
 QUEUE = YAML.replace("name: shop}", "name: emails}").replace("cooldownSeconds: 1", "cooldownSeconds: 10")
 
@@ -97,6 +100,55 @@ def test_it_runs_what_the_yaml_says(dev: ScheduledDev) -> None:
     assert dev.wait() == 0
     ticks = [line.split()[3:] for line in (dev.folder / "out").read_text().splitlines()]
     assert len({tuple(tick) for tick in ticks}) == len(ticks), "one job for each tick"
+
+
+def test_a_run_out_of_turn_from_the_command_line(folder: Path) -> None:
+    suspended = schedule("nightly", {"spec.suspend": True, "spec.args": ["sunday"]})
+    write(folder, suspended, schedule("unsound", {"spec.cron": "* * * * *", "spec.workerQueue": "nobody"}))
+    with ScheduledDev(folder) as dev:
+        assert isinstance(dev, ScheduledDev)
+        dev.until("it is suspended", lambda: dev.ready("nightly").get("reason") == "Suspended")
+        said = dev.run("schedules", "run", "nightly", "--request", "mine")
+        assert said.startswith("job ")
+        dev.until("it has run", lambda: dev.out == ["sunday 3"])
+        again = dev.run("schedules", "run", "nightly", "--request", "mine")
+        assert again == f"this request has run before as {said}; another value runs it again"
+        dev.run("schedules", "run", "default/nightly")
+        dev.until("it has run once more", lambda: dev.out == ["sunday 3"] * 2)
+        dev.until("the other is judged", lambda: bool(dev.ready("unsound")))
+        refused = dev.run("schedules", "run", "unsound", code=2)
+        assert refused == f"headrace: {dev.ready('unsound')['message']}"
+        for wrong, says in (
+            (["nobody"], "headrace schedules run: no Schedule 'nobody' here; there is nightly, unsound"),
+            (["nightly", "--request", "a b"], "headrace schedules run: --request must have 1 to 100 letters"),
+            (["nightly", "--data", "/none"], "headrace schedules run: no `headrace dev` runs with its data in /none"),
+        ):
+            assert dev.run("schedules", "run", *wrong, code=2).startswith(says)
+        assert dev.out == ["sunday 3"] * 2
+
+
+def test_a_run_that_nobody_takes_up_goes_on(dev: ScheduledDev) -> None:
+    """A dev that stops in between, or that is too slow."""
+    dev.until("it is judged", lambda: bool(dev.ready("nightly")))
+    os.kill(dev.pid, signal.SIGSTOP)
+    slow = dev.run("schedules", "run", "nightly", "--timeout", "0.3", code=1)
+    assert slow == "headrace schedules run: not done after 0.3 s; it goes on"
+    with ThreadPoolExecutor() as others:
+        waiting = others.submit(dev.run, "schedules", "run", "nightly", "--request", "second", code=1)
+        noted = Annotations(dev.folder / ".headrace/schedules/annotations")
+        key = ScheduleKey("default", "nightly")
+        dev.until("it is asked", lambda: noted.read(key).get(RUN_NOW_ANNOTATION) == "second")
+        dev.kill()
+        stopped = "`headrace dev` has stopped; the run goes on when it is started again"
+        assert waiting.result(timeout=60) == f"headrace schedules run: {stopped}"
+
+
+def test_its_jobs_run_as_the_yaml_says(folder: Path) -> None:
+    write(folder, schedule("nightly", {"spec.maxRetries": 7, "spec.priority": "low", "spec.timeoutSeconds": 9}))
+    with ScheduledDev(folder) as dev:
+        assert isinstance(dev, ScheduledDev)
+        dev.until("one has run", lambda: len(dev.out) > 0)
+    assert (folder / "out").read_text().splitlines()[0].endswith(" 7")
 
 
 def test_each_mistake_gets_the_operators_verdict(folder: Path) -> None:

@@ -6,10 +6,11 @@ import asyncio
 
 import pytest
 
-from headrace.admin.filter_words import Moment
+from headrace.admin.filter_words import Moment, Span
 from headrace.admin.queue_admin import QueueAdmin
 from headrace.admin.replay import ReplayProgress
 from headrace.admin.selection import ReplaySelection
+from headrace.admin.standing import Standing
 from headrace.contract.envelope import decode
 from headrace.errors import UsageError
 from headrace.wire.link import Link
@@ -82,6 +83,30 @@ async def test_a_selection_moves_what_it_means(
     assert {letter.id for letter in (await admin.dead_letters.page()).letters} == left
 
 
+@pytest.mark.parametrize(
+    ("chosen", "left"),
+    [
+        (ALL, 3),
+        (ReplaySelection(task="mail"), 2),
+        (ReplaySelection(reason="OSError"), 1),
+        (ReplaySelection(attempts=Span(3, 3)), 3),
+        (ReplaySelection(ids=("mail-0000", "mail-0001", "scan-0000", "late", "never")), 3),
+        (ReplaySelection(since=Moment(3_600_000_000, ago=True)), 3),
+    ],
+    ids=str,
+)
+async def test_what_a_request_may_still_move_is_what_was_dead_when_it_was_accepted(
+    seeder: Seeder, admin: QueueAdmin, chosen: ReplaySelection, left: int
+) -> None:
+    assert await admin.replays.standing(chosen, request="r1") is None
+    await _bury_many(seeder, 2, task="mail")
+    await _bury_many(seeder, 1, task="scan", reason="OSError")
+    await admin.replays.replay(chosen, request="r1", most=1)
+    [_] = await seeder.exchange(1)
+    await seeder.bury("late", task="mail", reason="OSError")
+    assert await admin.replays.standing(chosen, request="r1") == Standing(1, left - 1, called_off=False)
+
+
 async def test_a_caller_that_dies_midway_goes_on_where_it_was(seeder: Seeder, admin: QueueAdmin) -> None:
     await _bury_many(seeder, 2500)
 
@@ -90,7 +115,7 @@ async def test_a_caller_that_dies_midway_goes_on_where_it_was(seeder: Seeder, ad
 
     with pytest.raises(asyncio.CancelledError):
         await admin.replays.replay(ALL, request="r1", on_progress=die)
-    assert await admin.replays.progress("r1") == 1000
+    assert await admin.replays.standing(ALL, request="r1") == Standing(1000, 1500, called_off=False)
     seen: list[int] = []
 
     async def note(progress: ReplayProgress) -> None:

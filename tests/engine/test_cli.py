@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -118,6 +119,37 @@ def test_an_added_verb_is_loaded_only_when_used(cli: Cli, monkeypatch: pytest.Mo
     assert Entry.loads == 1
 
 
+def test_an_added_verb_may_have_two_words(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a group of ours it stands in the group's help; none of ours is taken for it."""
+    heard: list[list[str]] = []
+
+    def dance(name: str, argv: list[str]) -> int:
+        heard.append([name, *argv])
+        return 0
+
+    class Entry:
+        module = "ballet.command"
+
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def load(self) -> Callable[[list[str]], int]:
+            return partial(dance, self.name)
+
+    added = [Entry("dlq dance"), Entry("dlq list"), Entry("ballet dance"), Entry("dlq")]
+    monkeypatch.setattr(
+        "headrace.cli.external.entry_points",
+        lambda *, group, name=None: [one for one in added if name in (None, one.name)],
+    )
+    assert " dance " in cli("dlq", "--help").out
+    assert cli("--help").code == 0
+    assert cli("dlq", "dance", "--fast").code == 0
+    assert cli("ballet", "dance").code == 0
+    assert heard == [["dlq dance", "--fast"], ["ballet dance"]]
+    assert cli("dlq", "list", "q").out.startswith("ID\t")
+    assert "'ballet'" in cli("ballet").err
+
+
 def test_an_added_verb_without_its_packages_says_what_to_install(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     class Entry:
         def load(self) -> None:
@@ -172,6 +204,17 @@ def test_a_row_too_wide_for_the_terminal_stands_on_its_side(cli: Cli, monkeypatc
     lines = cli("stats", "q", "-o", "table").out.splitlines()
     assert ["READY", "1"] in [line.split() for line in lines]
     assert max(map(len, lines)) <= 60
+
+
+@pytest.mark.parametrize("odd", ["[/x]", "[red]", ":smile:", "日本"])
+def test_a_name_is_shown_as_it_is_in_a_table(cli: Cli, monkeypatch: pytest.MonkeyPatch, odd: str) -> None:
+    """Also where it became a column's head, with or without rich."""
+    cli("enqueue", "q", "mail", "--id", odd)
+    for width in ("60", "200"):
+        monkeypatch.setenv("COLUMNS", width)
+        ran = cli("jobs", "q", "-o", "table")
+        assert (ran.code, ran.err) == (0, "")
+        assert odd in ran.out
 
 
 def test_tables_on_request(cli: Cli) -> None:

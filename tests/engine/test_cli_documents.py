@@ -12,7 +12,7 @@ from headrace.admin.queue_admin import QueueAdmin
 from headrace.client.codec import MAX_PAYLOAD, codec_named, encode_arguments
 from headrace.contract.envelope import DeathRecord, encode_death, lua_string
 from support.cli import Cli, Seed
-from support.pages import PAGES
+from support.pages import PAGES, ROOT
 from support.seeding import Seeder
 
 
@@ -47,6 +47,7 @@ READING = {
     "dlq list by reason": ("dlq", "list", "q", "--by-reason"),
     "dlq show": ("dlq", "show", "q", "dead"),
     "schedules list": ("schedules", "list", "q"),
+    "schedules next": ("schedules", "next", "nightly", "-f", str(ROOT / "examples/schedules/queue.yaml")),
     "dlq replay, dry": ("dlq", "replay", "q", "--all", "--dry-run"),
     "dlq delete, dry": ("dlq", "delete", "q", "--all", "--dry-run"),
 }

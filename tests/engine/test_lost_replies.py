@@ -63,21 +63,28 @@ async def paused_world(queue: QueueDriver) -> None:
 
 async def broken_world(queue: QueueDriver) -> None:
     """A value without a place, a key that names a stranger, a traceback counted once too little, a gate for
-    nobody, a lease of nobody, a schedule without a record."""
+    nobody, a lease of nobody, a schedule's record without its name."""
     await full_world(queue)
     await queue.link.request("HSET", queue.key("jobs"), "orphan", value())
     await queue.link.request("SADD", queue.key("kc:k"), "stranger")
     await queue.link.request("HINCRBY", queue.key("tbn"), "print", 1)
     await queue.link.request("HSET", queue.key("own:lost"), "leased", "0.1")
     await queue.link.request("HSET", queue.key("gate:stray"), "starts", pack([]), "into", "")
-    await queue.link.request("HSET", queue.key("schedules"), "stray", "ns/name")
+    await queue.link.request("HSET", queue.key("schedule:stray"), "timing", "daily")
 
 
 async def recurring_world(queue: QueueDriver) -> None:
     """A schedule whose first tick's job waits."""
     await full_world(queue)
     await queue.run("settle_schedule", "uid", "ns/name", "daily", "", 5, 1)
-    await queue.run("fire_tick", "uid", 6, value(), "Allow", 10, 0, "daily|1|5||")
+    await queue.run("fire_tick", "uid", 6, pack(Special("uid:6").packed()), "Allow", 10, 0, "daily|1|5||")
+
+
+async def expiring_world(queue: QueueDriver) -> None:
+    """Nobody has looked at a schedule for long, and the record of another one has expired."""
+    await recurring_world(queue)
+    await queue.link.request("PEXPIRE", queue.key("schedule:uid"), 600_000)
+    await queue.link.request("HSET", queue.key("schedules"), "expired", "ns/name")
 
 
 DEAD = value()[:1] + b"\x01" + value()[2:]
@@ -122,12 +129,16 @@ CASES = {
     "exchange": Case(
         ("s", "0", 60, 2, "", "v1", 5, 1, "0.50", 1, "a", pack([("retry", "k0", "0.52", 1, 50, "E")])),
     ),
-    "fire_tick": Case(("uid", 7, value(), "Replace", 10, 3, "daily|1|5|6|"), recurring_world),
+    "fire_tick": Case(
+        ("uid", 7, pack(limited("uid:7", "k", priority="high").packed()), "Replace", 10, 3, "daily|1|5|6|"),
+        recurring_world,
+    ),
     "forget_schedule": Case(("uid",), recurring_world, repeated=0),
     "import_dead": Case(
         (pack([["n", lua_string(value()), "t", "E", "record", "print", "traceback", ""]]),), repeated=[b"n"]
     ),
     "join": Case(("new", LEASE_MS, told("v1"), PROTOCOL, b"")),
+    "keep_schedule": Case(("uid",), expiring_world),
     "leave": Case(("gone",), repeated=0),
     "locate": Case(("a", "f", "c", "nobody")),
     "look_schedules": Case(("uid", "nobody"), recurring_world),
@@ -148,7 +159,10 @@ CASES = {
     "renew": Case(("s", 2 * LEASE_MS, told("v1"))),
     "replay": Case(("known", KEEP_MS, "c", "a"), repeated=[0, 1, [], 0]),
     "resume": Case((), paused_world, repeated=0),
-    "run_schedule_now": Case(("uid", "by-ada", value(), "Replace", 10), recurring_world),
+    "run_schedule_now": Case(
+        ("uid", "by-ada", pack(limited("uid:now:by-ada", "k", priority="low").packed()), "Replace", 10),
+        recurring_world,
+    ),
     "settle_schedule": Case(("uid", "ns/name", "hourly", "", 5, 2), recurring_world),
     "sleep": Case((), empty_world),
     "stats": Case(()),

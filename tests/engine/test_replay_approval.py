@@ -10,6 +10,7 @@ from headrace.admin.filter_words import Moment
 from headrace.admin.queue_admin import QueueAdmin
 from headrace.admin.replay import ReplayProgress
 from headrace.admin.selection import LetterFilter, ReplaySelection, letter_filter, select
+from headrace.admin.standing import Standing
 from headrace.contract.envelope import DeathRecord, encode_death, lua_string
 from headrace.errors import SetChangedError, UsageError
 from support.seeding import Seeder
@@ -162,4 +163,4 @@ async def test_a_replay_that_was_called_off_never_goes_on(seeder: Seeder, admin:
         with pytest.raises(UsageError, match="'r1' was called off; start a new one"):
             await admin.replays.replay(ALL, request="r1", rate=100, on_progress=call_off)
     assert (await admin.stats()).dead == 10
-    assert await admin.replays.progress("r1") == 10
+    assert await admin.replays.standing(ALL, request="r1") == Standing(10, 10, called_off=True)

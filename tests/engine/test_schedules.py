@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -23,10 +23,13 @@ from headrace.admin.schedules import (
     Schedules,
     job_value,
 )
+from headrace.client.limits import Rule
 from headrace.contract.envelope import decode
-from headrace.errors import ConfigError, PayloadError, QueueFullError, UsageError
+from headrace.contract.protocol import Priority
+from headrace.errors import ConfigError, PayloadError, ProtocolError, QueueFullError, UsageError
 from headrace.wire.link import Link
 from support.held_link import HeldLink
+from support.limited import check_keys, limited
 from support.queue_driver import QueueDriver, value
 
 UID, NAME, HOUR = "8f14e45f-ceea-467f", "shop/nightly", 3_600_000
@@ -46,13 +49,13 @@ class Rig:
         return await self.schedules.settle_terms(UID, **stated)  # type: ignore[arg-type]
 
     async def fire(
-        self, tick: int, concurrency: Concurrency = ALLOW, *, seen: ScheduleRecord | None = None, **how: int
+        self, tick: int, concurrency: Concurrency = ALLOW, *, seen: ScheduleRecord | None = None, **how: Any
     ) -> Fired:
         seen = seen or await self.schedules.look(UID)
         return await self.schedules.fire(UID, tick, seen=seen, value=value(), concurrency=concurrency, **how)
 
-    async def now(self, request: str, concurrency: Concurrency = ALLOW) -> Fired:
-        return await self.schedules.run_now(UID, request, value=value(), concurrency=concurrency)
+    async def now(self, request: str, concurrency: Concurrency = ALLOW, **how: Any) -> Fired:
+        return await self.schedules.run_now(UID, request, value=value(), concurrency=concurrency, **how)
 
     def id(self, tick: int) -> str:
         return f"{UID}:{tick}"
@@ -300,6 +303,62 @@ async def test_a_record_that_was_lost_makes_no_second_job_of_a_tick_that_waits(r
     assert (await rig.driver.stats()).ready == 1
 
 
+async def test_a_run_has_its_priority_and_goes_before_those_of_a_lower_one(rig: Rig) -> None:
+    await rig.settle()
+    await rig.driver.join("w")
+    await rig.fire(rig.start, priority=Priority.LOW)
+    await rig.fire(rig.start + 1)
+    await rig.now("urgent", priority=Priority.HIGH)
+    urgent = f"{UID}:now:urgent"
+    assert await rig.driver.states() == {
+        rig.id(rig.start): {"ready:low"},
+        rig.id(rig.start + 1): {"ready:default"},
+        urgent: {"ready:high"},
+    }
+    first = await rig.driver.exchange("w", 1)
+    assert first.ids == (urgent,)
+    others = await rig.driver.exchange("w", 2, done=first.done)
+    await rig.driver.exchange("w", done=others.done)
+    assert not (await rig.driver.look()).leftovers()
+
+
+async def test_a_run_with_a_limit_key_is_held_to_its_task_s_limits_beside_enqueued_jobs(rig: Rig) -> None:
+    await rig.settle()
+    await rig.driver.join("w", rules={"t": Rule(concurrency=1)})
+    await rig.driver.enqueue(specials=[limited("other", "task:t")])
+    await rig.fire(rig.start, limit_key="task:t")
+    await rig.now("r1", limit_key="task:t")
+    got = await rig.driver.exchange("w", 10)
+    assert got.ids == ("other",)
+    assert await rig.driver.place(rig.id(rig.start)) == "parked"
+    second = await rig.driver.exchange("w", 10, done=got.done)
+    assert second.ids == (rig.id(rig.start),)
+    await check_keys(rig.driver)
+    replaced = await rig.fire(rig.start + 1, REPLACE, limit_key="task:t")
+    assert replaced.replaced == (rig.id(rig.start), f"{UID}:now:r1")
+    await check_keys(rig.driver)
+    third = await rig.driver.exchange("w", 10, done=second.done)
+    assert third.ids == (rig.id(rig.start + 1),)
+    await rig.driver.exchange("w", done=third.done)
+    assert not (await rig.driver.look()).leftovers()
+
+
+async def test_beside_a_worker_too_old_for_limits_a_run_with_a_key_is_refused_whole(rig: Rig) -> None:
+    await rig.settle()
+    await rig.driver.join("old", protocol=1)
+    before = await rig.driver.look(), await rig.schedules.look(UID)
+    for _ in range(2):
+        with pytest.raises(ProtocolError, match="a worker of this queue speaks protocol 1"):
+            await rig.fire(rig.start, limit_key="task:t")
+        with pytest.raises(ProtocolError):
+            await rig.now("r1", limit_key="task:t")
+    assert (await rig.driver.look(), await rig.schedules.look(UID)) == before
+    assert (await rig.fire(rig.start)).fate is Fate.ENQUEUED, "without one it is a job as any other"
+    assert (await rig.fire(rig.start + 1, FORBID, limit_key="task:t")).fate is Fate.SKIPPED, "which needs no worker"
+    await rig.driver.leave("old")
+    assert (await rig.fire(rig.start + 2, limit_key="task:t")).fate is Fate.ENQUEUED
+
+
 async def test_a_sleeping_queue_and_an_idle_worker_hear_of_a_tick(rig: Rig) -> None:
     await rig.settle()
     await rig.driver.run("sleep")
@@ -318,6 +377,100 @@ async def test_a_request_is_a_short_plain_name(rig: Rig, request_id: str) -> Non
         await rig.now(request_id)
 
 
+class TestExpiry:
+    """30 days after the last look the record of a schedule expires; its object may have gone unseen."""
+
+    DAY = 24 * HOUR
+
+    async def left(self, rig: Rig, name: str = f"schedule:{UID}") -> float:
+        """Days."""
+        return float(await rig.driver.link.request("PTTL", rig.driver.key(name))) / self.DAY
+
+    async def neglect(self, rig: Rig, days: float = 1) -> None:
+        for name in (f"schedule:{UID}", "schedules"):
+            await rig.driver.link.request("PEXPIRE", rig.driver.key(name), round(days * self.DAY))
+
+    @pytest.mark.parametrize(
+        "terms",
+        [
+            {},
+            {"suspended": True},
+            {"timing": "hourly"},
+            {"generation": 2},
+            {"generation": 1, "timing": "older"},
+        ],
+        ids=str,
+    )
+    async def test_whoever_looks_keeps_it_whatever_its_terms_are(self, rig: Rig, terms: dict[str, Any]) -> None:
+        await rig.settle(**({"generation": 2} | terms | {"generation": 2}))
+        assert await self.left(rig) > 29.9
+        await self.neglect(rig)
+        await rig.settle(**terms)
+        assert await self.left(rig) > 29.9
+        assert await self.left(rig, "schedules") > 29.9
+
+    async def test_it_is_kept_without_terms_too(self, rig: Rig) -> None:
+        assert not await rig.schedules.keep(UID)
+        before = await rig.settle()
+        await self.neglect(rig)
+        assert await rig.schedules.keep(UID)
+        assert await self.left(rig) > 29.9
+        assert await self.left(rig, "schedules") > 29.9
+        assert await rig.schedules.look(UID) == before
+
+    async def test_within_an_hour_nothing_is_written(self, rig: Rig) -> None:
+        await rig.settle()
+        await self.neglect(rig, 30 - 0.5 / 24)
+        await rig.settle()
+        assert await self.left(rig) < 30 - 0.4 / 24
+        await self.neglect(rig, 30 - 1.1 / 24)
+        await rig.settle()
+        assert await self.left(rig) > 30 - 0.1 / 24
+
+    async def test_its_time_goes_on_whatever_is_fired(self, rig: Rig) -> None:
+        await rig.settle()
+        await self.neglect(rig)
+        await rig.fire(rig.start)
+        await rig.now("r1")
+        await rig.schedules.pass_over(UID, rig.start + 1, seen=await rig.schedules.look(UID), missed=1)
+        assert 0.9 < await self.left(rig) <= 1
+
+    async def test_an_expired_one_is_no_more_to_be_seen_and_its_name_goes_with_the_next_look_at_another(
+        self, rig: Rig
+    ) -> None:
+        await rig.settle()
+        await rig.fire(rig.start)
+        await rig.driver.link.request("PEXPIRE", rig.driver.key(f"schedule:{UID}"), 0)
+        assert not (await rig.schedules.look(UID)).known
+        await rig.driver.link.request("HSET", rig.driver.key("schedule:older"), "timing", "of an older release")
+        await rig.driver.link.request("HSET", rig.driver.key("schedules"), "older", "shop/older")
+        await rig.schedules.settle_terms("other", name="shop/o", timing="t", suspended=False, created_ms=0)
+        assert set(await rig.driver.link.request("HKEYS", rig.driver.key("schedules"))) == {b"other", b"older"}
+        assert await self.left(rig, "schedule:older") > 29.9
+        assert (await rig.driver.stats()).ready == 1, "jobs stay"
+
+    async def test_one_that_comes_back_begins_with_what_its_status_knows(self, rig: Rig) -> None:
+        await rig.settle()
+        await rig.fire(rig.start)
+        await rig.driver.link.request("PEXPIRE", rig.driver.key(f"schedule:{UID}"), 0)
+        await rig.driver.advance(40 * self.DAY)
+        assert (await rig.settle(created_ms=rig.start)).after_ms == rig.start
+        assert (await rig.fire(rig.start)).fate is Fate.ALREADY
+
+
+async def test_an_audit_takes_no_expired_record_for_a_mistake(queue: QueueDriver, admin: QueueAdmin) -> None:
+    rig = Rig(queue)
+    await rig.settle()
+    await queue.link.request("PERSIST", queue.key(f"schedule:{UID}"))
+    await queue.link.request("HSET", queue.key("schedules"), "expired", "shop/expired")
+    assert [record.uid for record in await admin.schedules.all()] == [UID]
+    assert (await admin.audit.run()).clean
+    report = await admin.audit.run(repair=True)
+    assert (report.clean, report.mended) == (True, 0)
+    assert await queue.link.request("HKEYS", queue.key("schedules")) == [UID.encode()]
+    assert await queue.link.request("PTTL", queue.key(f"schedule:{UID}")) > 29 * 24 * HOUR
+
+
 async def test_schedules_are_listed_by_name_and_gone_when_forgotten(admin: QueueAdmin, link: Link) -> None:
     for uid, name in (("u1", "shop/weekly"), ("u2", "shop/daily")):
         await admin.schedules.settle_terms(uid, name=name, timing="t", suspended=False, created_ms=0)
@@ -333,11 +486,10 @@ async def test_an_audit_finds_and_removes_what_has_no_counterpart(queue: QueueDr
     await rig.settle()
     await rig.fire(rig.start)
     assert (await admin.audit.run()).clean
-    await queue.link.request("HSET", queue.key("schedules"), "named", "shop/named")
     await queue.link.request("HSET", queue.key("schedule:stray"), "timing", "t")
     report = await admin.audit.run(repair=True)
-    assert report.findings == (StraySchedule("named"), StraySchedule("stray"))
-    assert report.mended == 2
+    assert report.findings == (StraySchedule("stray"),)
+    assert report.mended == 1
     assert (await admin.audit.run()).clean
     assert [record.uid for record in await admin.schedules.all()] == [UID]
 

@@ -111,3 +111,5 @@ async def test_schemas_are_published_also_where_an_annotation_has_none(lab: Lab)
     assert schemas["order"]["properties"]["count"] == {"default": 1, "minimum": 1, "title": "Count", "type": "integer"}
     assert schemas["order"]["required"] == ["order", "at"]
     assert schemas["opaque"] == {}
+    assert schemas["limited"] == {"x-headrace-limit-key": "task:limited"}
+    assert not any("x-headrace-limit-key" in schemas[name] for name in schemas.keys() - {"limited"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -10,12 +11,15 @@ from headrace_operator.api.names import QueueKey, ScheduleKey
 from headrace_operator.api.schedule_status import ScheduleStatus
 from headrace_operator.api.status import REASONS_KEPT, Condition
 from headrace_operator.cluster.tally import Tally
+from headrace_operator.core.conditions import ConditionType
 from headrace_operator.core.decision import Reason
 from headrace_operator.core.departure import Departure
+from headrace_operator.core.symptoms import BreakerReason
 from headrace_operator.operate.counts import BOUNDS, Counts
 from headrace_operator.operate.metrics import OperatorMetrics
 from headrace_operator.reconcile.listener import Look
 from headrace_operator.reconcile.record import Record
+from headrace_operator.seams.runtime import Trouble, TroubleKind
 from support.exposition import Samples, check_by_promtool, samples, value
 from support.fleet_rig import Rig, redis_spec, until
 from support.monitoring import needs_promtool
@@ -89,6 +93,8 @@ async def test_what_is_known_of_a_queue_is_what_is_read(rig: Rig) -> None:
     of_it = {state: queue(found, key, "version_replicas", version=version, state=state) for state in states}
     assert of_it == states
     assert queue(found, key, "redis_up") == 1
+    breaker = {reason: queue(found, key, "breaker_open", reason=reason) for reason in BreakerReason}
+    assert breaker == dict.fromkeys(BreakerReason, 0)
     assert queue(found, key, "condition", type="DeadLettersPresent", reason="DeadLetters") == 1
     assert queue(found, key, "condition", type="Ready", reason="Accepted") == 1
     assert 0 <= (queue(found, key, "oldest_ready_age_seconds") or 0) < 60
@@ -99,6 +105,22 @@ async def test_what_is_known_of_a_queue_is_what_is_read(rig: Rig) -> None:
     assert value(found, "headrace_operator_api_requests_total", verb="PATCH", code="409") == 1
     assert value(found, "headrace_operator_watch_age_seconds", watch="lease") == 0.5
     assert {name for name, _ in openmetrics} >= {name for name, _ in found if not name.endswith("_created")}
+
+
+async def test_a_breaker_that_is_open_is_so_for_one_reason(rig: Rig) -> None:
+    rig.runtime.instant = False
+    key = rig.apply()
+    async with rig.running():
+        await rig.seeder().enqueue("a")
+        await rig.has_workers(key, 1)
+        [version] = await rig.runtime.versions(key)
+        rig.runtime.fail(key, version.hash, "exit code 1", trouble=Trouble(TroubleKind.CRASH_LOOP, time.time()))
+        await rig.reason(key, ConditionType.BREAKER_OPEN, BreakerReason.CRASH_LOOP)
+        found = await scrape(metrics(rig))
+    shown = {reason: queue(found, key, "breaker_open", reason=reason) for reason in BreakerReason}
+    assert shown == {reason: float(reason is BreakerReason.CRASH_LOOP) for reason in BreakerReason}
+    assert queue(found, key, "condition", type="BreakerOpen", reason="CrashLoop") == 1
+    assert queue(found, key, "events_total", event="BreakerOpened") == 1
 
 
 async def test_what_is_unknown_is_not_zero(rig: Rig) -> None:

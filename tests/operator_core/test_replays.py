@@ -11,7 +11,7 @@ from headrace.admin.replay import Replays
 from headrace.admin.selection import ReplaySelection
 from headrace.contract.envelope import DeathRecord, encode_death, lua_string
 from headrace.errors import UsageError
-from headrace_operator.api.names import REPLAY_ANNOTATION, QueueKey
+from headrace_operator.api.names import REPLAY_ANNOTATION, REPLAY_ID_ANNOTATION, QueueKey
 from headrace_operator.api.status import ReplayStatus
 from headrace_operator.core.replay_request import ReplayPhase
 from headrace_operator.seams.errors import ObjectsUnavailableError
@@ -102,7 +102,7 @@ async def test_a_guarded_one_stops_itself(rig: Rig) -> None:
     key = rig.apply(**FIXED)
     await bury(rig, 60)
     async with rig.running():
-        rig.objects.annotate(key, REPLAY_ANNOTATION, "all,guard=0.5,rate=1000")
+        rig.objects.annotate(key, REPLAY_ANNOTATION, "all,guard=0.5,rate=1000,request=once")
         worker = rig.seeder(sid="w")
         await worker.join()
         ids: list[str] = []
@@ -120,6 +120,12 @@ async def test_a_guarded_one_stops_itself(rig: Rig) -> None:
         assert replay.message is not None
         assert replay.message.startswith("replayed 20 of 60 dead letters, then stopped: of the last ")
         assert (await rig.admin().stats()).dead == 60
+        rig.objects.annotate(key, REPLAY_ANNOTATION, "all,dry-run")
+        assert (await over(rig, key)).matched == 60
+        rig.objects.annotate(key, REPLAY_ANNOTATION, "all,guard=0.5,rate=1000,request=once")
+        again = await over(rig, key, ReplayPhase.FAILED)
+        assert again.message == "replay request 'once' has ended for good; use another name"
+        assert (await rig.admin().stats()).dead == 60, "also when it comes back behind another one"
 
 
 async def test_several_queues_share_the_bound(rig: Rig) -> None:
@@ -208,6 +214,50 @@ async def test_a_restarted_operator_goes_on(rig: Rig, monkeypatch: pytest.Monkey
     await rig.link.close()
 
 
+async def test_one_that_goes_on_says_so_and_counts_what_was_dead_when_it_was_accepted(rig: Rig) -> None:
+    key = rig.apply(**FIXED)
+    async with rig.running():
+        await _under_way(rig, key, 200)
+    worker = rig.seeder(sid="w")
+    await worker.join()
+    [back] = await worker.exchange(1)
+    await worker.exchange(0, ["bury", back, worker.claim, "t", "KeyError", RECORD, "", "", 1])
+    async with rig.running():
+        going_on = await rig.says(
+            key, "goes on", lambda status: "goes on; " in str(status.replay and status.replay.message)
+        )
+        replay = await over(rig, key)
+    assert going_on.replay is not None
+    assert 0 < going_on.replay.replayed < 200
+    assert going_on.replay.matched == 200
+    assert replay.message == "replayed 200 of 200 dead letters"
+    assert (await rig.admin().stats()).dead == 1, "what died again stays"
+    await rig.link.close()
+
+
+async def test_a_request_that_comes_back_behind_another_one_moves_nothing_and_says_so(rig: Rig) -> None:
+    key = rig.apply(**FIXED)
+    await bury(rig, 3)
+    async with rig.running():
+        for value in ("all,request=monday", "all,dry-run"):
+            rig.objects.annotate(key, REPLAY_ANNOTATION, value)
+            await over(rig, key)
+        worker = rig.seeder(sid="w")
+        await worker.join()
+        ids = await worker.exchange(3)
+        await worker.exchange(0, *[["done", one, worker.claim, 0] for one in ids])
+        await bury(rig, 2, "KeyError")
+        rig.objects.annotate(key, REPLAY_ANNOTATION, "all,request=monday")
+        await rig.says(key, "told", lambda status: bool(status.replay and status.replay.request_id == "monday"))
+        replay = await over(rig, key)
+        assert (replay.matched, replay.replayed) == (3, 3)
+        told = "replayed 3 of 3 dead letters, all of them before; what has died since needs a request of another name"
+        assert replay.message == told
+        assert (await rig.admin().stats()).dead == 2
+        kept_ms = await worker.raw("PTTL", "replay:monday")
+        assert kept_ms > 365 * 24 * 3600 * 1000, "also when the annotation comes back after months"
+
+
 async def test_nothing_starts_before_it_is_accepted(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     key = rig.apply(**FIXED)
     await bury(rig, 3)
@@ -258,6 +308,54 @@ async def test_it_is_called_off_for_good(rig: Rig, value: str | None) -> None:
         rig.objects.annotate(key, REPLAY_ANNOTATION, "all,max=5")
         assert (await over(rig, key)).replayed == 5
     assert reasons(rig) == ["ReplayAccepted", "ReplayCancelled", "ReplayAccepted", "ReplayFinished"]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("value", ["all,max=5", "all,max=5,request=next"])
+async def test_another_request_in_its_place_calls_it_off_and_is_carried_out(
+    rig: Rig, value: str, restarted: bool
+) -> None:
+    key = rig.apply(**FIXED)
+    async with rig.running():
+        await _under_way(rig, key)
+        if not restarted:
+            rig.objects.annotate(key, REPLAY_ANNOTATION, value)
+            await over(rig, key)
+    if restarted:
+        rig.objects.annotate(key, REPLAY_ANNOTATION, value)
+        async with rig.running():
+            await over(rig, key)
+    status = rig.status(key)
+    assert status is not None
+    assert status.replay is not None
+    assert (status.replay.request, status.replay.replayed) == (value, 5)
+    assert reasons(rig) == ["ReplayAccepted", "ReplayCancelled", "ReplayAccepted", "ReplayFinished"]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_manifest_that_takes_the_id_away_calls_off_nothing_that_has_a_name(rig: Rig, restarted: bool) -> None:
+    key = rig.apply(**FIXED)
+    await bury(rig, 60)
+    rig.objects.annotate(key, REPLAY_ANNOTATION, "all,rate=100,request=monday")
+    async with rig.running():
+        await rig.says(key, "it moves", lambda status: bool(status.replay and status.replay.replayed))
+        rig.objects.annotate(key, REPLAY_ID_ANNOTATION, None)
+        if not restarted:
+            assert (await over(rig, key)).replayed == 60
+    if restarted:
+        async with rig.running():
+            assert (await over(rig, key)).replayed == 60
+    assert reasons(rig) == ["ReplayAccepted", "ReplayFinished"]
+
+
+async def test_who_asked_is_told_although_the_operator_died_before_it_could_say_so(rig: Rig) -> None:
+    key = rig.apply(**FIXED)
+    await bury(rig, 3)
+    rig.objects.annotate(key, REPLAY_ANNOTATION, "by=ada,all")
+    rig.objects.annotate(key, REPLAY_ID_ANNOTATION, "accepted-1")
+    async with rig.running():
+        replay = await over(rig, key)
+    assert (replay.request_id, replay.request, replay.by) == ("accepted-1", "all,by=ada", "ada")
 
 
 @pytest.mark.parametrize("value", [None, "cancel"])

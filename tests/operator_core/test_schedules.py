@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from itertools import pairwise
 
+import msgspec
 import pytest
 
 from headrace.contract.envelope import decode
 from headrace_operator.api.names import RUN_NOW_ANNOTATION, RUN_NOW_ID_ANNOTATION, ScheduleKey
 from headrace_operator.core.schedule_summary import condition
 from support.bad_queues import REMOVE
-from support.bad_schedules import MISTAKES, Mistake
+from support.bad_schedules import MISTAKES, SCHEMAS, Mistake
 from support.fleet_rig import until
+from support.queue_driver import QueueDriver
 from support.schedule_rig import FAST, NEVER_SOON, NIGHTLY, ScheduleRig
 from support.seeding import Seeder
 
@@ -85,7 +88,59 @@ async def test_ticks_that_pass_meanwhile_are_missed(rig: ScheduleRig) -> None:
         await until("two ticks are missed", missed)
         rig.apply(spec__startingDeadlineSeconds=1)
         await rig.has_jobs(1)
+        await rig.is_reason("Scheduled")
         assert rig.status().missed >= 2
+
+
+async def test_its_jobs_are_enqueued_as_it_says_and_under_the_limit_of_their_task(rig: ScheduleRig) -> None:
+    await rig.publish(schemas={"report": {**SCHEMAS["report"], "x-headrace-limit-key": "task:report"}})
+    rig.apply(spec__priority="high", spec__maxRetries=0, spec__timeoutSeconds=90)
+    rig.schedules.annotate(NIGHTLY, RUN_NOW_ANNOTATION, "today-1")
+    async with rig.running():
+
+        async def both() -> bool:
+            run = rig.status().run_now
+            return run is not None and run.phase == "Enqueued" and await rig.jobs() >= 2
+
+        await until("a tick and a run out of turn", both)
+    seeder = Seeder(rig.link)
+    jobs = await seeder.raw("HGETALL", "jobs")
+    assert f"{rig.uid()}:now:today-1".encode() in jobs[::2]
+    for job_id, value in zip(jobs[::2], jobs[1::2], strict=True):
+        envelope = decode(value).envelope
+        assert (envelope.max_retries, envelope.timeout) == (0, 90)
+        assert await seeder.raw("HGET", "prio", job_id.decode()) == b"high"
+        mark = msgspec.msgpack.decode(await seeder.raw("HGET", "marks", job_id.decode()))
+        assert mark[:2] == ["task:report", "report"]
+    await rig.link.close()
+
+
+async def test_left_out_the_task_says_how_its_jobs_run(rig: ScheduleRig) -> None:
+    rig.apply()
+    async with rig.running():
+        await rig.has_jobs(1)
+        seeder = Seeder(rig.link)
+        for value in (await seeder.raw("HGETALL", "jobs"))[1::2]:
+            envelope = decode(value).envelope
+            assert (envelope.max_retries, envelope.timeout) == (None, None)
+        assert await seeder.raw("EXISTS", "prio") == await seeder.raw("EXISTS", "marks") == 0
+
+
+async def test_beside_a_worker_too_old_for_the_limit_its_ticks_are_owed(rig: ScheduleRig) -> None:
+    await rig.publish(schemas={"report": {**SCHEMAS["report"], "x-headrace-limit-key": "task:report"}})
+    old = QueueDriver(rig.link)
+    await old.join("old", protocol=1)
+    rig.apply(spec__catchUp="All")
+    async with rig.running():
+        await rig.is_reason("ProtocolMismatch")
+        ready = condition(rig.status())
+        assert ready is not None
+        assert "upgrade the workers first" in ready.message
+        assert await rig.jobs() == 0
+        await old.leave("old")
+        await rig.has_jobs(1)
+        await rig.is_reason("Scheduled")
+        assert (await rig.admin().schedules.look(rig.uid())).missed == 0
 
 
 async def test_a_task_that_comes_later_mends_it_by_itself(rig: ScheduleRig) -> None:
@@ -218,6 +273,47 @@ async def test_deleted_its_record_goes_and_its_jobs_stay(rig: ScheduleRig) -> No
         assert jobs >= 1
         await asyncio.sleep(1.1)
         assert await rig.jobs() == jobs
+
+
+@pytest.mark.parametrize(
+    ("patch", "reason"),
+    [
+        ({}, "Scheduled"),
+        ({"spec__suspend": True}, "Suspended"),
+        ({"spec__task": "rebort"}, "UnknownTask"),
+        ({"spec__cron": "61 * * * *"}, "InvalidCron"),
+        ({"spec__suspend": "often"}, "InvalidSpec"),
+        ({"spec__workerQueue": "nobody"}, "WorkerQueueNotFound"),
+    ],
+)
+async def test_while_it_lives_its_record_is_kept_whatever_is_wrong(
+    rig: ScheduleRig, patch: dict[str, object], reason: str
+) -> None:
+    rig.apply()
+    async with rig.running():
+        await rig.has_jobs(1)
+        record = f"schedule:{rig.uid()}"
+        rig.apply(**patch)
+        if reason == "InvalidSpec":
+            await until("it is told", told_of(rig, reason))
+        else:
+            await rig.is_reason(reason)
+        await Seeder(rig.link).raw("PEXPIRE", record, 60_000)
+
+        async def kept() -> bool:
+            left: int = await Seeder(rig.link).raw("PTTL", record)
+            return left > 29 * 24 * 3_600_000
+
+        await until("its record is kept", kept)
+
+
+def told_of(rig: ScheduleRig, reason: str) -> Callable[[], Awaitable[bool]]:
+    """Whether an event has told that reason."""
+
+    async def told() -> bool:
+        return reason in rig.told()
+
+    return told
 
 
 async def test_moved_to_another_queue_it_fires_there(rig: ScheduleRig) -> None:

@@ -1,4 +1,4 @@
-"""`python -m tests.soak [kills] [dead-letters] [schedules] [--jobs N] [--every SECONDS] …`: the proofs that take a
+"""`python -m tests.soak [kills] [dead-letters] [schedules] [operator-memory] [--jobs N] …`: the proofs that take a
 million jobs, or a year.
 """
 
@@ -13,14 +13,15 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from soak import dead_letters, kills, schedules  # noqa: E402
+from soak import dead_letters, kills, operator_memory, schedules  # noqa: E402
+from support.kubernetes_programs import ProgramsUnavailable  # noqa: E402
 from support.soak_record import RECORD, commit, merge  # noqa: E402
 
-SCENARIOS = ("kills", "dead-letters", "schedules")
+SCENARIOS = ("kills", "dead-letters", "schedules", "operator-memory")
 
 
 def main() -> int:
-    """Exit code 0 when all was as it should be."""
+    """Exit code 0 when all was as it should be, 2 where this machine can't try it."""
     made = argparse.ArgumentParser(
         prog="python -m tests.soak", description="A million jobs, or a year, and what they prove."
     )
@@ -37,12 +38,16 @@ def main() -> int:
     for option in ("jobs", "schedules"):
         if getattr(arguments, option) < 1:
             made.error(f"--{option}: must be 1 or more")
-    sound = [_run(name, arguments) for name in arguments.scenarios]
+    try:
+        sound = [_run(name, arguments) for name in arguments.scenarios]
+    except ProgramsUnavailable as exc:
+        print(f"{made.prog}: no control plane on this machine: {exc}", file=sys.stderr)
+        return 2
     return 0 if all(sound) else 1
 
 
 def _run(name: str, arguments: argparse.Namespace) -> bool:
-    verdict: kills.Verdict | dead_letters.Verdict | schedules.Verdict
+    verdict: kills.Verdict | dead_letters.Verdict | schedules.Verdict | operator_memory.Verdict
     match name:
         case "kills":
             verdict = asyncio.run(
@@ -50,6 +55,8 @@ def _run(name: str, arguments: argparse.Namespace) -> bool:
             )
         case "schedules":
             verdict = asyncio.run(schedules.run(arguments.schedules, seed=arguments.seed, within=arguments.within))
+        case "operator-memory":
+            verdict = asyncio.run(operator_memory.run(arguments.jobs, within=arguments.within))
         case _:
             verdict = asyncio.run(dead_letters.run(arguments.jobs, within=arguments.within))
     print(f"{name}: {'sound' if verdict.sound else 'NOT SOUND'}: {verdict}", flush=True)

@@ -1,4 +1,5 @@
-"""A million dead letters: how long a page, a filter and a replay's dry run take, and what they cost the workers beside.
+"""A million dead letters: how long a page, a filter and a replay's dry run take, and what they cost the workers beside;
+how long each listing of the command line takes (listings.py).
 
 The letters are of five tasks and four reasons. The same queue has a worker with a backlog; it is timed alone and beside
 the questions by turns, so that what else the machine does falls on both.
@@ -20,7 +21,8 @@ from typing import Any
 from headrace.admin.filter_words import Moment
 from headrace.admin.queue_admin import QueueAdmin
 from headrace.admin.selection import LetterFilter, ReplaySelection
-from soak import tally
+from soak import listings, tally
+from soak.listings import Line
 from support.apps import endurance
 from support.lab import Lab
 from support.polling import eventually
@@ -46,22 +48,8 @@ from headrace.cli.entry import main
 assert main(sys.argv[1:]) == 0
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
-LISTED = {
-    "dlq list": (),
-    "dlq list of a reason": ("--reason", REASONS[0]),
-    "dlq list of a task, newest": ("--task", "task1", "--newest"),
-    "dlq list of the last hour": ("--since", "1h", "--limit", "1000"),
-    "dlq list by attempts, some": ("--attempts", "3"),
-    "dlq list by attempts, none": ("--attempts", "9.."),
-    "dlq list by payload, none": ("--where", "to=nobody"),
-    "dlq list --by-reason": ("--by-reason",),
-}
-"""By the command line, each in a process of its own: its start is a part of it."""
-LISTED_TIMES = 7
-MOST_LISTING_MS = 200.0
-"""What each of those may take, by its median …"""
 SLACK = 8
-"""… times this on a machine that has other things to do."""
+"""Listings may take so often what they should on a machine that has other things to do."""
 Question = Callable[[], Awaitable[object]]
 
 
@@ -84,9 +72,14 @@ class Verdict:
     export_mb: float
     """… and the most memory it took, MB."""
     listing_ms: dict[str, float]
-    """A process each, from its start to its end, before the worker came."""
+    """By command line: a process each, from its start to its end, before the worker came."""
     start_ms: float
     """The same of a list that is refused before it asks anybody."""
+
+    @property
+    def within(self) -> int:
+        """Listings that take what they may."""
+        return sum(ms < listings.MOST_MS for ms in self.listing_ms.values())
 
     @property
     def sound(self) -> bool:
@@ -94,12 +87,12 @@ class Verdict:
         fast = all(ms < MOST_MS for ms in self.median_ms.values())
         quiet = all(ms < MOST_QUIET_MS for ms in self.quiet_ms.values())
         exported = self.exported == self.letters and self.export_mb < MOST_EXPORT_MB
-        listed = all(ms < MOST_LISTING_MS * SLACK for ms in self.listing_ms.values())
+        listed = all(ms < listings.MOST_MS * SLACK for ms in self.listing_ms.values())
         return fast and quiet and exported and listed and self.beside_per_s >= LEAST_SHARE * self.alone_per_s
 
     def summary(self) -> dict[str, Any]:
         """For the record."""
-        within = all(ms < MOST_LISTING_MS for ms in self.listing_ms.values())
+        within = f"{self.within}/{len(self.listing_ms)}"
         return {**asdict(self), "listings_within_200_ms": within, "sound": self.sound}
 
 
@@ -162,10 +155,13 @@ async def _measure(lab: Lab, letters: int) -> Verdict:
     admin = lab.admin()
     (first,) = (await admin.dead_letters.page(limit=1)).letters
     (last,) = (await admin.dead_letters.page(limit=1, newest_first=True)).letters
-    questions = _questions(admin, (first.died_us + last.died_us) // 2)
+    middle_us = (first.died_us + last.died_us) // 2
+    questions = _questions(admin, middle_us)
     quiet = {name: [await _timed(ask) for _ in range(ASKED_QUIETLY)] for name, ask in questions.items()}
-    start_ms = await _listing(lab, "list", "jobs", "--since", "never", code=2)
-    listing_ms = {name: await _listing(lab, "list", "jobs", *words) for name, words in LISTED.items()}
+    refused = Line(("dlq", "list", "jobs", "--since", "never"))
+    start_ms = median(listings.run(refused, os.environ, code=2) for _ in range(listings.TIMES))
+    listed = listings.lines(middle_us=middle_us, reason=REASONS[0], task="task1", dead=first.id)
+    listing_ms = await listings.measure(lab, list(listed))
     exported, export_seconds, export_mb = await _export(lab)
     times: dict[str, list[float]] = {name: [] for name in questions}
     ledger = lab.directory / "ledger"
@@ -196,7 +192,7 @@ async def _measure(lab: Lab, letters: int) -> Verdict:
         export_seconds=round(export_seconds, 1),
         export_mb=round(export_mb, 1),
         listing_ms=listing_ms,
-        start_ms=start_ms,
+        start_ms=round(start_ms, 1),
     )
 
 
@@ -209,20 +205,6 @@ async def _export(lab: Lab) -> tuple[int, float, float]:
     with out.open("rb") as lines:
         count = sum(1 for _ in lines)
     return count, time.monotonic() - begun, int(told) / 1024
-
-
-async def _listing(lab: Lab, *words: str, code: int = 0) -> float:
-    """Milliseconds of one command line about dead letters, the median of some runs."""
-    verb = (sys.executable, "-m", "headrace", "dlq", *words)
-    environ = {**os.environ, "REDIS_URL": lab.url}
-    taken = []
-    for _ in range(LISTED_TIMES):
-        begun = time.perf_counter()
-        quiet = asyncio.subprocess.DEVNULL
-        child = await asyncio.create_subprocess_exec(*verb, stdout=quiet, stderr=quiet, env=environ)
-        assert await child.wait() == code
-        taken.append((time.perf_counter() - begun) * 1000)
-    return round(median(taken), 1)
 
 
 def _medians(times: dict[str, list[float]]) -> dict[str, float]:

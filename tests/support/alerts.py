@@ -100,11 +100,13 @@ ALERT_TESTS = (
         | {f'headrace_schedule_condition{{{ILL}, type="Ready", reason="Scheduled"}}': "1x60"}
         | _pair("condition", "1x60", "1x60", 'type="Ready", reason="Accepted"')
         | _pair("condition", "0x60", "1x60", 'type="Progressing", reason="UpToDate"')
+        | _pair("condition", "0x60", "1x60", 'type="Replaying", reason="Completed"')
         | _pair("redis_up", "1x60", "1x60")
         | _pair("oldest_ready_age_seconds", "0 30 90 200 0x56", "0x60")
         | _pair("jobs", "50+100x10 1000-100x10 0x38", "0x60", 'state="ready"')
         | _pair("jobs", "4x30 0x29", "3x60", 'state="dead"')
         | _pair("audit_findings", "0x60", "0x60", 'kind="Orphan"')
+        | _pair("breaker_open", "0x60", "0x60", 'reason="CrashLoop"')
         | _pair("replicas_desired", "0x3 1+1x9 10-1x9 0x36", "2x60")
         | _pair("replicas", "0x5 1+1x9 10-1x9 0x34", "2x60", 'state="ready"'),
         dict.fromkeys((5, 15, 20, 31, 45, 60), ()),
@@ -223,6 +225,22 @@ ALERT_TESTS = (
         {9: (), 12: ("HeadraceDeadLettersGrowing",), 40: ()},
     ),
     AlertTest(
+        "a replay stops itself, and the next one ends well",
+        LEADING
+        | {f'headrace_workerqueue_condition{{{ILL}, type="Replaying", reason="Running"}}': "_x5 1x15 stale"}
+        | {f'headrace_workerqueue_condition{{{ILL}, type="Replaying", reason="Failed"}}': "_x20 0x20 stale"}
+        | {f'headrace_workerqueue_condition{{{ILL}, type="Replaying", reason="Completed"}}': "_x41 0x18"}
+        | {f'headrace_workerqueue_condition{{{WELL}, type="Replaying", reason="Cancelled"}}': "0x60"}
+        | {f'headrace_workerqueue_condition{{{WELL}, type="Ready", reason="Failed"}}': "1x60"},
+        {10: (), 19: (), 22: ("HeadraceReplayFailed",), 40: ("HeadraceReplayFailed",), 45: ()},
+        words=Words(
+            22,
+            "warning",
+            "A replay of WorkerQueue home/ill has failed",
+            "What it has moved is replayed, the others are still dead. status.replay.message says why.",
+        ),
+    ),
+    AlertTest(
         "an audit finds something, which is mended",
         LEADING | _pair("audit_findings", "0x20 3x10 0x30", "0x60", 'kind="Orphan"'),
         {20: (), 22: ("HeadraceAuditFindings",), 40: ()},
@@ -261,6 +279,34 @@ ALERT_TESTS = (
             "WorkerQueue home/ill wants workers and none is ready",
             "3 are wanted. kubectl describe shows what keeps its pods from running.",
         ),
+    ),
+    AlertTest(
+        "the breaker opens, for one reason and then for another, and closes",
+        LEADING
+        | _pair("breaker_open", "0x5 1x15 0x40", "0x60", 'reason="CrashLoop"')
+        | _pair("breaker_open", "0x20 1x19 0x20", "0x60", 'reason="FailureSpike"'),
+        {
+            5: (),
+            10: (),
+            12: ("HeadraceBreakerOpen",),
+            30: ("HeadraceBreakerOpen",),
+            41: (),
+        },
+        whom=f"{ILL}",
+        words=Words(
+            12,
+            "warning",
+            "The breaker of WorkerQueue home/ill is open: CrashLoop",
+            "No workers are added until its reason is gone. The condition BreakerOpen has the numbers.",
+            {"namespace": "home", "name": "ill", "reason": "CrashLoop"},
+        ),
+    ),
+    AlertTest(
+        "a short trip of the breaker, over a change of leaders",
+        LEADING
+        | {f'headrace_workerqueue_breaker_open{{{ILL}, reason="CrashLoop", pod="a"}}': "0x9 1 1 stale"}
+        | {f'headrace_workerqueue_breaker_open{{{ILL}, reason="CrashLoop", pod="b"}}': "_x12 1 0x40"},
+        {12: (), 16: (), 30: ()},
     ),
     AlertTest(
         "a fleet at zero is well",

@@ -70,6 +70,11 @@ BAD: Final = (
     ),
     ScheduleCase("catch up too many", {"spec.catchUp": "All", "spec.catchUpMax": 1001}, "catchUpMax: must be ≤ 1000"),
     ScheduleCase("suspended in words", {"spec.suspend": "true"}, "spec.suspend: must be true or false"),
+    ScheduleCase("another priority", {"spec.priority": "urgent"}, "spec.priority: must be 'high', 'default' or 'low'"),
+    ScheduleCase("fewer tries than none", {"spec.maxRetries": -1}, "spec.maxRetries: must be ≥ 0, got -1"),
+    ScheduleCase("tries without end", {"spec.maxRetries": 201}, "spec.maxRetries: must be ≤ 200, got 201"),
+    ScheduleCase("no time at all", {"spec.timeoutSeconds": 0}, "spec.timeoutSeconds: must be ≥ 1, got 0"),
+    ScheduleCase("a time in words", {"spec.timeoutSeconds": "1m"}, "spec.timeoutSeconds: must be a whole number"),
     ScheduleCase("too much history", {"spec.historyLimit": 51}, "spec.historyLimit: must be ≤ 50, got 51"),
 )
 """Refused by the API server and by `headrace dev` alike, in these words here."""
@@ -80,6 +85,7 @@ GOOD: Final = (
     ScheduleCase("any value", {"spec.args": [None, 1.5, "a", [], {"b": None}], "spec.kwargs": {"c": None, "d": [1]}}),
     ScheduleCase("null is absent", {"spec.timeZone": None, "spec.queue": None, "spec.kwargs": None}),
     ScheduleCase("everything", {"spec.catchUp": "All", "spec.catchUpMax": 5, "spec.startingDeadlineSeconds": 60}),
+    ScheduleCase("how it runs", {"spec.priority": "low", "spec.maxRetries": 0, "spec.timeoutSeconds": 604_800}),
     ScheduleCase("a status", {"status": {"missed": 3}}),
 )
 """At the edge of what is allowed."""

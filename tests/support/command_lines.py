@@ -14,7 +14,7 @@ from unittest.mock import patch
 import typer
 
 from headrace.cli.app import build
-from headrace.cli.entry import _find_verb
+from headrace.cli.entry import find_run
 from headrace.cli.external import help_lines
 
 _OPERATORS = re.compile(r"[|&;<>()]+")
@@ -51,10 +51,9 @@ def headrace_calls(line: str) -> Iterator[list[str]]:
 
 def understand(arguments: Sequence[str]) -> None:
     """Parse a whole command line. Raises NotUnderstoodError."""
-    verb = arguments[0] if arguments else ""
     try:
-        if verb in help_lines():
-            _parser_of(verb).parse_args(arguments[1:])
+        if (external := _external(arguments)) is not None:
+            _parser_of(external).parse_args(arguments[len(external) :])
         else:
             _parse_deep(typer.main.get_command(build()), arguments, None)
     except typer.Exit:  # --version, --help
@@ -71,9 +70,8 @@ def understand_mention(arguments: Sequence[str]) -> None:
 
 
 def _options_of(arguments: Sequence[str]) -> set[str]:
-    verb = arguments[0]
-    if verb in help_lines():
-        return {option for action in _parser_of(verb)._actions for option in action.option_strings}
+    if (external := _external(arguments)) is not None:
+        return {option for action in _parser_of(external)._actions for option in action.option_strings}
     command: Any = typer.main.get_command(build())
     for word in arguments:
         if word.startswith("-") or not hasattr(command, "commands"):
@@ -95,7 +93,12 @@ def _parse_deep(command: Any, arguments: Sequence[str], parent: Any) -> None:
         _parse_deep(found, rest, context)
 
 
-def _parser_of(verb: str) -> argparse.ArgumentParser:
+def _external(arguments: Sequence[str]) -> Sequence[str] | None:
+    """The words of the verb that is not the app's own."""
+    return next((arguments[:count] for count in (2, 1) if " ".join(arguments[:count]) in help_lines()), None)
+
+
+def _parser_of(words: Sequence[str]) -> argparse.ArgumentParser:
     """The parser that this verb's `main` makes."""
     made: list[argparse.ArgumentParser] = []
 
@@ -104,5 +107,5 @@ def _parser_of(verb: str) -> argparse.ArgumentParser:
         raise _Made
 
     with patch.object(argparse.ArgumentParser, "parse_args", keep), suppress(_Made):
-        _find_verb([verb])([])
+        find_run(words)()
     return made[0]

@@ -1,8 +1,9 @@
-"""Reports a container that ends by itself, once or again and again, as a kubelet would."""
+"""Reports what keeps a pod from running as a kubelet or the scheduler would: ends, once or in a loop; no node."""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from support.kube_client import KubeClient
@@ -18,6 +19,24 @@ async def report_exit(kube: KubeClient, pod: str, code: int, run: int) -> None:
     """The same of the `run`-th end, the first being 1, before the container is started again."""
     before = _ended(code, f"{run - 1}") if run > 1 else {}
     await _report(kube, pod, restartCount=run - 1, state=_ended(code, f"{run}"), lastState=before)
+
+
+async def report_restart(kube: KubeClient, pod: str, code: int, run: int) -> None:
+    """What a kubelet writes after the `run`-th end of a container that it starts again: at once, then after pauses."""
+    ended = _ended(code, f"{run}")
+    ended["terminated"]["finishedAt"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off restarting failed container"}}
+    state = ended if run == 1 else waiting
+    await _report(kube, pod, restartCount=run - 1, state=state, lastState={} if run == 1 else ended)
+
+
+async def report_unschedulable(kube: KubeClient, pod: str, since: str, *, still: bool = True) -> None:
+    """Write what the scheduler says of a pod that it has found no node for `since` then, or that it has by now."""
+    condition = {"type": "PodScheduled", "status": "True", "lastTransitionTime": since}
+    if still:
+        condition |= {"status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available: no cpu."}
+    patch = {"status": {"conditions": [condition]}}
+    await kube.do("patch", "pod", pod, "--subresource=status", "--type=merge", f"--patch={json.dumps(patch)}")
 
 
 def _ended(code: int, container: str) -> dict[str, Any]:

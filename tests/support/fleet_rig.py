@@ -83,12 +83,17 @@ class Rig:
         self.allowed_hosts: tuple[str, ...] = ()
         """What the next operator may connect to; none means anything."""
         self.leading = True
+        self.ahead = 0.0
+        """Seconds that the operator's clock shows beyond the real time."""
         self.controller = self._controller()
 
     def _controller(self) -> Controller:
         addresses = SpecAddresses(self.secrets, self.allowed_hosts)
         return Controller(
-            self.runtime, self.objects, addresses, self.settings, listener=self.live, fence=self._check_leading
+            *(self.runtime, self.objects, addresses, self.settings),
+            now=lambda: time.time() + self.ahead,
+            listener=self.live,
+            fence=self._check_leading,
         )
 
     def _check_leading(self) -> None:

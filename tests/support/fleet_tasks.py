@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from pathlib import Path
 
 import redis.asyncio
 
@@ -19,8 +20,9 @@ TRIES = "test:tries:"
 
 WORKER = os.environ.get("HEADRACE_WORKER_ID", "")
 BROKEN = os.environ.get("BROKEN", "")
-"""What is wrong with this version: it can't be imported (start), or its `work` fails (jobs) or kills (worker)."""
-if BROKEN == "start":
+"""What is wrong with this version: it can't be imported (start, or until:FILE, before there is that file), or its
+`work` fails (jobs) or kills (worker)."""
+if BROKEN == "start" or (BROKEN.startswith("until:") and not Path(BROKEN.removeprefix("until:")).exists()):
     raise RuntimeError("this version is broken")
 
 fleet = Fleet()

@@ -19,9 +19,16 @@ class OperatorProcess:
     """Its settings are those that the chart would give it. Its calls block: use asyncio.to_thread."""
 
     def __init__(
-        self, kubeconfig: Path, namespace: str, folder: Path, *, name: str = "operator-0", prefix: Sequence[str] = ()
+        self,
+        kubeconfig: Path,
+        namespace: str,
+        folder: Path,
+        *,
+        name: str = "operator-0",
+        prefix: Sequence[str] = (),
+        **settings: str,
     ) -> None:
-        """`prefix` is put before its command."""
+        """`prefix` is put before its command; `settings` are said beside the usual ones."""
         self.name = name
         [self.port] = free_ports(1)
         environ = {
@@ -34,6 +41,7 @@ class OperatorProcess:
             "LOG_LEVEL": "debug",
             "METRICS_HOST": "127.0.0.1",
             "METRICS_PORT": str(self.port),
+            **settings,
         }
         command = [*prefix, "/usr/bin/env", *(f"{key}={value}" for key, value in environ.items()), str(PROGRAM)]
         self._process = ServerProcess(name, command, folder / f"{name}.log")

@@ -13,10 +13,13 @@ import os
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from support.control_plane import ControlPlane
+from support.crash_loop import report_restart
+from support.kube_client import KubeClient
 from support.pod_reports import Pod
 from support.ports import free_ports
 from support.server_process import LAUNCHER
@@ -24,6 +27,8 @@ from support.server_process import LAUNCHER
 PROGRAMS = Path(sys.executable).parent
 TESTS = Path(__file__).parents[1]
 KILL_SECONDS = 10.0
+RESTART_SECONDS = 0.5
+"""Before a container is started again; a kubelet takes longer each time."""
 
 
 @dataclass
@@ -43,6 +48,8 @@ class PodProcesses:
     """Gets each pod's log and socket."""
     prefix: tuple[str, ...] = ()
     """Put before the command of each container."""
+    restarts: bool = False
+    """Start a container again that ends before it is ready, and report it, as a kubelet would."""
     exits: dict[str, int] = field(default_factory=dict)
     """Exit codes of the processes that have ended, by pod."""
     _running: dict[str, _Running] = field(default_factory=dict)
@@ -58,8 +65,19 @@ class PodProcesses:
             "PYTHONPATH": os.pathsep.join(map(str, (TESTS, TESTS.parent, TESTS.parent / "examples" / "code-index"))),
             "PATH": f"{PROGRAMS}:/usr/bin:/bin",
         }
+        for run in count(1):
+            process = await self._launch(pod, environ)
+            self._running[name] = _Running(process, environ, port, pod)
+            if await self._gets_ready(process, port, container["readinessProbe"]["httpGet"]["path"]):
+                return
+            assert process.returncode is not None
+            await report_restart(KubeClient(self.plane, pod["metadata"]["namespace"]), name, process.returncode, run)
+            await asyncio.sleep(RESTART_SECONDS)
+
+    async def _launch(self, pod: Pod, environ: dict[str, str]) -> asyncio.subprocess.Process:
+        name, container = pod["metadata"]["name"], pod["spec"]["containers"][0]
         with (self.folder / f"{name}.log").open("wb") as log:
-            process = await asyncio.create_subprocess_exec(
+            return await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid())),
                 *self.prefix,
                 *_command(container["args"]),
@@ -68,10 +86,14 @@ class PodProcesses:
                 stderr=log,
                 stdin=asyncio.subprocess.DEVNULL,
             )
-        self._running[name] = _Running(process, environ, port, pod)
-        path = container["readinessProbe"]["httpGet"]["path"]
+
+    async def _gets_ready(self, process: asyncio.subprocess.Process, port: int, path: str) -> bool:
+        """False once it has ended instead, where it is to be started again."""
         while not await _answers(port, path):
+            if self.restarts and process.returncode is not None:
+                return False
             await asyncio.sleep(0.03)
+        return True
 
     async def stop(self, pod: Pod) -> None:
         """preStop, SIGTERM, and SIGKILL when cancelled; nothing for a container that never started."""

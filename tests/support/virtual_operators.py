@@ -1,5 +1,5 @@
 """Operators that fire schedules in virtual time on a real server: killed between any two calls, frozen in the middle of
-one decision, their calls and answers lost, while Redis's clock jumps.
+one decision, their calls and answers lost, their own clocks wrong, while Redis's clock jumps. All of it is noted.
 
 One step is taken at a time: up to a call's way to Redis or its way back. Which operator takes it, and when, is a matter
 of one random source, so that a run can be told again.
@@ -10,21 +10,29 @@ from __future__ import annotations
 import asyncio
 import heapq
 import random
+import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, cast
+from unittest import mock
 
 from headrace.admin.handle import QueueHandle
 from headrace.admin.schedules import Schedules
 from headrace.errors import QueueUnavailableError
 from headrace.wire.connection import Argument
 from headrace.wire.link import Link
-from headrace_operator.reconcile.ticking import Terms, fire_due
+from headrace_operator.reconcile.ticking import Terms, count_missed, fire_due
+from support.operator_diary import Diary, Ending, Life, Look, read_answer
 from support.queue_driver import QueueDriver
+from support.schedule_spec import Spec
 
 SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
 LONGEST_WAIT = DAY
+_ahead_ms: ContextVar[int] = ContextVar("_ahead_ms", default=0)
+"""How wrong the clock is of whoever runs."""
 
 
 class KilledError(Exception):
@@ -89,6 +97,15 @@ class VirtualTime:
             wake.set_result(None)
             await self._all_asleep.wait()
 
+    @contextmanager
+    def own_clocks(self) -> Iterator[None]:
+        """Within the block everybody's `time.time` is of this time, an operator's as wrong as it is."""
+        with mock.patch.object(time, "time", self._own_time):
+            yield
+
+    def _own_time(self) -> float:
+        return (self.now_ms + _ahead_ms.get()) / 1000
+
     def telling_redis(self) -> list[tuple[Argument, ...]]:
         """What is to be sent before a call, so that it finds this time; nothing if Redis knows it."""
         us = (self.now_ms + self.jump_ms) * 1000
@@ -104,16 +121,21 @@ class FaultyLink:
     chance: random.Random
     chances: Chances
     happened: Counter[str]
+    diary: Diary
+    look: Look | None = None
+    """That is going on."""
     _shas: dict[str, bytes] = field(default_factory=dict)
 
     async def run(self, name: str, prefix: str, *args: Any, timeout: float | None = None) -> Any:
-        await self._on_the_way()
+        assert self.look is not None
+        await self._on_the_way(self.look.life)
         reply = await self._execute(name, prefix, *args)
         self.happened["calls"] += 1
-        await self._on_the_way()
+        self.diary.reader.called(args[0], self.look, name, self.driver.now_ms, read_answer(reply))
+        await self._on_the_way(self.look.life)
         return reply
 
-    async def _on_the_way(self) -> None:
+    async def _on_the_way(self, life: Life) -> None:
         dice, of = self.chance.random(), self.chances
         if dice < of.killed:
             self.happened["kills"] += 1
@@ -122,12 +144,16 @@ class FaultyLink:
             self.happened["lost"] += 1
             raise QueueUnavailableError("lost")
         if dice < of.killed + of.lost + of.late:
-            await self.time.until(self.time.now_ms + self.chance.randrange(20 * SECOND))
+            await self._sleep(life, self.chance.randrange(20 * SECOND))
         elif dice < of.killed + of.lost + of.late + of.frozen:
             self.happened["frozen"] += 1
-            await self.time.until(self.time.now_ms + self.chance.randrange(3 * HOUR))
+            await self._sleep(life, self.chance.randrange(3 * HOUR))
         elif dice > 0.8:  # somebody else goes first
             await self.time.until(self.time.now_ms)
+
+    async def _sleep(self, life: Life, ms: int) -> None:
+        life.slept_ms += ms
+        await self.time.until(self.time.now_ms + ms)
 
     async def _execute(self, name: str, prefix: str, *args: Any) -> Any:
         link = self.driver.link
@@ -137,12 +163,22 @@ class FaultyLink:
         return replies[-1]
 
 
+@dataclass(frozen=True)
+class Stated:
+    """A Schedule's object, as it stands now."""
+
+    terms: Terms
+    spec: Spec
+    """The same without headrace's types."""
+
+
 @dataclass
 class VirtualOperator:
     """One of several that all believe to be the leader."""
 
+    number: int
     link: FaultyLink
-    schedules: Callable[[], Mapping[str, Terms]]
+    schedules: Callable[[], Mapping[str, Stated]]
     """Those that there are by now, by uid; another object when there are others."""
 
     async def live(self) -> None:
@@ -150,36 +186,58 @@ class VirtualOperator:
         time, chance = self.link.time, self.link.chance
         while True:
             await time.until(time.now_ms + chance.randrange(10 * SECOND))
+            ahead_ms = chance.choice((0, 0, chance.randrange(-2 * HOUR, 2 * HOUR)))
+            _ahead_ms.set(ahead_ms)
+            life = self.link.diary.begin(self.number, time.now_ms, ahead_ms)
             try:
-                await self._operate()
+                await self._operate(life)
             except KilledError:
+                life.ended_ms = time.now_ms
                 downtime = chance.choice((10 * SECOND, MINUTE, 20 * MINUTE, 2 * HOUR))
                 await time.until(time.now_ms + chance.randrange(downtime))
 
-    async def _operate(self) -> None:
+    async def _operate(self, life: Life) -> None:
         time, chance = self.link.time, self.link.chance
         schedules = Schedules(QueueHandle(cast("Link", self.link), self.link.driver.queue))
-        due: list[tuple[int, float, Terms]] = []
-        known: Mapping[str, Terms] = {}
+        due: list[tuple[int, float, str]] = []
+        known: Mapping[str, Stated] = {}
+        when: dict[str, int] = {}
         while True:
             there_are = self.schedules()
-            if there_are is not known:
-                for uid in there_are.keys() - known.keys():
-                    heapq.heappush(due, (time.now_ms, chance.random(), there_are[uid]))
+            if there_are is not known and chance.random() < 0.7:  # else word comes late
+                for uid in there_are:
+                    if known.get(uid) is not there_are[uid]:
+                        when[uid] = time.now_ms
+                        heapq.heappush(due, (time.now_ms, chance.random(), uid))
                 known = there_are
             if not due or due[0][0] > time.now_ms:
                 await time.until(min(due[0][0], time.now_ms + HOUR) if due else time.now_ms + HOUR)
                 continue
-            _, _, terms = heapq.heappop(due)
-            wait = await self._tick(schedules, terms)
-            if terms.uid in known:  # what is gone is looked at once more: word of it comes late
-                heapq.heappush(due, (time.now_ms + wait, chance.random(), terms))
+            at_ms, _, uid = heapq.heappop(due)
+            if uid not in known or when[uid] != at_ms:
+                continue
+            when[uid] = time.now_ms + await self._look(life, schedules, known[uid])
+            heapq.heappush(due, (when[uid], chance.random(), uid))
 
-    async def _tick(self, schedules: Schedules, terms: Terms) -> int:
+    async def _look(self, life: Life, schedules: Schedules, stated: Stated) -> int:
         """Ms until it is to be looked at again."""
+        uid, chance, diary = stated.terms.uid, self.link.chance, self.link.diary
+        self.link.look = look = diary.look(life, uid, stated.spec, self.link.time.now_ms)
+        wait, how = 0, Ending.KILLED
         try:
-            ticked = await fire_due(schedules, terms)
+            wait, how = await self._tick(schedules, stated)
         except QueueUnavailableError:
-            return self.link.chance.randrange(10 * SECOND)
+            wait, how = chance.randrange(10 * SECOND), Ending.LOST
+        finally:
+            diary.reader.ended(uid, look, how, self.link.time.now_ms)
+        return wait
+
+    async def _tick(self, schedules: Schedules, stated: Stated) -> tuple[int, Ending]:
+        chance = self.link.chance
+        if stated.spec.broken:
+            await count_missed(schedules, stated.terms)
+            return chance.randrange(6 * HOUR), Ending.ANSWERED
+        ticked = await fire_due(schedules, stated.terms)
         wait = LONGEST_WAIT if ticked.wait_ms is None else min(ticked.wait_ms, LONGEST_WAIT)
-        return wait + self.link.chance.choice((0, 0, self.link.chance.randrange(5 * SECOND)))
+        wait += chance.choice((0, 0, chance.randrange(5 * SECOND)))
+        return wait, Ending.OVERTAKEN if ticked.again else Ending.ANSWERED

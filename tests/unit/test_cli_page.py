@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import pytest
 import typer
 
-from headrace.cli.app import OWN, build
+from headrace.cli.app import build
 from headrace.cli.exit_codes import ExitCode
+from headrace.cli.verbs import OWN
 from headrace_operator.kubectl import entry
 from headrace_operator.kubectl.entry import HELP
 from headrace_operator.kubectl.words import read_call
@@ -44,7 +45,7 @@ def test_a_line_of_the_plugin_is_understood(line: str) -> None:
     if entry._find(call) is not entry._through_the_pod:
         return
     arguments = command_line(["emails"], None, [*call.verb.split(), *call.rest])
-    command = typer.main.get_command(build(arguments[0]))
+    command = typer.main.get_command(build())
     with command.make_context("headrace", arguments) as context:
         assert context.invoked_subcommand or context.args is not None
 

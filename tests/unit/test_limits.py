@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace import Fleet
+from headrace.admin.published import limit_key_of
 from headrace.client.limits import Rule, queue_rate
 from headrace.errors import ConfigError, PayloadError
 from headrace.worker.pace import Pace
@@ -37,6 +38,48 @@ def test_a_task_s_limit_is_a_rule(name: str) -> None:
     assert send.limit.rule == expected
     assert send.limit.key_of({"to": "ada"}) == "task:send"
     assert send.options(delay=1).limit is send.limit
+
+
+@pytest.mark.parametrize(
+    ("key", "constant"),
+    [
+        (None, "task:send"),
+        ("shared", "shared"),
+        ("{{x}}", "{x}"),
+        ("{to}", None),
+        ("mail:{to}", None),
+        (lambda to: to, None),
+        (lambda: "computed", None),
+    ],
+)
+def test_a_key_of_all_jobs_is_known_without_the_code(key: Any, constant: str | None) -> None:
+    queue = Fleet().queue("q")
+
+    @queue.task(concurrency_limit=1, limit_key=key)
+    async def send(to: str) -> None: ...
+
+    assert send.limit is not None
+    assert send.limit.constant == constant
+    if constant is not None:
+        assert send.limit.key_of({"to": "ada"}) == constant
+
+
+@pytest.mark.parametrize(
+    ("schema", "key"),
+    [
+        ({"x-headrace-limit-key": "task:send", "type": "object"}, "task:send"),
+        ({"x-headrace-limit-key": "k" * 512}, "k" * 512),
+        ({"x-headrace-limit-key": "k" * 513}, ""),
+        ({"x-headrace-limit-key": 7}, ""),
+        ({"x-headrace-limit-key": "\ud800"}, ""),
+        ({}, ""),
+        (None, ""),
+        ([1], ""),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_what_is_published_of_a_key_is_taken_if_it_makes_sense(schema: object, key: str) -> None:
+    assert limit_key_of(schema) == key
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {

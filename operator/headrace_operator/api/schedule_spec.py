@@ -46,6 +46,12 @@ class ScheduleSpec(Part):
     """Positional arguments."""
     kwargs: Annotated[dict[str, Any], Field(json_schema_extra=FREE_FORM)] = Field(default_factory=dict)
     """Arguments by name."""
+    priority: Literal["high", "default", "low"] = "default"
+    """The lane of its queue that its jobs go into."""
+    max_retries: Annotated[int, Field(ge=0, le=200)] | None = None
+    """How often a job is tried again after it has failed; what the task says if left out."""
+    timeout_seconds: Annotated[int, Field(ge=1, le=604_800)] | None = None
+    """For one run of a job; what the task says if left out."""
     concurrency_policy: Literal["Allow", "Forbid", "Replace"] = "Allow"
     """While a job of this Schedule is not over: Allow another one beside it, Forbid one (that tick is skipped), or
     Replace it (it is cancelled).

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from headrace_operator.api.breaker import Breaker
 from headrace_operator.api.disruption import Disruption
 from headrace_operator.api.part import Part, Rule
 from headrace_operator.api.rollout import Rollout
@@ -249,6 +250,8 @@ class Scaling(Part):
     """Limit on growth."""
     scale_down: ScaleDown = ScaleDown()
     """Limit on shrinking."""
+    breaker: Breaker = Breaker()
+    """What stops growth that would help nobody."""
 
 
 class Drain(Part):

@@ -115,6 +115,25 @@ class DecisionStatus(Part):
     """When that limit ends, unless something changes."""
 
 
+class BreakerStatus(Part):
+    """Whether the fleet may grow, or why not."""
+
+    state: Word
+    """Closed (it may) or Open."""
+    reason: Word = ""
+    """CrashLoop, Unschedulable or FailureSpike while it is open."""
+    message: Message = ""
+    """Why, in one sentence."""
+    since_time: Timestamp | None = None
+    """When it opened, or closed again."""
+    clear_time: Timestamp | None = None
+    """Since when its reason has been known to be gone, while it is open."""
+    retry_time: Timestamp | None = None
+    """When it closes, unless a reason comes back before."""
+    usual_percent: float | None = None
+    """Failed runs out of 100 before the spike that opened it."""
+
+
 class ReplayStatus(Part):
     """The replay that was last asked for."""
 
@@ -234,6 +253,8 @@ class WorkerQueueStatus(ResourceStatus):
     """The last changes of that number, newest first."""
     rollout: RolloutStatus | None = None
     """The trial of a new version, or how the last one ended."""
+    breaker: BreakerStatus | None = None
+    """Whether the fleet may grow; absent where the spec has no breaker."""
     replay: ReplayStatus | None = None
     """The replay that was last asked for."""
     conditions: Annotated[
@@ -244,4 +265,4 @@ class WorkerQueueStatus(ResourceStatus):
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = ()
-    """Ready, Progressing, Active, Paused, DeadLettersPresent and RedisAvailable."""
+    """Ready, Progressing, Active, BreakerOpen, Paused, DeadLettersPresent, RedisAvailable and others now and then."""

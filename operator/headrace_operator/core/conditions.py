@@ -9,7 +9,8 @@ from typing import Final, assert_never
 
 from headrace_operator.api.redact import for_people
 from headrace_operator.api.spec import WorkerQueueSpec
-from headrace_operator.api.status import Condition, ReplayStatus, WorkerQueueStatus
+from headrace_operator.api.status import BreakerStatus, Condition, ReplayStatus, WorkerQueueStatus
+from headrace_operator.core.breaker import is_open
 from headrace_operator.core.clock import timestamp
 from headrace_operator.core.decision import Decision
 from headrace_operator.core.observation import Observation, Totals, Unavailable, Unknown
@@ -29,6 +30,8 @@ class ConditionType(StrEnum):
     """Workers are being added, taken away or replaced."""
     ACTIVE = "Active"
     """Workers are wanted."""
+    BREAKER_OPEN = "BreakerOpen"
+    """The fleet doesn't grow; only there where the spec has a breaker, its reasons then are those of BreakerReason."""
     PAUSED = "Paused"
     DEAD_LETTERS_PRESENT = "DeadLettersPresent"
     REPLAYING = "Replaying"
@@ -64,6 +67,8 @@ class ConditionReason(StrEnum):
     """Active."""
     SCALED_TO_ZERO = "ScaledToZero"
     """Not Active."""
+    BREAKER_CLOSED = "BreakerClosed"
+    """Not BreakerOpen: the fleet may grow."""
     PAUSED_BY_SPEC = "PausedBySpec"
     """Paused: spec.paused."""
     PAUSED_IN_REDIS = "PausedInRedis"
@@ -97,6 +102,7 @@ def findings(
     seen: Observation,
     decision: Decision,
     plan: Plan,
+    breaker: BreakerStatus | None,
     replay: ReplayStatus | None,
 ) -> list[Finding]:
     """Every condition, in the order of ConditionType."""
@@ -104,6 +110,7 @@ def findings(
         _ready(seen),
         _progressing(plan),
         _active(decision),
+        *_breaker(breaker),
         _paused(spec, previous, seen),
         _dead_letters(previous, seen),
         *_replaying(replay),
@@ -171,6 +178,14 @@ def _active(decision: Decision) -> Finding:
     if decision.desired:
         return Finding(ConditionType.ACTIVE, "True", ConditionReason.WORKERS_WANTED, decision.message)
     return Finding(ConditionType.ACTIVE, "False", ConditionReason.SCALED_TO_ZERO, decision.message)
+
+
+def _breaker(breaker: BreakerStatus | None) -> list[Finding]:
+    if breaker is None:
+        return []
+    if is_open(breaker):
+        return [Finding(ConditionType.BREAKER_OPEN, "True", breaker.reason, breaker.message)]
+    return [Finding(ConditionType.BREAKER_OPEN, "False", ConditionReason.BREAKER_CLOSED)]
 
 
 def _paused(spec: WorkerQueueSpec, previous: WorkerQueueStatus | None, seen: Observation) -> Finding:

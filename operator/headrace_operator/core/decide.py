@@ -3,7 +3,7 @@
 Demand is what workers could be running now: ready + due + leased jobs. It calls for ceil(demand / backlogPerReplica)
 workers. Up at once, in steps; down to the most that the window called for, in steps; to zero only after a cooldown
 without any job. The semantics of steps and window are those of Kubernetes' HorizontalPodAutoscaler v2 with
-selectPolicy Max. Bounds are stronger than steps; what is not known changes nothing.
+selectPolicy Max. Bounds are stronger than steps and than an open breaker; what is not known changes nothing.
 """
 
 from __future__ import annotations
@@ -13,14 +13,18 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from headrace_operator.api.spec import ScaleDown, ScaleUp, WorkerQueueSpec
+from headrace_operator.core.breaker import Held
 from headrace_operator.core.decision import Decision, Inputs, Reason
 from headrace_operator.core.history import Change, History
 from headrace_operator.core.observation import Observation, Totals, Unavailable
 
 
-def decide(spec: WorkerQueueSpec, seen: Observation, history: History, now: float) -> Decision:
+def decide(
+    spec: WorkerQueueSpec, seen: Observation, history: History, now: float, breaker: Held | None = None
+) -> Decision:
     """The number of workers for `seen` at `now` (Unix seconds); history.after(decision, now) is the next history.
 
+    `breaker` is one that is open.
     What was decided last counts as the current number, so that a rollout's surge or somebody's hand on a Deployment
     doesn't; without a last decision it is what runs.
     """
@@ -32,7 +36,7 @@ def decide(spec: WorkerQueueSpec, seen: Observation, history: History, now: floa
         case Totals() as totals:
             call = _call(spec, totals, current)
             inputs = _inputs(spec, totals, current, call)
-            answer = _answer(_Situation(spec, seen.rolling, history, now, current, call))
+            answer = _answer(_Situation(spec, seen.rolling, history, now, current, call, breaker))
             return _ruled(spec, seen, inputs, call.workers) or Decision(
                 answer.workers,
                 answer.reason,
@@ -91,6 +95,7 @@ class _Situation:
     now: float
     current: int
     call: _Call
+    breaker: Held | None
 
     @property
     def idle_for(self) -> float:
@@ -157,13 +162,22 @@ def _as_called(at: _Situation) -> _Answer:
 
 
 def _grow(at: _Situation, wanted: int) -> _Answer:
-    policy = at.spec.scaling.scale_up
+    """The lowest of all that limits growth, a breaker first among equals."""
+    lowest = min(_ceilings(at), key=lambda ceiling: ceiling.workers)
+    return lowest if lowest.workers < wanted else _as_called(at)
+
+
+def _ceilings(at: _Situation) -> Iterator[_Answer]:
+    scaling = at.spec.scaling
+    if at.breaker is not None:
+        most = at.breaker.most(at.current, scaling.min_replicas)
+        because = f"; the breaker is open ({at.breaker.reason}), so no more than {most}"
+        yield _Answer(most, Reason.BREAKER_OPEN, because, "scaling.breaker", at.breaker.until)
+    policy = scaling.scale_up
     changes = at.history.changed(at.now, policy.period_seconds)
-    allowed = max(step_up(policy, at.current, changes), at.spec.scaling.min_replicas)
-    if allowed >= wanted:
-        return _as_called(at)
+    allowed = max(step_up(policy, at.current, changes), scaling.min_replicas)
     because = f"; scaleUp allows {allowed} for now"
-    return _Answer(allowed, Reason.STEP_LIMITED, because, "scaling.scaleUp", _frees(changes, policy, at.now))
+    yield _Answer(allowed, Reason.STEP_LIMITED, because, "scaling.scaleUp", _frees(changes, policy, at.now))
 
 
 def _shrink(at: _Situation) -> _Answer:

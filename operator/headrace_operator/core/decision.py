@@ -21,6 +21,8 @@ class Reason(StrEnum):
     """On the way, as fast as scaleUp and scaleDown allow."""
     WITHIN_TOLERANCE = "WithinTolerance"
     """The difference isn't worth a change."""
+    BREAKER_OPEN = "BreakerOpen"
+    """More are called for, and would help nobody; see core/breaker.py."""
     MIN_REPLICAS = "MinReplicas"
     MAX_REPLICAS = "MaxReplicas"
     ROLLING_OUT = "RollingOut"

@@ -25,6 +25,7 @@ def events(old: WorkerQueueStatus | None, new: WorkerQueueStatus) -> list[Event]
     return [
         *_validity(old, new),
         *_scaling(old, new),
+        *_breaker(old, new),
         *_rollout(old, new),
         *_pause(old, new),
         *_redis(old, new),
@@ -49,6 +50,16 @@ def _scaling(old: WorkerQueueStatus | None, new: WorkerQueueStatus) -> Iterator[
         decision = new.last_decision
         message = f"from {was} to {decision.desired} workers ({decision.reason}): {decision.message}"
         yield Event(EventKind.NORMAL, "Scaled", message)
+
+
+def _breaker(old: WorkerQueueStatus | None, new: WorkerQueueStatus) -> Iterator[Event]:
+    before, now = condition(old, ConditionType.BREAKER_OPEN), condition(new, ConditionType.BREAKER_OPEN)
+    was = before.reason if before and before.status == "True" else None
+    if now is not None and now.status == "True" and now.reason != was:
+        yield Event(EventKind.WARNING, "BreakerOpened", f"{now.message} ({now.reason}); no workers are added")
+    elif was is not None and (now is None or now.status == "False"):
+        why = f"no more {was}" if now else "the spec has no breaker any more"
+        yield Event(EventKind.NORMAL, "BreakerClosed", f"{why}; workers may be added again")
 
 
 def _rollout(old: WorkerQueueStatus | None, new: WorkerQueueStatus) -> Iterator[Event]:

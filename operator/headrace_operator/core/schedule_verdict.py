@@ -35,6 +35,8 @@ class ScheduleReason(StrEnum):
     """The arguments don't fit the task."""
     REDIS_UNAVAILABLE = "RedisUnavailable"
     """Whatever fell due fires afterwards, as spec.catchUp says."""
+    PROTOCOL_MISMATCH = "ProtocolMismatch"
+    """A worker is too old for the limit that the task's other workers hold it to; the tick is tried again."""
     QUEUE_FULL = "QueueFull"
     """The queue, or Redis, takes no more jobs; the tick is tried again."""
 

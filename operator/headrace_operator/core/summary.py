@@ -11,6 +11,7 @@ from headrace_operator.api.status import (
     DECISIONS_KEPT,
     REASONS_KEPT,
     VERSIONS_KEPT,
+    BreakerStatus,
     DeadLetters,
     DecisionInputs,
     DecisionStatus,
@@ -49,6 +50,7 @@ def summarise(
     decision: Decision,
     plan: Plan,
     rollout: RolloutStatus | None = None,
+    breaker: BreakerStatus | None = None,
     replay: ReplayStatus | None = None,
     now: float,
 ) -> WorkerQueueStatus:
@@ -59,7 +61,7 @@ def summarise(
     """
     last = _decision(previous, decision, now)
     replay = replay or (previous.replay if previous else None)
-    found = findings(queue.spec, previous, seen=seen, decision=decision, plan=plan, replay=replay)
+    found = findings(queue.spec, previous, seen=seen, decision=decision, plan=plan, breaker=breaker, replay=replay)
     return WorkerQueueStatus(
         observed_generation=queue.metadata.generation,
         replicas=seen.replicas,
@@ -71,6 +73,7 @@ def summarise(
         last_decision=last,
         decisions=_decisions(previous, last),
         rollout=rollout,
+        breaker=breaker,
         replay=replay,
         conditions=conditions(previous, found, queue.metadata.generation, now),
     )
@@ -102,6 +105,7 @@ def worth_writing(old: WorkerQueueStatus | None, new: WorkerQueueStatus, last_wr
 def _turning_points(status: WorkerQueueStatus) -> tuple[object, ...]:
     """All that must not wait."""
     decision, replay, rollout = status.last_decision, status.replay, status.rollout
+    breaker = status.breaker
     return (
         status.observed_generation,
         status.replicas,
@@ -111,6 +115,7 @@ def _turning_points(status: WorkerQueueStatus) -> tuple[object, ...]:
         [(one.hash, one.phase, one.desired, one.terminating == 0) for one in status.versions],
         decision and (decision.desired, decision.reason, decision.limited_by),
         rollout and (rollout.model_copy(update=dict.fromkeys(_MERE_NUMBERS)), rollout.ready_time is None),
+        breaker and (breaker.state, breaker.reason, breaker.clear_time is None),
         replay and (replay.request_id, replay.phase),
     )
 

@@ -21,6 +21,7 @@ from headrace_operator.dev.board import Board, Line
 from headrace_operator.dev.plain import clock
 
 _EVERY = 0.25
+_WORTH_A_ROW = {("Ready", "False"), ("RedisAvailable", "False"), ("Paused", "True"), ("BreakerOpen", "True")}
 _COLOURS = {"Current": "green", "Starting": "yellow", "Failing": "red", "Retiring": "cyan"}
 
 
@@ -102,7 +103,7 @@ def _rows(status: WorkerQueueStatus) -> Iterable[tuple[str, str]]:
             f"{replay.phase}  {replay.replayed}/{replay.matched}  {escape(replay.message or replay.request)}",
         )
     for one in status.conditions:
-        if (one.type, one.status) in (("Ready", "False"), ("RedisAvailable", "False"), ("Paused", "True")):
+        if (one.type, one.status) in _WORTH_A_ROW:
             yield one.type, f"[yellow]{one.status}[/]  {one.reason}: {escape(one.message)}"
 
 

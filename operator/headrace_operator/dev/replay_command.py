@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import argparse
 import json
-import secrets
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from headrace.cli.exit_codes import ExitCode
 from headrace.errors import ConfigError, HeadraceError, UsageError
-from headrace_operator.api.names import REPLAY_ANNOTATION, QueueKey
+from headrace_operator.api.names import REPLAY_ANNOTATION, ObjectKey
 from headrace_operator.api.status import ReplayStatus
-from headrace_operator.core.replay_request import ReplayPhase, ReplayRequest, parse_replay_request, without_values
-from headrace_operator.dev.home import in_use
+from headrace_operator.core.replay_request import (
+    CANCEL,
+    ReplayPhase,
+    ReplayRequest,
+    parse_replay_request,
+    without_values,
+)
+from headrace_operator.dev.asking import Place, key_of, new_request
 from headrace_operator.dev.options import FOLDER
-from headrace_operator.objects.annotations import Annotations, file_name
 from headrace_operator.reconcile.replay_run import FINAL
-
-_LOOK = 0.05
-_ALIVE_EVERY = 1.0
-"""Seconds between two looks whether dev still runs."""
-
-
-class StillRunningError(HeadraceError):
-    """The replay goes on, but nobody waits for it here any more."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -50,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--max", help="at most so many, the oldest first")
     made.add_argument("--rate", help="at most so many per second")
     made.add_argument("--guard", help="stop when this share of them dies again, such as 0.2")
+    made.add_argument("--cancel", action="store_true", help="call off the replay that is under way")
     made.add_argument("--data", default=FOLDER, help=f"where that dev keeps its data ({FOLDER})")
     made.add_argument("--timeout", type=float, default=3600.0, help="seconds to wait for the end (3600)")
     return made
@@ -59,15 +56,30 @@ def main(argv: Sequence[str]) -> int:
     """Exit code 0 when it is done, 2 for a mistake, 1 when it failed or goes on without us."""
     given = parser().parse_args(argv)
     try:
-        key = _key(given.queue)
-        folder = Path(given.data).absolute()
+        key, place = key_of(given.queue), Place(Path(given.data).absolute(), "WorkerQueue")
+        if given.cancel:
+            return _cancel(place, key, given)
         value = request_value(given)
-        _check(folder, key)
-        request = _ask(folder, key, value)
-        return _tell(_await(folder, key, request, given.timeout))
+        place.check(key)
+        request = _ask(place, key, value)
+        return _tell(_await(place, key, request, given.timeout))
     except HeadraceError as error:
         print(f"headrace replay: {error}", file=sys.stderr)  # noqa: T201
-        return 2 if isinstance(error, UsageError) else 1
+        return ExitCode.MISTAKE if isinstance(error, UsageError) else ExitCode.FAILED
+
+
+def _cancel(place: Place, key: ObjectKey, given: argparse.Namespace) -> int:
+    """Whoever waits for that replay hears of it."""
+    alone = parser().parse_args([given.queue, "--cancel", "--data", given.data])
+    if given != alone:
+        raise UsageError("--cancel stands alone: it calls off the one that is under way")
+    place.check(key)
+    with place.annotations.change(key) as found:
+        if REPLAY_ANNOTATION not in found:
+            raise UsageError(f"no replay of {key.name} is under way")
+        found[REPLAY_ANNOTATION] = CANCEL
+    print(f"the replay of {key.name} is called off")  # noqa: T201
+    return ExitCode.DONE
 
 
 def request_value(given: argparse.Namespace) -> str:
@@ -81,57 +93,37 @@ def request_value(given: argparse.Namespace) -> str:
     words += ["dry-run"] if given.dry_run else []
     numbers = (("max", given.max), ("max-replays", given.max_replays), ("rate", given.rate), ("guard", given.guard))
     words += [f"{name}={text}" for name, text in (("approve", given.approve), *numbers) if text is not None]
-    words.append(f"request={time.strftime('%Y%m%dt%H%M%S')}-{secrets.token_hex(3)}")
+    words.append(f"request={new_request()}")
     return parse_replay_request(",".join(words)).value
 
 
-def _key(name: str) -> QueueKey:
-    namespace, _, rest = name.rpartition("/")
-    return QueueKey(namespace or "default", rest)
-
-
-def _check(folder: Path, key: QueueKey) -> None:
-    if not in_use(folder):
-        raise ConfigError(f"no `headrace dev` runs with its data in {folder}; start it, or name its --data")
-    if not (folder / "status" / file_name(key)).exists():
-        known = sorted(path.stem for path in (folder / "status").glob("*.json"))
-        raise ConfigError(f"no WorkerQueue {key.name!r} here; there is {', '.join(known) or 'none'}")
-
-
-def _ask(folder: Path, key: QueueKey, value: str) -> ReplayRequest:
-    """Write the request, as `kubectl annotate` would. Raises ConfigError while another one is under way."""
-    with Annotations(folder / "annotations").change(key) as found:
+def _ask(place: Place, key: ObjectKey, value: str) -> ReplayRequest:
+    """Write the request. Raises ConfigError while another one is under way."""
+    with place.annotations.change(key) as found:
         if REPLAY_ANNOTATION in found:
             raise ConfigError(f"another replay is under way: {without_values(found[REPLAY_ANNOTATION])}")
         found[REPLAY_ANNOTATION] = value
     return parse_replay_request(value)
 
 
-def _await(folder: Path, key: QueueKey, request: ReplayRequest, timeout: float) -> ReplayStatus:
+def _await(place: Place, key: ObjectKey, request: ReplayRequest, timeout: float) -> ReplayStatus:
     """The final status. Raises StillRunningError."""
-    status_file = folder / "status" / file_name(key)
-    give_up = time.monotonic() + timeout
-    next_check = 0.0
-    while (now := time.monotonic()) < give_up:
-        replay = _read(status_file)
-        if replay is not None and replay.request_id == request.request and replay.phase in FINAL:
-            return replay
-        if now > next_check:
-            next_check = now + _ALIVE_EVERY
-            if not in_use(folder):
-                raise StillRunningError("`headrace dev` has stopped; the replay goes on when it is started again")
-        time.sleep(_LOOK)
-    raise StillRunningError(f"not done after {timeout:g} s; it goes on")
+
+    def look() -> ReplayStatus | None:
+        replay = _read(place.status(key).get("replay"))
+        ended = replay is not None and replay.request_id == request.request and replay.phase in FINAL
+        return replay if ended else None
+
+    return place.wait(look, what="the replay", timeout=timeout)
 
 
-def _read(status_file: Path) -> ReplayStatus | None:
+def _read(found: object) -> ReplayStatus | None:
     try:
-        found = json.loads(status_file.read_text(encoding="utf-8")).get("replay")
         return None if found is None else ReplayStatus.model_validate_json(json.dumps(found))
-    except (OSError, ValueError, ValidationError):
+    except ValidationError:
         return None
 
 
 def _tell(replay: ReplayStatus) -> int:
     print(replay.message or replay.phase)  # noqa: T201
-    return 0 if replay.phase == ReplayPhase.COMPLETED else 1
+    return ExitCode.DONE if replay.phase == ReplayPhase.COMPLETED else ExitCode.FAILED

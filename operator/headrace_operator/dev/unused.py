@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from headrace_operator.api.breaker import Breaker
 from headrace_operator.api.disruption import Disruption
 from headrace_operator.api.rollout import Rollout
 from headrace_operator.api.spec import WorkerQueueSpec
@@ -14,6 +15,7 @@ def unused_fields(spec: WorkerQueueSpec) -> list[str]:
     return [
         "spec.redis",
         *_of_worker(spec),
+        *_of_breaker(spec),
         *_of_rollout(spec),
         *(["spec.disruption"] if spec.disruption != Disruption() else []),
     ]
@@ -32,6 +34,12 @@ def _of_worker(spec: WorkerQueueSpec) -> Iterator[str]:
     for number, variable in enumerate(worker.env):
         if variable.value_from is not None:
             yield f"spec.worker.env[{number}].valueFrom"
+
+
+def _of_breaker(spec: WorkerQueueSpec) -> Iterator[str]:
+    """Here is always room for another process."""
+    if spec.scaling.breaker.unschedulable_seconds != Breaker().unschedulable_seconds:
+        yield "spec.scaling.breaker.unschedulableSeconds"
 
 
 def _of_rollout(spec: WorkerQueueSpec) -> Iterator[str]:

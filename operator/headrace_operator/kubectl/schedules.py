@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import secrets
 import time
-from collections.abc import Iterator
-from datetime import datetime
-from itertools import islice
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from headrace.cli.exit_codes import ExitCode
 from headrace.cli.output import Format, Printer, check_format, note, printable
 from headrace.errors import UsageError
 from headrace_operator.api.names import GROUP, RUN_NOW_ANNOTATION, SCHEDULE_PLURAL
-from headrace_operator.core.recurrence import Recurrence, parse
 from headrace_operator.kubectl.kubectl import Json, Kubectl, KubectlError
 from headrace_operator.kubectl.words import Call, Options
+from headrace_operator.schedules.upcoming import read_count, upcoming, warning
 
 _RESOURCE: Final = f"{SCHEDULE_PLURAL}.{GROUP}"
 _COLUMNS: Final = ("NAME", "CRON", "TIME ZONE", "SUSPENDED", "READY", "LAST", "NEXT", "ACTIVE", "MISSED")
 _REQUEST: Final = re.compile(r"[A-Za-z0-9._:-]{1,100}")
-_MOST: Final = 1000
 _LOOK_EVERY: Final = 0.5
 _GOOD: Final = ("Enqueued", "Replaced", "Repeated")
 _PATIENCE: Final = 60.0
@@ -46,18 +40,17 @@ def next_ticks(kubectl: Kubectl, call: Call) -> int:
     """The next times at which one is due, in its own zone."""
     options = Options(call)
     options.add_argument("-o", "--output", type=Format, choices=list(Format), default=Format.AUTO)
-    options.add_argument("--count", type=_count, default=5)
+    options.add_argument("--count", type=read_count, default=5)
     chosen = options.parse_args(call.rest)
     printer = Printer(check_format(chosen.output))
     spec = kubectl.get(_RESOURCE, _named(call))["spec"]
-    recurrence = parse(spec["cron"], spec.get("timeZone", "UTC"))
-    ticks = list(islice(_ticks(recurrence, time.time_ns() // 1_000_000), chosen.count))
-    zone = ZoneInfo(recurrence.zone)
-    shown = [datetime.fromtimestamp(ms / 1000, zone).isoformat(sep=" ", timespec="seconds") for ms in ticks]
-    data = {"description": recurrence.describe(), "suspended": bool(spec.get("suspend")), "next_ms": ticks}
-    printer.rows(("NEXT",), [[text] for text in shown], data)
-    if spec.get("suspend") and not printer.structured:
-        note(f"{call.name} is suspended: nothing runs until it is resumed")
+    now_ms, suspended = time.time_ns() // 1_000_000, bool(spec.get("suspend"))
+    found = upcoming(
+        spec["cron"], spec.get("timeZone", "UTC"), suspended=suspended, after_ms=now_ms, count=chosen.count
+    )
+    printer.rows(("NEXT",), [[text] for text in found.shown], found.document)
+    if suspended and not printer.structured:
+        note(warning(_named(call)))
     return ExitCode.DONE
 
 
@@ -118,18 +111,6 @@ def _named(call: Call) -> str:
     if call.name is None:
         raise UsageError(f"name a Schedule: kubectl headrace {call.verb} NAME")
     return call.name
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= _MOST):
-        raise argparse.ArgumentTypeError(f"must be a number from 1 to {_MOST}")
-    return int(text)
-
-
-def _ticks(recurrence: Recurrence, after_ms: int) -> Iterator[int]:
-    while (tick := recurrence.next_after(after_ms)) is not None:
-        yield tick
-        after_ms = tick
 
 
 def _summary(body: Json) -> dict[str, Any]:

@@ -7,7 +7,13 @@ from typing import Any, Final
 
 Json = Mapping[str, Any]
 _SHOWN: Final = 5
-_GOOD: Final = {"Ready": "True", "RedisAvailable": "True", "Paused": "False", "DeadLettersPresent": "False"}
+_GOOD: Final = {
+    "Ready": "True",
+    "RedisAvailable": "True",
+    "BreakerOpen": "False",
+    "Paused": "False",
+    "DeadLettersPresent": "False",
+}
 """Conditions worth a line when they are anything else."""
 _INPUTS: Final = {"ready": "ready", "due": "due", "leased": "in flight", "scheduled": "scheduled"}
 

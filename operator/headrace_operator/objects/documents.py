@@ -34,11 +34,27 @@ class Documents:
     schedules: list[Document[Schedule]]
 
 
+ScheduleDocument = Document[Schedule]
+
+
 def read_documents(path: Path) -> Documents:
     """The WorkerQueues in the file, and the Schedules.
 
     Raises ConfigError in one line where it can't even be said which they are: no such file, no YAML, no name.
     """
+    queues, schedules = _read(path)
+    if not queues:
+        raise ConfigError(f"{path}: there is no WorkerQueue in it")
+    return Documents(_documents(path, WORKER_QUEUES, queues), _documents(path, SCHEDULES, schedules))
+
+
+def read_schedules(path: Path) -> list[ScheduleDocument]:
+    """The Schedules in the file, be there WorkerQueues or not. Raises ConfigError as `read_documents` does."""
+    return _documents(path, SCHEDULES, _read(path)[1])
+
+
+def _read(path: Path) -> tuple[list[Any], list[Any]]:
+    """What are Schedules, and what should be WorkerQueues, the latter first."""
     try:
         loaded = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
     except OSError as error:
@@ -49,21 +65,15 @@ def read_documents(path: Path) -> Documents:
         raise ConfigError(f"{path}: is no YAML: {_one_line(error)}") from None
     given = [one for one in loaded if one is not None]
     schedules = [one for one in given if isinstance(one, dict) and one.get("kind") == SCHEDULES.name]
-    queues = [one for one in given if one not in schedules]
-    if not queues:
-        raise ConfigError(f"{path}: there is no WorkerQueue in it")
-    return Documents(
-        [_document(path, WORKER_QUEUES, one) for one in _distinct(path, WORKER_QUEUES, queues)],
-        [_document(path, SCHEDULES, one) for one in _distinct(path, SCHEDULES, schedules)],
-    )
+    return [one for one in given if one not in schedules], schedules
 
 
-def _distinct(path: Path, kind: Kind[R], given: list[Any]) -> list[Any]:
+def _documents(path: Path, kind: Kind[R], given: list[Any]) -> list[Document[R]]:
     keys = [key for key in map(_key, given) if key is not None]
     for key in keys:
         if keys.count(key) > 1:
             raise ConfigError(f"{path}: {kind.name} {key} is there {keys.count(key)} times")
-    return given
+    return [_document(path, kind, one) for one in given]
 
 
 def _document(path: Path, kind: Kind[R], loaded: object) -> Document[R]:

@@ -123,14 +123,15 @@ class FileResources(ABC, Generic[R, S]):
         self._reread(key, stored)
         return True
 
-    async def finish(self, key: ObjectKey, request_id: str) -> None:
+    async def finish(self, key: ObjectKey, request_id: str, value: str | None) -> None:
         """See Requests."""
         stored = self._reach(key)
         try:
             with self._annotations.change(key) as found:
                 if found.get(self._kind.accepted) == request_id:
                     del found[self._kind.accepted]
-                    found.pop(self._kind.request, None)
+                    if value is not None and found.get(self._kind.request) == value:
+                        del found[self._kind.request]
         except OSError as error:
             raise ObjectsUnavailableError(f"can't end what was asked of {key}: {error}") from error
         self._reread(key, stored)

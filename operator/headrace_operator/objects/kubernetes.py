@@ -105,13 +105,14 @@ class KubernetesResources(Generic[R, S]):
 
         return await self._annotate(key, noted)
 
-    async def finish(self, key: ObjectKey, request_id: str) -> None:
+    async def finish(self, key: ObjectKey, request_id: str, value: str | None) -> None:
         """See Requests."""
 
         def removed(annotations: Json) -> Json | bool:
             if annotations.get(self._kind.accepted) != request_id:
                 return False
-            return {self._kind.request: None, self._kind.accepted: None}
+            asked = value is not None and annotations.get(self._kind.request) == value
+            return {self._kind.accepted: None} | ({self._kind.request: None} if asked else {})
 
         await self._annotate(key, removed)
 

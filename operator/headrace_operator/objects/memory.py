@@ -88,12 +88,13 @@ class MemoryResources(Generic[R, S]):
             self._touch(key, stored)
         return True
 
-    async def finish(self, key: ObjectKey, request_id: str) -> None:
+    async def finish(self, key: ObjectKey, request_id: str, value: str | None) -> None:
         """See Requests."""
         stored = self._reach(key)
         if stored.annotations.get(self._kind.accepted) == request_id:
             del stored.annotations[self._kind.accepted]
-            stored.annotations.pop(self._kind.request, None)
+            if value is not None and stored.annotations.get(self._kind.request) == value:
+                del stored.annotations[self._kind.request]
             self._touch(key, stored)
 
     def apply(self, document: dict[str, Any]) -> ObjectKey:

@@ -12,7 +12,9 @@ from typing import Final
 
 from headrace.admin.findings import KINDS
 from headrace.contract.stats import QueueStats
+from headrace_operator.core.breaker import is_open
 from headrace_operator.core.conditions import ConditionType, condition
+from headrace_operator.core.symptoms import BreakerReason
 from headrace_operator.operate.series import Samples, Series
 from headrace_operator.reconcile.audits import Audited
 from headrace_operator.reconcile.observe import readings
@@ -93,6 +95,13 @@ def _conditions(record: Record) -> Samples:
             yield (one.type, one.reason), float(one.status == "True")
 
 
+def _breaker(record: Record) -> Samples:
+    found = record.status.breaker if record.status else None
+    if found is not None:
+        for reason in BreakerReason:
+            yield (reason,), float(is_open(found) and found.reason == reason)
+
+
 def _audit_findings(record: Record) -> Samples:
     found = _audits(record)
     if found is not None:
@@ -147,6 +156,7 @@ GAUGES: Final = (
     Series("oldest_dead_letter_age_seconds", "How long ago the oldest dead letter was buried.", _oldest_dead),
     Series("audit_findings", "What the last whole audit found wrong; all is well at 0.", _audit_findings, ("kind",)),
     Series("audit_ended_timestamp_seconds", "When the last whole audit ended, Unix time.", _audit_ended),
+    Series("breaker_open", "Whether the breaker keeps the fleet from growing, by reason.", _breaker, ("reason",)),
     Series("redis_up", "Whether the queues' numbers can be read.", _redis_up),
     Series("condition", "Conditions of the status: 1 is True, 0 False.", _conditions, ("type", "reason")),
 )

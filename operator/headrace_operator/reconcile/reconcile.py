@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 
 from headrace.errors import QueueUnavailableError
+from headrace_operator.core.breaker import held
 from headrace_operator.core.decide import decide
 from headrace_operator.core.history import History
 from headrace_operator.core.observation import Observation
 from headrace_operator.core.rollout import plan_rollout
 from headrace_operator.core.summary import summarise, summarise_refused
+from headrace_operator.reconcile.breaker import tend_breaker
 from headrace_operator.reconcile.carry_out import carry_out
 from headrace_operator.reconcile.claim import claim, follow, release
 from headrace_operator.reconcile.observe import observe
@@ -39,7 +41,8 @@ async def reconcile(record: Record, world: World, group: asyncio.TaskGroup) -> P
     rollout = judge_rollout(seen, record, world, now)
     seen = as_judged(seen, rollout)
     history = (record.history or _resumed(record, seen, now)).until(now)
-    decision = decide(record.spec, seen, history, now)
+    breaker = tend_breaker(seen, rollout, record, now)
+    decision = decide(record.spec, seen, history, now, held(breaker))
     plan = plan_rollout(
         seen.versions,
         seen.target,
@@ -52,7 +55,15 @@ async def reconcile(record: Record, world: World, group: asyncio.TaskGroup) -> P
     record.history = history.after(decision, now)
     replay = await tend_replay(record, world, group)
     status = summarise(
-        record.queue, record.status, seen=seen, decision=decision, plan=plan, rollout=rollout, replay=replay, now=now
+        record.queue,
+        record.status,
+        seen=seen,
+        decision=decision,
+        plan=plan,
+        rollout=rollout,
+        breaker=breaker,
+        replay=replay,
+        now=now,
     )
     if record.refused is not None:
         status = summarise_refused(status, record.refused.problem, record.refused.generation, now)

@@ -12,6 +12,7 @@ from headrace_operator.api.worker_queue import WorkerQueue
 from headrace_operator.core.conditions import ConditionReason, ConditionType, condition
 from headrace_operator.core.history import History
 from headrace_operator.core.scale_in import Memory
+from headrace_operator.core.symptoms import Recent
 from headrace_operator.reconcile.redis_watch import RedisWatch
 from headrace_operator.reconcile.replay_run import ReplayRun
 from headrace_operator.seams.objects import Applied, Change, Deleted, Refused
@@ -58,6 +59,8 @@ class Record:
     """Its queues were paused because a spec said so, and not resumed since."""
     refusal: Refusal | None = None
     scale_in: Memory = field(default_factory=Memory)
+    recent: Recent = field(default_factory=Recent)
+    """What its breaker goes by."""
     replay: ReplayRun | None = None
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     _news: list[Change] = field(default_factory=list)
@@ -92,7 +95,7 @@ class Record:
 
     def _begin(self, status: WorkerQueueStatus | None) -> None:
         """A WorkerQueue that is new to this operator, or that was deleted and made again."""
-        self.history, self.written_at = None, None
+        self.history, self.written_at, self.recent = None, None, Recent()
         self.status = self.written = status
         paused = condition(status, ConditionType.PAUSED)
         self.paused_by_spec = paused is not None and paused.reason == ConditionReason.PAUSED_BY_SPEC

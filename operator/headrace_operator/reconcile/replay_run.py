@@ -15,6 +15,7 @@ from headrace.admin.proposal import ReplayPreview
 from headrace.admin.queue_admin import QueueAdmin
 from headrace.admin.replay import ReplayProgress
 from headrace.admin.selection import ReplaySelection, select
+from headrace.admin.standing import Standing
 from headrace.errors import HeadraceError, SetChangedError, UsageError
 from headrace_operator.api.redact import redact
 from headrace_operator.api.status import MESSAGE_LENGTH, ReplayStatus
@@ -26,7 +27,14 @@ log = logging.getLogger(__name__)
 RETRY_BASE: Final = 0.5
 RETRY_CAP: Final = 15.0
 """Seconds between attempts while Redis can't be reached, doubled from base to cap."""
+KEEP_MS: Final = 366 * 24 * 3600 * 1000
+"""How long Redis remembers a request: one that is kept in Git may come back after months, behind others."""
 FINAL: Final = (ReplayPhase.COMPLETED, ReplayPhase.FAILED, ReplayPhase.CANCELLED, ReplayPhase.REFUSED)
+
+
+def told(request: str) -> str:
+    """An annotation's value for the status: without what it tells of payloads, and not too long."""
+    return redact(without_values(request))[:MESSAGE_LENGTH]
 
 
 def begin(
@@ -36,7 +44,7 @@ def begin(
     over = phase in FINAL
     return ReplayStatus(
         request_id=request_id,
-        request=redact(without_values(request))[:MESSAGE_LENGTH],
+        request=told(request),
         by=by,
         phase=phase,
         started_time=timestamp(now),
@@ -69,6 +77,8 @@ class ReplayRun:
     task: asyncio.Task[None] | None = field(default=None)
     ending: asyncio.Task[None] | None = field(default=None)
     """Calls it off."""
+    _before: int = 0
+    """Letters that the request had moved before its annotation came (again)."""
 
     async def run(self) -> None:
         """Until it is over, one way or another; a Redis that is away is waited for."""
@@ -82,7 +92,7 @@ class ReplayRun:
         if self.status.phase not in FINAL:
             await self._patiently(self._call_off)
 
-    async def _patiently(self, attempt: Callable[[], Awaitable[None]]) -> None:
+    async def _patiently(self, attempt: Callable[[], Awaitable[object]]) -> None:
         pause = RETRY_BASE
         while True:
             try:
@@ -101,7 +111,7 @@ class ReplayRun:
             pause = min(pause * 2, RETRY_CAP)
 
     async def _call_off(self) -> None:
-        moved = sum([await queue.replays.cancel(self.status.request_id) or 0 for queue in self.queues])
+        moved = await self._close()
         self._say(replayed=moved)
         self._finish(ReplayPhase.CANCELLED, f"called off; {moved} were replayed")
 
@@ -110,19 +120,17 @@ class ReplayRun:
         assert request is not None
         selection = select(request.filter, everything=request.everything, ids=request.ids)
         approved = self._approved()
+        begun = [None if request.dry_run else await self._standing(queue, selection) for queue in self.queues]
+        if any(one.called_off for one in begun if one):
+            raise UsageError(f"replay request {self.status.request_id!r} has ended for good; use another name")
         found = [
             await queue.replays.preview(selection, most=request.most, max_replays=request.max_replays)
-            for queue in self.queues
+            for queue, standing in zip(self.queues, begun, strict=True)
+            if standing is None
         ]
-        moved = [await queue.replays.progress(self.status.request_id) for queue in self.queues]
-        self._check_approval(approved, found, begun=any(count is not None for count in moved))
-        self._say(
-            phase=ReplayPhase.RUNNING,
-            matched=sum(preview.count for preview in found) + sum(count or 0 for count in moved),
-            left_out=sum(preview.left_out or 0 for preview in found),
-            dry_run=request.dry_run,
-            message=None,
-        )
+        if len(found) == len(self.queues):
+            self._check_approval(approved, found)
+        self._begin(found, [one for one in begun if one])
         if request.dry_run:
             digest = DIGESTS_JOINED_BY.join(preview.digest for preview in found)
             self._say(digest=digest)
@@ -130,11 +138,37 @@ class ReplayRun:
             return
         done = await self._move(selection, approved)
         said = f"replayed {done.total} of {self.status.matched} dead letters"
+        if done.total == self._before != 0:
+            said += ", all of them before; what has died since needs a request of another name"
         said += f"; {done.left_out} were replayed too often and stay" if done.left_out else ""
         if done.stopped:
+            await self._patiently(self._close)
             self._finish(ReplayPhase.FAILED, f"{said}, then stopped: {done.stopped}")
             return
         self._finish(ReplayPhase.COMPLETED, said)
+
+    async def _standing(self, queue: QueueAdmin, selection: ReplaySelection) -> Standing | None:
+        return await queue.replays.standing(selection, request=self.status.request_id)
+
+    async def _close(self) -> int:
+        """See to it that nobody ever goes on with it; how many letters it has moved."""
+        moved = [await queue.replays.cancel(self.status.request_id, keep_ms=KEEP_MS) for queue in self.queues]
+        return sum(count or 0 for count in moved)
+
+    def _begin(self, found: Sequence[ReplayPreview], begun: Sequence[Standing]) -> None:
+        """Say what is meant, and how much of it was done before: by an operator that has died, or long ago."""
+        assert self.request is not None
+        earlier = sum(one.moved for one in begun)
+        if self.status.phase == ReplayPhase.ACCEPTED:
+            self._before = earlier
+        self._say(
+            phase=ReplayPhase.RUNNING,
+            matched=sum(preview.count for preview in found) + sum(one.meant for one in begun),
+            replayed=earlier,
+            left_out=sum(preview.left_out or 0 for preview in found),
+            dry_run=self.request.dry_run,
+            message=f"goes on; {earlier} were replayed before" if earlier else None,
+        )
 
     def _approved(self) -> list[str | None]:
         """The digest that each queue's letters must have. Raises UsageError."""
@@ -148,10 +182,10 @@ class ReplayRun:
             )
         return list(digests)
 
-    def _check_approval(self, approved: Sequence[str | None], found: Sequence[ReplayPreview], *, begun: bool) -> None:
+    def _check_approval(self, approved: Sequence[str | None], found: Sequence[ReplayPreview]) -> None:
         """All queues before any is touched; each is held to its digest again as it is accepted. Raises UsageError."""
         present = [preview.digest for preview in found]
-        if not begun and approved[0] is not None and list(approved) != present:
+        if approved[0] is not None and list(approved) != present:
             raise SetChangedError(*(DIGESTS_JOINED_BY.join(map(str, digests)) for digests in (approved, present)))
 
     async def _move(self, selection: ReplaySelection, approved: Sequence[str | None]) -> _Moved:
@@ -164,7 +198,9 @@ class ReplayRun:
                 break
 
             async def progress(at: ReplayProgress, before: _Moved = so_far) -> None:
-                self._say(replayed=before.total + at.total, left_out=before.left_out + at.left_out)
+                self._say(
+                    replayed=max(self.status.replayed, before.total + at.total), left_out=before.left_out + at.left_out
+                )
 
             done = await queue.replays.replay(
                 selection,
@@ -174,10 +210,11 @@ class ReplayRun:
                 guard=request.guard,
                 max_replays=request.max_replays,
                 approve=digest,
+                keep_ms=KEEP_MS,
                 on_progress=progress,
             )
             so_far = _Moved(so_far.total + done.total, so_far.left_out + done.left_out, done.stopped)
-            self._say(replayed=so_far.total, left_out=so_far.left_out)
+            self._say(replayed=max(self.status.replayed, so_far.total), left_out=so_far.left_out)
             if so_far.stopped:
                 break
         return so_far

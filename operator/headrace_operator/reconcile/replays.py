@@ -13,7 +13,7 @@ from headrace_operator.api.names import REPLAY_ID_ANNOTATION
 from headrace_operator.api.status import ReplayStatus
 from headrace_operator.core.replay_request import ReplayPhase, is_cancel, parse_replay_request
 from headrace_operator.reconcile.record import Record
-from headrace_operator.reconcile.replay_run import FINAL, ReplayRun, begin
+from headrace_operator.reconcile.replay_run import FINAL, ReplayRun, begin, told
 from headrace_operator.reconcile.world import World
 from headrace_operator.seams.objects import Pending, pending_replay
 
@@ -36,12 +36,13 @@ async def tend_replay(record: Record, world: World, group: asyncio.TaskGroup) ->
         record.replay = None
     if pending is None:
         if left_behind := record.queue.metadata.annotations.get(REPLAY_ID_ANNOTATION):
-            await world.objects.finish(record.key, left_behind)  # or the next request would pass for that one
+            await world.objects.finish(record.key, left_behind, None)  # or the next request would pass for that one
         return last
     if pending.accepted is None:
         return await _accept(pending, last, record, world)
     if last is not None and last.request_id == pending.accepted and last.phase in FINAL:
-        await world.objects.finish(record.key, pending.accepted)
+        done = is_cancel(pending.value) or _asks_for(pending, last)
+        await world.objects.finish(record.key, pending.accepted, pending.value if done else None)
         return last
     return _start(pending, pending.accepted, last, record, world, group)
 
@@ -54,15 +55,28 @@ def _heed_withdrawal(
     group: asyncio.TaskGroup,
 ) -> None:
     """A person who removes or replaces the annotation, or writes `cancel` there, calls the replay off."""
-    run, wanted = record.replay, pending.accepted if pending and not is_cancel(pending.value) else None
+    run = record.replay
     if run is None:
-        withdrawn = pending is None or is_cancel(pending.value)
-        if last is None or last.phase in FINAL or not withdrawn or record.watch is None:
+        if last is None or last.phase in FINAL or record.watch is None or _asks_for(pending, last):
             return
         # it was under way when the operator ended, and was called off since
         run = record.replay = ReplayRun(None, _queues(record), last, record.wake.set, world.now)
-    if run.ending is None and run.status.phase not in FINAL and wanted != run.status.request_id:
+    if run.ending is None and run.status.phase not in FINAL and not _asks_for(pending, run.status):
         run.ending = group.create_task(run.call_off())
+
+
+def _asks_for(pending: Pending | None, status: ReplayStatus) -> bool:
+    """Whether the annotation asks for the replay of that status, and not for another one, or none.
+
+    The id beside it may be missing: not seen yet, or taken away with a manifest that replaces the whole object.
+    """
+    if pending is None or is_cancel(pending.value) or pending.accepted not in (None, status.request_id):
+        return False
+    try:
+        request = parse_replay_request(pending.value)
+    except ConfigError:
+        return told(pending.value) == status.request
+    return status.request_id == request.request if request.request else told(str(request)) == status.request
 
 
 def _queues(record: Record) -> list[QueueAdmin]:
@@ -101,12 +115,13 @@ def _start(
     group: asyncio.TaskGroup,
 ) -> ReplayStatus | None:
     """Run it, for the first time or again after a restart of the operator."""
-    same = last is not None and last.request_id == request_id
-    status = last if last and same else begin(request_id, pending.value, ReplayPhase.ACCEPTED, world.now())
     try:
         request = parse_replay_request(pending.value)
     except ConfigError as error:
         return begin(request_id, pending.value, ReplayPhase.REFUSED, world.now(), str(error))
+    same = last is not None and last.request_id == request_id
+    accepted = begin(request_id, str(request), ReplayPhase.ACCEPTED, world.now(), by=request.by)
+    status = last if last and same else accepted
     if record.watch is None:
         return status  # its Redis is not known yet
     assert record.queue is not None

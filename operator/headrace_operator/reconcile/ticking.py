@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headrace.admin.schedules import Concurrency, Fate, Fired, ScheduleRecord, Schedules, job_value
+from headrace.contract.protocol import Priority
 from headrace_operator.core.recurrence import Lateness, Recurrence, due
 
 
@@ -37,8 +38,12 @@ class Terms:
     args: tuple[Any, ...] = ()
     """… and by position."""
     max_retries: int | None = None
+    """None: what the task says; so is the next."""
     timeout: float | None = None
     """Seconds."""
+    priority: Priority = Priority.DEFAULT
+    limit_key: str = ""
+    """That all jobs of the task have, as its workers say; '': none, or none that is known."""
 
     def value(self, tick_ms: int, now_ms: int) -> bytes:
         """The job of one tick. Raises PayloadError, ConfigError."""
@@ -133,6 +138,8 @@ async def _fire(schedules: Schedules, terms: Terms, record: ScheduleRecord) -> T
             concurrency=terms.concurrency,
             keep=terms.keep,
             missed=missed,
+            priority=terms.priority,
+            limit_key=terms.limit_key,
         )
         record = one.record
         if one.fate in (Fate.STALE, Fate.ALREADY):

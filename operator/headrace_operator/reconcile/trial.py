@@ -26,10 +26,11 @@ def judge_rollout(seen: Observation, record: Record, world: World, now: float) -
         return None
     last = record.status.rollout if record.status else None
     away = isinstance(seen.stats, Unavailable) and seen.stats.reason is not Unknown.NOT_YET_READ
-    return advance(last, record.spec.rollout, Seen(seen.versions, seen.target, _work(record), now, away))
+    return advance(last, record.spec.rollout, Seen(seen.versions, seen.target, work_of(record), now, away))
 
 
-def _work(record: Record) -> Work | None:
+def work_of(record: Record) -> Work | None:
+    """What its versions have done, all queues together; None unless it is known of every queue."""
     stats = known(record)
     if not record.followed or len(stats) < len(record.followed):
         return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from headrace_operator.api.names import QueueKey
 from headrace_operator.seams.errors import RuntimeUnavailableError, VersionNotFoundError, VersionRefusedError
-from headrace_operator.seams.runtime import Exit, VersionSpec, VersionState, WorkerPhase, WorkerState
+from headrace_operator.seams.runtime import Exit, Trouble, VersionSpec, VersionState, WorkerPhase, WorkerState
 
 
 @dataclass
@@ -19,6 +19,8 @@ class _Version:
     """Its new workers fail with this."""
     exits: tuple[Exit, ...] = ()
     """How they have ended by themselves."""
+    trouble: Trouble | None = None
+    """What its failing workers have."""
 
 
 @dataclass
@@ -141,15 +143,18 @@ class MemoryRuntime:
             del fleet.workers[worker.id]
         return len(ending)
 
-    def fail(self, key: QueueKey, version: str, message: str | None, *exits: Exit) -> None:
+    def fail(
+        self, key: QueueKey, version: str, message: str | None, *exits: Exit, trouble: Trouble | None = None
+    ) -> None:
         """Let the workers of a version that aren't ready fail with `message`, having ended so; None heals it."""
         fleet = self._fleet(key)
         fleet.versions[version].failing = message
         fleet.versions[version].exits = exits
+        fleet.versions[version].trouble = trouble
         for worker in list(fleet.workers.values()):
             if worker.version == version and worker.phase in (WorkerPhase.STARTING, WorkerPhase.FAILED):
                 phase = WorkerPhase.STARTING if message is None else WorkerPhase.FAILED
-                fleet.workers[worker.id] = replace(worker, phase=phase, message=message or "")
+                fleet.workers[worker.id] = replace(worker, phase=phase, message=message or "", trouble=trouble)
 
     def lose(self, key: QueueKey, worker: str) -> None:
         """A worker vanishes without drain, as with kill -9, and another takes its place."""
@@ -174,7 +179,10 @@ class MemoryRuntime:
             self._count += 1
             name = f"{version.spec.hash}-{self._count}"
             phase = WorkerPhase.STARTING if version.failing is None else WorkerPhase.FAILED
-            fleet.workers[name] = WorkerState(name, version.spec.hash, phase, self.now, version.failing or "")
+            said = version.failing or ""
+            fleet.workers[name] = WorkerState(
+                *(name, version.spec.hash, phase, self.now, said), trouble=version.trouble
+            )
         if self.instant:
             self._settle(fleet)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from headrace.admin.published import named_arguments
+from headrace.admin.published import limit_key_of, named_arguments
 from headrace.errors import HeadraceError, PayloadError
 from headrace_operator.api.names import QueueKey
 from headrace_operator.api.schedule import Schedule
@@ -40,6 +40,8 @@ class Judged:
     """None: its queue can't be told."""
     unchecked: bool = False
     """No worker has ever published what its tasks are."""
+    limit_key: str = ""
+    """Of all jobs of the task, where its workers have published one."""
 
 
 async def judge(schedule: Schedule, entry: Entry, world: ScheduleWorld) -> Judged:
@@ -56,7 +58,8 @@ async def judge(schedule: Schedule, entry: Entry, world: ScheduleWorld) -> Judge
     if isinstance(timing, Verdict):
         return Judged(timing, place=place)
     published = await world.places.published(place, entry.key)
-    return Judged(_task(spec, queue, published), timing, place, unchecked=not published)
+    limit_key = limit_key_of(published.get(spec.task))
+    return Judged(_task(spec, queue, published), timing, place, unchecked=not published, limit_key=limit_key)
 
 
 def _queue(schedule: Schedule, world: ScheduleWorld) -> str | Verdict:

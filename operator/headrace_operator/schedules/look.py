@@ -8,7 +8,8 @@ import time
 from dataclasses import dataclass
 
 from headrace.admin.schedules import Concurrency, ScheduleRecord
-from headrace.errors import HeadraceError, QueueFullError, UsageError
+from headrace.contract.protocol import Priority
+from headrace.errors import HeadraceError, ProtocolError, QueueFullError, UsageError
 from headrace_operator.api.schedule import Schedule
 from headrace_operator.core.clock import seconds
 from headrace_operator.core.recurrence import CatchUp, Lateness, Recurrence
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 _SOONEST = 0.005
 """Shortest pause between two looks, seconds."""
+_TRIED_AGAIN = (ScheduleReason.REDIS_UNAVAILABLE, ScheduleReason.QUEUE_FULL, ScheduleReason.PROTOCOL_MISMATCH)
 _AGAIN = 5
 """How often in a row somebody else may be faster before the next look."""
 
@@ -58,6 +60,7 @@ async def look(entry: Entry, world: ScheduleWorld) -> Next:
         return Next(world.settings.retry_cap if entry.left else 0, gone=not entry.left)
     if entry.refused is not None:
         verdict = Verdict(ScheduleReason.INVALID_SPEC, entry.refused.problem)
+        await _keep(entry, world)
         await _say(Found(entry.refused.generation, verdict, run_now=entry.run_now), entry, world)
         return Next(world.settings.rest)
     assert entry.schedule is not None
@@ -81,6 +84,7 @@ async def _act(schedule: Schedule, judged: Judged, entry: Entry, world: Schedule
     terms = _terms(schedule, judged, world)
     if terms is None or judged.place is None:
         assert judged.mistake is not None
+        await _keep(entry, world)
         return _Look(judged.mistake)
     schedules = world.places.admin(judged.place, entry.key).schedules
     if judged.mistake is not None:
@@ -94,6 +98,17 @@ async def _act(schedule: Schedule, judged: Judged, entry: Entry, world: Schedule
     except UsageError as error:
         return _Look(Verdict(ScheduleReason.INVALID_PAYLOAD, str(error)), await count_missed(schedules, terms))
     return _Look(_good(schedule, judged), ticked.record, ticked.next_ms, ticked.wait_ms)
+
+
+async def _keep(entry: Entry, world: ScheduleWorld) -> None:
+    """Its terms can't be stated, but it lives: its record must not expire meanwhile."""
+    if entry.place is None:
+        return
+    try:
+        async with asyncio.timeout(world.settings.look_timeout):
+            await world.places.admin(entry.place, entry.key).schedules.keep(entry.place.uid)
+    except (HeadraceError, TimeoutError) as error:
+        log.debug("%s: its record was not kept this time: %s", entry.key, error)
 
 
 def _terms(schedule: Schedule, judged: Judged, world: ScheduleWorld) -> Terms | None:
@@ -117,6 +132,10 @@ def _terms(schedule: Schedule, judged: Judged, world: ScheduleWorld) -> Terms | 
         task=spec.task,
         arguments=spec.kwargs,
         args=spec.args,
+        max_retries=spec.max_retries,
+        timeout=spec.timeout_seconds,
+        priority=Priority(spec.priority),
+        limit_key=judged.limit_key,
     )
 
 
@@ -139,6 +158,8 @@ def _good(schedule: Schedule, judged: Judged) -> Verdict:
 def _trouble(error: Exception) -> Verdict:
     if isinstance(error, QueueFullError):
         return Verdict(ScheduleReason.QUEUE_FULL, str(error))
+    if isinstance(error, ProtocolError):
+        return Verdict(ScheduleReason.PROTOCOL_MISMATCH, str(error))
     if isinstance(error, TimeoutError) and not str(error):
         return Verdict(ScheduleReason.REDIS_UNAVAILABLE, "Redis took too long to answer")
     return Verdict(ScheduleReason.REDIS_UNAVAILABLE, explain(error).message)
@@ -174,7 +195,7 @@ async def _say(found: Found, entry: Entry, world: ScheduleWorld) -> None:
 
 def _next(found: _Look, entry: Entry, world: ScheduleWorld) -> Next:
     """At the next tick, when the status is due to be written, or after a rest; later and later without its Redis."""
-    if found.verdict.reason in (ScheduleReason.REDIS_UNAVAILABLE, ScheduleReason.QUEUE_FULL):
+    if found.verdict.reason in _TRIED_AGAIN:
         return Next(world.settings.retry_base, failed=True)
     times = [world.settings.rest]
     if found.wait_ms is not None:

@@ -28,7 +28,7 @@ from headrace_operator.seams.objects import Pending, pending_run
 
 _ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 _SHOWN: Final = 60
-_WAITED_FOR: Final = (ScheduleReason.REDIS_UNAVAILABLE, ScheduleReason.QUEUE_FULL)
+_WAITED_FOR: Final = (ScheduleReason.REDIS_UNAVAILABLE, ScheduleReason.QUEUE_FULL, ScheduleReason.PROTOCOL_MISMATCH)
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ async def tend_run_now(asked: Asked, entry: Entry, world: ScheduleWorld) -> Ran:
         return Ran(_status(pending.value, RunNowPhase.ACCEPTED, world.now(), "it runs as soon as it can"))
     if before.phase == RunNowPhase.ACCEPTED:
         return await _run(before, asked, entry, world)
-    await _finish(pending.accepted, before, entry, world)
+    await _finish(pending.accepted, pending.value, before, entry, world)
     return Ran(before)
 
 
@@ -84,7 +84,7 @@ async def _refuse(
     now = world.now()
     noted = pending.accepted or f"{strftime('%Y%m%dt%H%M%S', gmtime(now))}-{secrets.token_hex(3)}"
     if last is not None and last.request == noted:
-        await _finish(noted, last, entry, world)
+        await _finish(noted, pending.value, last, entry, world)
         return last
     if pending.accepted is None and not await world.schedules.accept(entry.key, pending.value, noted):
         return last
@@ -93,10 +93,10 @@ async def _refuse(
     return _status(noted, RunNowPhase.REFUSED, now, problem)
 
 
-async def _finish(noted: str, told: RunNowStatus, entry: Entry, world: ScheduleWorld) -> None:
+async def _finish(noted: str, value: str, told: RunNowStatus, entry: Entry, world: ScheduleWorld) -> None:
     """Only once it is told: whoever takes over in between finds in the status what has become of it."""
     if entry.written is not None and entry.written.run_now == told:
-        await world.schedules.finish(entry.key, noted)
+        await world.schedules.finish(entry.key, noted, value)
 
 
 async def _run(begun: RunNowStatus, asked: Asked, entry: Entry, world: ScheduleWorld) -> Ran:
@@ -115,6 +115,8 @@ async def _run(begun: RunNowStatus, asked: Asked, entry: Entry, world: ScheduleW
             value=asked.terms.value(at, at),
             concurrency=asked.terms.concurrency,
             keep=asked.terms.keep,
+            priority=asked.terms.priority,
+            limit_key=asked.terms.limit_key,
         )
     except UsageError as error:
         return Ran(_status(request, RunNowPhase.REFUSED, now, str(error)))

@@ -98,8 +98,11 @@ class Requests(Protocol):
         """
         ...
 
-    async def finish(self, key: ObjectKey, request_id: str) -> None:
-        """Remove annotation and id, provided that the id is still `request_id`; else change nothing."""
+    async def finish(self, key: ObjectKey, request_id: str, value: str | None) -> None:
+        """Remove the id, provided that it is still `request_id`, and the annotation with it if that is still `value`.
+
+        Another annotation stays and is a request of its own; so does any with None.
+        """
         ...
 
 

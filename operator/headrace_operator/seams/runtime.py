@@ -23,6 +23,24 @@ class WorkerPhase(StrEnum):
     """Has ended by itself, can't start, or waits to be started again."""
 
 
+class TroubleKind(StrEnum):
+    """What keeps a worker from running, where more workers would fare no better."""
+
+    CRASH_LOOP = "crash loop"
+    """It ends by itself again and again, soon after each start."""
+    UNSCHEDULABLE = "unschedulable"
+    """There is no room for it."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Such trouble, and when."""
+
+    kind: TroubleKind
+    time: float
+    """Unix seconds: the last end of one that crashes; since when the other has been waiting. 0 if nobody knows."""
+
+
 @dataclass(frozen=True)
 class WorkerState:
     """One worker as its runtime sees it."""
@@ -40,6 +58,8 @@ class WorkerState:
     """Seen as one of the first to be taken away, see Runtime.aim."""
     protected: bool = False
     """Whoever clears nodes leaves it alone, see Runtime.protect."""
+    trouble: Trouble | None = None
+    """Only of one that has failed."""
 
 
 @dataclass(frozen=True)

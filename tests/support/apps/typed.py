@@ -41,6 +41,10 @@ async def bytes_by_json(data: Any) -> None:
         note("bytes")
 
 
+@jobs.task(concurrency_limit=1)
+async def limited(thing: Opaque) -> None: ...
+
+
 @jobs.task()
 async def opaque(thing: Opaque) -> None:
     with recorded():

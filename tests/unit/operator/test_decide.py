@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from headrace_operator.api.spec import Queue, Redis, Scaling, Worker, WorkerQueueSpec
+from headrace_operator.core.breaker import Held
 from headrace_operator.core.decide import decide
 from headrace_operator.core.decision import Decision, Reason
 from headrace_operator.core.history import History, Recommendation
@@ -41,11 +42,12 @@ class Fleet:
     spec: WorkerQueueSpec
     history: History
     now: float = START
+    breaker: Held | None = None
 
     def sees(self, stats: Stats, *, after: float = 0, **more: Any) -> Decision:
         self.now += after
         history = self.history.until(self.now)
-        decision = decide(self.spec, Observation(stats, **more), history, self.now)
+        decision = decide(self.spec, Observation(stats, **more), history, self.now, self.breaker)
         self.history = history.after(decision, self.now)
         return decision
 
@@ -104,6 +106,62 @@ def test_the_message_explains_the_numbers() -> None:
         "1040 jobs (900 ready, 20 due, 120 leased) at 100 per worker call for 11 workers; scaleUp allows 6 for now"
     )
     assert decision.limited_by == "scaling.scaleUp"
+
+
+OPEN = Held("CrashLoop", START + 60)
+BROKEN = [
+    # name, current workers, what is seen, scaling, desired, reason
+    ("no growth", 2, jobs(5000), {}, 2, Reason.BREAKER_OPEN),
+    ("from zero one", 0, jobs(5000), {}, 1, Reason.BREAKER_OPEN),
+    ("one is all that is called for", 0, jobs(1), {}, 1, Reason.BACKLOG),
+    ("and no more", 1, jobs(150), {}, 1, Reason.BREAKER_OPEN),
+    ("nobody leaves", 3, jobs(300), {}, 3, Reason.BACKLOG),
+    ("but for want of work", 3, jobs(100), {"stabilizationWindowSeconds": 0}, 1, Reason.BACKLOG),
+    ("the minimum is stronger", 2, jobs(), {"minReplicas": 5}, 5, Reason.MIN_REPLICAS),
+    ("and is all there is", 2, jobs(5000), {"minReplicas": 5}, 5, Reason.BREAKER_OPEN),
+    ("nothing more than the maximum was lost", 10, jobs(5000), {}, 10, Reason.MAX_REPLICAS),
+    ("the maximum was lowered", 10, jobs(5000), {"maxReplicas": 3}, 3, Reason.MAX_REPLICAS),
+    ("within the tolerance", 10, jobs(1080), {"maxReplicas": 50}, 10, Reason.WITHIN_TOLERANCE),
+    ("unknown keeps the fleet", 7, DOWN, {}, 7, Reason.STATS_UNAVAILABLE),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "current", "seen", "scaling", "desired", "reason"), BROKEN, ids=[row[0] for row in BROKEN]
+)
+def test_an_open_breaker(
+    name: str, current: int, seen: Stats, scaling: dict[str, Any], desired: int, reason: Reason
+) -> None:
+    some = fleet(current, **scaling)
+    some.breaker = OPEN
+    decision = some.sees(seen, after=60)
+    assert (decision.desired, decision.reason) == (desired, reason), name
+    if reason is Reason.BREAKER_OPEN:
+        assert (decision.limited_by, decision.next_eligible) == ("scaling.breaker", START + 60)
+        assert decision.message.endswith(f"; the breaker is open (CrashLoop), so no more than {desired}")
+
+
+def test_a_pin_is_stronger_than_an_open_breaker() -> None:
+    pinned = fleet(2, replicas=7)
+    pinned.breaker = OPEN
+    assert (pinned.sees(jobs(5000)).desired, pinned.sees(jobs()).reason) == (7, Reason.FIXED_REPLICAS)
+
+
+def test_a_step_that_allows_less_is_named_and_one_that_allows_as_much_is_not() -> None:
+    some = fleet(1, maxReplicas=100)
+    some.sees(jobs(10_000))
+    some.breaker = OPEN
+    assert some.sees(jobs(10_000), after=5).reason is Reason.BREAKER_OPEN
+    some.breaker = None
+    assert some.sees(jobs(10_000)).reason is Reason.STEP_LIMITED
+
+
+def test_once_it_closes_growth_goes_on_in_steps() -> None:
+    some = fleet(1)
+    some.breaker = OPEN
+    assert some.sees(jobs(5000)).desired == 1
+    some.breaker = None
+    assert some.sees(jobs(5000), after=100).desired == 5
 
 
 def test_growth_goes_on_as_periods_pass() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace_operator.api.spec import Queue, Redis, ScaleDown, ScaleUp, Scaling, Worker, WorkerQueueSpec
+from headrace_operator.core.breaker import Held
 from headrace_operator.core.decide import decide
 from headrace_operator.core.decision import Decision
 from headrace_operator.core.history import History
@@ -124,6 +125,23 @@ def test_more_demand_never_means_fewer_workers(
     more = Totals(ready=less.ready + extra, due=less.due, leased=less.leased, startable=less.startable + extra)
     fewer, greater = (decide(spec, Observation(stats), last.history, last.now).desired for stats in (less, more))
     assert fewer <= greater
+
+
+@given(specs(), st.integers(0, 50), sights)
+def test_an_open_breaker_takes_growth_away_and_nothing_else(
+    spec: WorkerQueueSpec, current: int, life: list[tuple[Stats, float]]
+) -> None:
+    for moment in lived(spec, current, life):
+        broken = decide(spec, moment.seen, moment.history, moment.now, Held("CrashLoop", None))
+        before, free = moment.decision.inputs.current_replicas, moment.decision.desired
+        if isinstance(moment.seen.stats, Totals):
+            assert broken.desired == min(free, max(before, spec.scaling.min_replicas, 1))
+        else:
+            assert broken == moment.decision
+        if broken.desired != free:
+            assert (broken.reason, broken.limited_by) == ("BreakerOpen", "scaling.breaker")
+        else:
+            assert broken.recommendation == moment.decision.recommendation
 
 
 @given(specs(), st.integers(0, 50), sights)

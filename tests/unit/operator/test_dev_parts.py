@@ -16,7 +16,7 @@ from headrace_operator.api.disruption import Disruption
 from headrace_operator.api.names import QueueKey, ScheduleKey
 from headrace_operator.api.rollout import Rollout
 from headrace_operator.api.schedule_status import ScheduleStatus
-from headrace_operator.api.spec import WorkerQueueSpec
+from headrace_operator.api.spec import Scaling, WorkerQueueSpec
 from headrace_operator.api.status import WorkerQueueStatus
 from headrace_operator.core.replay_request import parse_replay_request
 from headrace_operator.core.schedule_summary import Found, summarise
@@ -145,6 +145,35 @@ def test_fields_without_effect_are_named() -> None:
         "spec.redis",
         "spec.disruption",
     ]
+
+
+@pytest.mark.parametrize(
+    ("breaker", "unused"),
+    [
+        ({"enabled": False, "runs": 5}, []),
+        ({"unschedulableSeconds": 5}, ["spec.scaling.breaker.unschedulableSeconds"]),
+    ],
+)
+def test_on_a_laptop_nobody_waits_for_a_node(breaker: dict[str, Any], unused: list[str]) -> None:
+    given = spec(app="shop").model_copy(update={"scaling": Scaling.model_validate({"breaker": breaker})})
+    assert unused_fields(given) == ["spec.redis", *unused]
+
+
+@pytest.mark.parametrize(("state", "shown"), [("True", True), ("False", False)])
+def test_the_screen_shows_a_breaker_that_is_open(state: str, shown: bool) -> None:
+    board = Board()
+    said = {
+        "type": "BreakerOpen",
+        "status": state,
+        "observedGeneration": 1,
+        "lastTransitionTime": "2030-01-01T00:00:00Z",
+        "reason": "CrashLoop",
+        "message": "2 of 2 workers crash",
+    }
+    board.status(KEY, status(conditions=[said]))
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(render(board, 40))
+    assert ("CrashLoop: 2 of 2 workers crash" in console.export_text()) is shown
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,31 @@ STORIES: dict[str, tuple[dict[str, Any], list[str]]] = {
             "RedisAvailable is False since 2026-11-23T09:00:00Z (Because): refused.",
         ],
     ),
+    "stopped": (
+        {
+            "lastDecision": {
+                **DECISION,
+                "reason": "BreakerOpen",
+                "limitedBy": "scaling.breaker",
+                "nextEligibleTime": None,
+            },
+            "conditions": [
+                condition("BreakerOpen", "True", "2 of 2 workers crash again and again: exit code 1"),
+                condition("Paused", "False"),
+            ],
+        },
+        [
+            "5 workers are wanted, 0 asked for, 0 ready: 5 of 9 workers, as fast as scaleUp allows.",
+            "Decided 2026-11-23T10:00:00Z (BreakerOpen) from jobs 40 ready, 0 due, 5 in flight; 5 jobs a worker.",
+            "Held back by scaling.breaker.",
+            "BreakerOpen is True since 2026-11-23T09:00:00Z (Because): "
+            "2 of 2 workers crash again and again: exit code 1.",
+        ],
+    ),
+    "all well": (
+        {"conditions": [condition("BreakerOpen", "False")]},
+        ["The operator has decided nothing yet: is one running that watches this namespace?"],
+    ),
     "on the way": (
         {
             "rollout": {"phase": "Canary", "message": "3 of 20 jobs"},

@@ -7,17 +7,21 @@ from typing import Any
 import pytest
 
 from headrace_operator.runtimes.kubernetes.pods import common_trouble, exits, trimmed_pod, worker_state
-from headrace_operator.seams.runtime import Exit, WorkerPhase
+from headrace_operator.seams.runtime import Exit, Trouble, TroubleKind, WorkerPhase
 
 LOOP = {"state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m"}}}
 
 
 def pod(
-    *containers: dict[str, Any], conditions: dict[str, tuple[str, str]] | None = None, **metadata: Any
+    *containers: dict[str, Any],
+    conditions: dict[str, tuple[str, str]] | None = None,
+    since: str | None = None,
+    **metadata: Any,
 ) -> dict[str, Any]:
     """A pod as the API server tells it, trimmed."""
     said = [
         {"type": kind, "status": status, "reason": reason, "message": f"about {kind}"}
+        | ({"lastTransitionTime": since} if since else {})
         for kind, (status, reason) in (conditions or {}).items()
     ]
     return trimmed_pod(
@@ -86,6 +90,38 @@ def test_phases(found: dict[str, Any], phase: WorkerPhase, message: str) -> None
     state = worker_state(found, retired=False)
     assert (state.phase, state.message, state.id, state.version) == (phase, message, "emails-1", "v1")
     assert state.started == 1896091200.0
+
+
+ENDED = {"lastState": {"terminated": {"exitCode": 1, "finishedAt": "2030-01-31T12:05:00Z"}}}
+LATER = {"lastState": {"terminated": {"exitCode": 1, "finishedAt": "2030-01-31T12:06:00Z"}}}
+UNPLACED = {"PodScheduled": ("False", "Unschedulable")}
+TROUBLES: list[tuple[str, dict[str, Any], Trouble | None]] = [
+    ("none", pod(), None),
+    ("it has ended once", pod({"state": {"terminated": {"exitCode": 1}}}), None),
+    ("it is started again", pod({"state": {"running": {}}} | ENDED), None),
+    ("in a loop", pod(LOOP | ENDED), Trouble(TroubleKind.CRASH_LOOP, 1896091500.0)),
+    ("nobody knows its last end", pod(LOOP), Trouble(TroubleKind.CRASH_LOOP, 0.0)),
+    ("two containers", pod(LOOP | ENDED, LOOP | LATER, LOOP), Trouble(TroubleKind.CRASH_LOOP, 1896091560.0)),
+    (
+        "beside one that runs",
+        pod({"state": {"running": {}}}, LOOP | ENDED),
+        Trouble(TroubleKind.CRASH_LOOP, 1896091500),
+    ),
+    ("ready all the same", pod(LOOP | ENDED, conditions=READY), None),
+    ("on its way out", pod(LOOP | ENDED, deletionTimestamp="2030-01-31T12:00:00Z"), None),
+    ("no image", pod({"state": {"waiting": {"reason": "ImagePullBackOff"}}}), None),
+    ("no node, since it was made", pod(conditions=UNPLACED), Trouble(TroubleKind.UNSCHEDULABLE, 1896091200.0)),
+    (
+        "no node, since then",
+        pod(conditions=UNPLACED, since="2030-01-31T12:10:00Z"),
+        Trouble(TroubleKind.UNSCHEDULABLE, 1896091800.0),
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "found", "expected"), TROUBLES, ids=[row[0] for row in TROUBLES])
+def test_trouble_that_more_workers_would_share(name: str, found: dict[str, Any], expected: Trouble | None) -> None:
+    assert worker_state(found, retired=False).trouble == expected, name
 
 
 def test_a_pod_of_a_removed_version_is_on_its_way_out() -> None:

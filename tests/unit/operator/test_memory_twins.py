@@ -150,8 +150,8 @@ async def test_a_replay_is_accepted_once_and_removed_once() -> None:
     assert await memory.accept(KEY, "all", "r1")
     assert not await memory.accept(KEY, "all", "r2")
     assert pending_replay(memory.get(KEY)) == Pending("all", "r1")
-    await memory.finish(KEY, "r2")
+    await memory.finish(KEY, "r2", "all")
     assert pending_replay(memory.get(KEY)) is not None
-    await memory.finish(KEY, "r1")
-    await memory.finish(KEY, "r1")
+    await memory.finish(KEY, "r1", "all")
+    await memory.finish(KEY, "r1", "all")
     assert pending_replay(memory.get(KEY)) is None

@@ -75,6 +75,10 @@ def test_what_is_fired_and_what_is_missed(late: int, lateness: Lateness, fire: l
     assert owed == Due(ticks, missed, False, until, NOON + (late // HOUR + 1) * HOUR)
 
 
+def test_a_minute_late_is_on_time() -> None:
+    assert ON_TIME_MS == 60_000
+
+
 def test_nothing_is_owed_before_its_time_nor_when_the_clock_stands_before_the_last_tick() -> None:
     nothing = Due((), 0, False, None, NOON + HOUR)
     assert due(hourly(), after_ms=NOON, now_ms=NOON + HOUR - 1, lateness=ALL) == nothing

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from headrace_operator.api.redact import for_people, redact
-from headrace_operator.api.status import ReplayStatus, WorkerQueueStatus
+from headrace_operator.api.status import BreakerStatus, ReplayStatus, WorkerQueueStatus
 from headrace_operator.api.worker_queue import WorkerQueue, load_worker_queue, read_worker_queue
 from headrace_operator.core.conditions import ConditionType, condition
 from headrace_operator.core.decide import decide
@@ -40,12 +40,13 @@ def status_of(
     now: float = NOW,
     queue: WorkerQueue | None = None,
     replay: ReplayStatus | None = None,
+    breaker: BreakerStatus | None = None,
 ) -> WorkerQueueStatus:
     """What a reconcile at `now` would report; the fleet had two workers for a long time."""
     queue = queue or queue_of()
     decision = decide(queue.spec, seen, History.begin(NOW - 9999, 2), now)
     plan = plan_rollout(seen.versions, seen.target, decision.desired, max_surge=1, max_replicas=8)
-    return summarise(queue, previous, seen=seen, decision=decision, plan=plan, replay=replay, now=now)
+    return summarise(queue, previous, seen=seen, decision=decision, plan=plan, replay=replay, breaker=breaker, now=now)
 
 
 def reasons(status: WorkerQueueStatus) -> dict[str, tuple[str, str]]:
@@ -264,6 +265,60 @@ def test_a_replay_has_a_condition_and_events() -> None:
     assert status_of(QUIET, done).replay == done.replay
 
 
+CLOSED = BreakerStatus(state="Closed")
+LOOP = BreakerStatus(
+    state="Open", reason="CrashLoop", message="2 of 2 workers crash", since_time="2030-03-17T17:46:00Z"
+)
+SPIKE = LOOP.model_copy(update={"reason": "FailureSpike", "message": "9 of 9 runs failed", "usual_percent": 1.5})
+CLEAR = LOOP.model_copy(update={"clear_time": "2030-03-17T17:46:30Z", "retry_time": "2030-03-17T17:48:30Z"})
+OPENED, ENDED = (EventKind.WARNING, "BreakerOpened"), (EventKind.NORMAL, "BreakerClosed")
+
+TRIPS: list[tuple[str, BreakerStatus | None, BreakerStatus | None, list[tuple[EventKind, str]], bool]] = [
+    ("nothing yet", None, CLOSED, [], True),
+    ("closed", CLOSED, CLOSED, [], False),
+    ("it opens", CLOSED, LOOP, [OPENED], True),
+    ("it is open from the first", None, LOOP, [OPENED], True),
+    ("it stays open", LOOP, LOOP, [], False),
+    ("with other numbers", LOOP, LOOP.model_copy(update={"message": "3 of 3 workers crash"}), [], False),
+    ("for another reason", LOOP, SPIKE, [OPENED], True),
+    ("its reason is gone", LOOP, CLEAR, [], True),
+    ("and comes back", CLEAR, LOOP, [], True),
+    ("it closes", CLEAR, CLOSED, [ENDED], True),
+    ("it is disabled", LOOP, None, [ENDED], True),
+    ("there is none", None, None, [], False),
+]
+
+
+@pytest.mark.parametrize(("name", "before", "after", "expected", "at_once"), TRIPS, ids=[row[0] for row in TRIPS])
+def test_a_breaker_tells_of_transitions_only(
+    name: str,
+    before: BreakerStatus | None,
+    after: BreakerStatus | None,
+    expected: list[tuple[EventKind, str]],
+    at_once: bool,
+) -> None:
+    old = status_of(QUIET, breaker=before)
+    new = status_of(QUIET, old, NOW + 1, breaker=after)
+    assert told(old, new) == expected, name
+    assert worth_writing(old, new, NOW, NOW + 1) is at_once
+
+
+def test_a_breaker_has_a_condition_and_says_why() -> None:
+    shown = [reasons(status_of(QUIET, breaker=one)).get("BreakerOpen") for one in (None, CLOSED, LOOP, SPIKE)]
+    assert shown == [None, ("False", "BreakerClosed"), ("True", "CrashLoop"), ("True", "FailureSpike")]
+    found = condition(status_of(QUIET, breaker=SPIKE), ConditionType.BREAKER_OPEN)
+    assert found is not None
+    assert (found.message, found.observed_generation) == ("9 of 9 runs failed", 7)
+    closed, open_ = status_of(QUIET, breaker=CLOSED), status_of(QUIET, breaker=LOOP)
+    messages = [event.message for event in (*events(closed, open_), *events(open_, closed))]
+    assert messages == [
+        "2 of 2 workers crash (CrashLoop); no workers are added",
+        "no more CrashLoop; workers may be added again",
+    ]
+    [event] = events(open_, status_of(QUIET, breaker=None))
+    assert event.message == "the spec has no breaker any more; workers may be added again"
+
+
 EVENTS: list[tuple[str, Observation, Observation, list[tuple[EventKind, str]]]] = [
     ("nothing happened", QUIET, QUIET, []),
     ("other numbers", QUIET, replace(QUIET, stats=Totals(ready=99, startable=99)), []),
@@ -318,7 +373,7 @@ def test_text_for_people_is_one_bounded_line() -> None:
 
 
 def test_a_status_survives_the_api_server() -> None:
-    status = status_of(replace(DEAD, dead_by_reason={"KeyError": 5}))
+    status = status_of(replace(DEAD, dead_by_reason={"KeyError": 5}), breaker=SPIKE)
     body = json.loads(json.dumps(good_queue() | {"status": status.document()}))
     assert read_worker_queue(body).status == status
     assert load_worker_queue(body).status is None

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from headrace.admin.edit import Change, edit
 from headrace.admin.facets import Facet, facet_named, range_of, read_facets, survey
 from headrace.admin.handle import QueueHandle
 from headrace.admin.paging import Range, Scored, Wanted, read_page
@@ -15,6 +14,9 @@ from headrace.admin.sieve import Sieve
 from headrace.contract.envelope import DeathRecord, UnreadableEnvelope, decode, decode_dead_entry
 from headrace.contract.protocol import CHUNK
 from headrace.errors import JobNotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from headrace.admin.edit import Change
 
 LOOKED_AT: Final = 2_000
 """Most letters that one page looks at one by one: some 40 ms with payloads of a few hundred bytes."""
@@ -149,6 +151,8 @@ class DeadLetters:
 
     async def edit(self, job_id: str, change: Change, *, unchecked: bool = False) -> None:
         """Give a letter other arguments; see edit.py for what it raises."""
+        from headrace.admin.edit import edit
+
         await edit(self._handle, job_id, change, unchecked=unchecked)
 
     async def newest_us(self) -> int:

@@ -15,8 +15,9 @@ import msgspec
 from headrace.errors import UsageError
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_AGE = re.compile(r"([0-9]{1,6})([smhdw])")
-_SPAN = re.compile(r"([0-9]{1,3})?(\.\.)?([0-9]{1,3})?")
+_AGE: Final = r"([0-9]{1,6})([smhdw])"
+_SPAN: Final = r"([0-9]{1,3})?(\.\.)?([0-9]{1,3})?"
+"""Compiled by whom they are asked of: most lists have no filter."""
 _SHOWN: Final = 40
 
 
@@ -47,7 +48,7 @@ def parse_moment(word: str, text: str) -> Moment:
 
     Raises UsageError that begins with `word`.
     """
-    if age := _AGE.fullmatch(text):
+    if age := re.fullmatch(_AGE, text):
         return Moment(int(age[1]) * _UNITS[age[2]] * 1_000_000, ago=True)
     try:
         at = datetime.fromisoformat(text)
@@ -81,7 +82,7 @@ class Span:
 
 def parse_span(word: str, text: str) -> Span:
     """`3`, `3..`, `..2` or `2..5`. Raises UsageError that begins with `word`."""
-    found = _SPAN.fullmatch(text)
+    found = re.fullmatch(_SPAN, text)
     least, dots, most = (found[1], found[2], found[3]) if found else (None, None, None)
     if dots is None and least is not None and most is None:
         return Span(int(least), int(least))

@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 
 from headrace.admin.handle import QueueHandle
+from headrace.client.uniqueness import MAX_KEY
+from headrace.contract.protocol import LIMIT_KEY_FIELD
 from headrace.errors import PayloadError, UnknownTaskError
 
 Schema = Mapping[str, Any]
@@ -23,6 +25,17 @@ class Published:
         """Task → JSON Schema of its arguments, `{}` where it has none; empty before the first worker has started."""
         flat = await self._handle.request("HGETALL", "schemas")
         return {flat[i].decode(): msgspec.json.decode(flat[i + 1]) for i in range(0, len(flat), 2)}
+
+
+def limit_key_of(schema: object) -> str:
+    """The limit key of all jobs of a task, where its workers have said one; else '', also where it makes no sense."""
+    key = schema.get(LIMIT_KEY_FIELD) if isinstance(schema, Mapping) else None
+    if not isinstance(key, str):
+        return ""
+    try:
+        return key if len(key.encode()) <= MAX_KEY else ""
+    except UnicodeEncodeError:
+        return ""
 
 
 def check_arguments(

@@ -1,23 +1,17 @@
-"""The way in: one object per queue that offers every operation, and one read over many queues."""
+"""The way in: one object per queue that offers every operation, and one read over many queues.
+
+What an operation needs is imported when it is first asked for: a command line asks for one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from headrace.admin.audit import Audit
-from headrace.admin.control import Control
-from headrace.admin.dead_letters import DeadLetters
-from headrace.admin.export import Exported, export
 from headrace.admin.handle import QueueHandle
-from headrace.admin.importing import bring_in
-from headrace.admin.jobs import Jobs
-from headrace.admin.published import Published
-from headrace.admin.replay import Replays
-from headrace.admin.schedules import Schedules
-from headrace.admin.selection import EVERY_LETTER, LetterFilter
 from headrace.contract.keys import prefix
 from headrace.contract.replies import decode_stats
 from headrace.contract.stats import QueueStats, WorkerPresence
@@ -26,6 +20,17 @@ from headrace.wire.connection import Reply, ServerError, map_error
 from headrace.wire.link import Link
 from headrace.wire.target import Seeds
 
+if TYPE_CHECKING:
+    from headrace.admin.audit import Audit
+    from headrace.admin.control import Control
+    from headrace.admin.dead_letters import DeadLetters
+    from headrace.admin.export import Exported
+    from headrace.admin.jobs import Jobs
+    from headrace.admin.published import Published
+    from headrace.admin.replay import Replays
+    from headrace.admin.schedules import Schedules
+    from headrace.admin.selection import LetterFilter
+
 
 class QueueAdmin:
     """Operations on one queue. Raises ConfigError for a wrong queue name."""
@@ -33,20 +38,67 @@ class QueueAdmin:
     def __init__(self, link: Link, queue: str) -> None:
         self._handle = QueueHandle(link, queue)
         self.queue = queue
-        self.control = Control(self._handle)
-        self.jobs = Jobs(self._handle)
-        self.dead_letters = DeadLetters(self._handle)
-        self.replays = Replays(self._handle, self.dead_letters)
-        self.published = Published(self._handle)
-        self.schedules = Schedules(self._handle)
-        self.audit = Audit(self._handle)
 
-    def export(self, said: LetterFilter = EVERY_LETTER, *, payloads: bool = False) -> AsyncIterator[Sequence[Exported]]:
-        """All dead letters that are meant, a few at a time; see export.py."""
-        return export(self._handle, self.dead_letters, said, payloads=payloads)
+    @cached_property
+    def control(self) -> Control:
+        """Pause, limit, cordon, owner; see control.py."""
+        from headrace.admin.control import Control
+
+        return Control(self._handle)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """Jobs in every state; see jobs.py."""
+        from headrace.admin.jobs import Jobs
+
+        return Jobs(self._handle)
+
+    @cached_property
+    def dead_letters(self) -> DeadLetters:
+        """Pages, counts, deletion and edits; see dead_letters.py."""
+        from headrace.admin.dead_letters import DeadLetters
+
+        return DeadLetters(self._handle)
+
+    @cached_property
+    def replays(self) -> Replays:
+        """Dead letters made ready again, and what would be; see replay.py."""
+        from headrace.admin.replay import Replays
+
+        return Replays(self._handle, self.dead_letters)
+
+    @cached_property
+    def published(self) -> Published:
+        """What the queue's workers say of its tasks; see published.py."""
+        from headrace.admin.published import Published
+
+        return Published(self._handle)
+
+    @cached_property
+    def schedules(self) -> Schedules:
+        """What has become of the ticks of Schedules; see schedules.py."""
+        from headrace.admin.schedules import Schedules
+
+        return Schedules(self._handle)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """Each job in exactly one state? See audit.py."""
+        from headrace.admin.audit import Audit
+
+        return Audit(self._handle)
+
+    def export(self, said: LetterFilter | None = None, *, payloads: bool = False) -> AsyncIterator[Sequence[Exported]]:
+        """All dead letters that are meant (None: all there are), a few at a time; see export.py."""
+        from headrace.admin.export import export
+        from headrace.admin.selection import EVERY_LETTER
+
+        return export(self._handle, self.dead_letters, said or EVERY_LETTER, payloads=payloads)
 
     async def import_letters(self, letters: Sequence[list[Any]]) -> list[str]:
         """Dead letters from a file, in parts; see importing.py."""
+        from headrace.admin.importing import bring_in
+
         return await bring_in(self._handle, letters)
 
     async def stats(self) -> QueueStats:

@@ -18,11 +18,12 @@ from headrace.admin.paging import Range
 from headrace.admin.proposal import ReplayPreview, Terms, preview
 from headrace.admin.replay_bounds import Guard, Pace
 from headrace.admin.selection import ReplaySelection
+from headrace.admin.standing import Standing, standing
 from headrace.contract.protocol import CHUNK
 from headrace.errors import SetChangedError, UsageError
 
 KEEP_MS: Final = 7 * 24 * 3600 * 1000
-"""How long a request and its count are remembered after its last move."""
+"""How long a request and its count are remembered after its last move, unless its caller says otherwise."""
 
 _CALLED_OFF: Final = -2
 _REQUEST = re.compile(r"[A-Za-z0-9._:-]{1,100}")
@@ -50,6 +51,8 @@ class ReplayProgress:
     """Why it has stopped itself."""
     since_us: int | None = None
     """Only letters that died then or later are moved, Unix µs."""
+    keep_ms: int = KEEP_MS
+    """How long it is remembered."""
 
     @property
     def full(self) -> bool:
@@ -87,6 +90,7 @@ class Replays:
         guard: float | None = None,
         max_replays: int | None = None,
         approve: str | None = None,
+        keep_ms: int = KEEP_MS,
         on_progress: OnProgress | None = None,
     ) -> ReplayProgress:
         """Move the chosen letters to ready, oldest first; the same `request` again goes on where it was.
@@ -100,14 +104,14 @@ class Replays:
 
         `max_replays`: letters that were replayed so often already stay; the first call's stands, too. `approve`: the
         digest of a preview of the same selection and bounds; the request is accepted only if the set is unchanged, and
-        then runs to its end.
+        then runs to its end. `keep_ms`: how long the request is remembered after its last move.
 
         Raises UsageError (a request of that name was accepted with another selection or bound, or was called off; rate
         or guard is wrong), SetChangedError, QueueUnavailableError (call again).
         """
         pace = Pace(rate)
         watch = None if guard is None else Guard(self._handle, guard)
-        progress = await self._accept(selection, request, Terms(most, max_replays), until_us, approve)
+        progress = await self._accept(selection, request, Terms(most, max_replays), until_us, approve, keep_ms)
         meant = Range(progress.since_us, progress.until_us)
         async for chosen in self._dead_letters.select(selection, meant):
             left = chosen
@@ -129,7 +133,7 @@ class Replays:
         self, progress: ReplayProgress, ids: Sequence[str], pace: Pace, watch: Guard | None
     ) -> ReplayProgress:
         request = progress.request
-        moved, total, moved_ids, left_out = await self._handle.run("replay", request, KEEP_MS, *ids)
+        moved, total, moved_ids, left_out = await self._handle.run("replay", request, progress.keep_ms, *ids)
         if moved == _CALLED_OFF:
             raise UsageError(f"replay request {request!r} was called off; start a new one")
         if moved < 0:
@@ -142,13 +146,19 @@ class Replays:
         return replace(progress, moved=progress.moved + moved, total=total, died_again=died, left_out=left_out)
 
     async def _accept(
-        self, selection: ReplaySelection, request: str, terms: Terms, until_us: int | None, approve: str | None
+        self,
+        selection: ReplaySelection,
+        request: str,
+        terms: Terms,
+        until_us: int | None,
+        approve: str | None,
+        keep_ms: int,
     ) -> ReplayProgress:
         if not _REQUEST.fullmatch(request):
             raise UsageError(f"replay request {request!r}: use 1 to 100 letters, digits, '.', '_', ':' or '-'")
         accepted = await self._handle.run(
             "accept_replay",
-            *(request, selection.digest, terms.most or 0, until_us or 0, KEEP_MS, terms.max_replays or 0),
+            *(request, selection.digest, terms.most or 0, until_us or 0, keep_ms, terms.max_replays or 0),
             *bound_arguments(selection),
             *(approve or "", terms.salt(selection)),
             *choice_arguments(selection),
@@ -161,14 +171,16 @@ class Replays:
                 f"replay request {request!r} was accepted with another selection or bound; use another name"
             )
         since_us = int(float(since)) if since else None
-        return ReplayProgress(request, 0, int(total), terms.most, int(float(until)), since_us=since_us)
+        return ReplayProgress(request, 0, int(total), terms.most, int(float(until)), since_us=since_us, keep_ms=keep_ms)
 
-    async def cancel(self, request: str) -> int | None:
+    async def cancel(self, request: str, *, keep_ms: int = KEEP_MS) -> int | None:
         """Call a replay off for good, whoever carries it out: how many letters it has moved; None: it isn't known."""
-        moved: int = await self._handle.run("cancel_replay", request, KEEP_MS)
+        moved: int = await self._handle.run("cancel_replay", request, keep_ms)
         return None if moved < 0 else moved
 
-    async def progress(self, request: str) -> int | None:
-        """How many letters the request has moved; None when it was never accepted or is forgotten (after 7 days)."""
-        total = await self._handle.request("HGET", f"replay:{request}", "replayed")
-        return None if total is None else int(total)
+    async def standing(self, selection: ReplaySelection, *, request: str) -> Standing | None:
+        """How far a request is that was accepted with `selection`, and what it still may move; None: it isn't known.
+
+        Raises UsageError.
+        """
+        return await standing(self._handle, self._dead_letters, selection, request)

@@ -16,8 +16,9 @@ import msgspec
 from headrace.admin.handle import QueueHandle
 from headrace.client.codec import MAX_PAYLOAD, codec_named, encode_arguments
 from headrace.context import TICK
-from headrace.contract.envelope import Envelope, encode, header
-from headrace.contract.protocol import CHUNK
+from headrace.contract.entry import Entry, Mark
+from headrace.contract.envelope import Envelope, decode, encode, header
+from headrace.contract.protocol import CHUNK, Priority
 from headrace.errors import UsageError
 from headrace.wire.connection import Argument
 
@@ -142,7 +143,7 @@ class Schedules:
     async def settle_terms(
         self, uid: str, *, name: str, timing: str, suspended: bool, created_ms: int, generation: int = 0
     ) -> ScheduleRecord:
-        """State the terms as the schedule's object has them; writes nothing when they stand.
+        """State the terms as the schedule's object has them, and keep its record (see `keep`).
 
         A new schedule's ticks count from `created_ms` (Unix ms; later than now is now), one's with another `timing`, or
         resumed, from now. timing: any text without `|`, not ''. A `generation` lower than the recorded one changes
@@ -150,6 +151,13 @@ class Schedules:
         """
         args = (uid, name, timing, "1" if suspended else "", created_ms, generation)
         return _record(await self._handle.run("settle_schedule", *args))
+
+    async def keep(self, uid: str) -> bool:
+        """Its object lives and can't be settled: its record is kept, which expires after 30 days in which nobody looks.
+
+        False when it has none.
+        """
+        return bool(await self._handle.run("keep_schedule", uid))
 
     async def fire(
         self,
@@ -161,12 +169,17 @@ class Schedules:
         concurrency: Concurrency,
         keep: int = KEEP,
         missed: int = 0,
+        priority: Priority = Priority.DEFAULT,
+        limit_key: str = "",
     ) -> Fired:
         """Enqueue the job of one tick, as decided on the record `seen`; `missed` ticks before it are given up.
 
         The job's id is `<uid>:<tick_ms>`. keep: how many runs are remembered, 1 to 100. value: see `job_value`.
+        limit_key: under which it is held to the limits of its task. Raises ProtocolError where a worker is too old for
+        those.
         """
-        args = (uid, tick_ms, value, concurrency, _kept(keep), missed, seen.standing)
+        job = _job(f"{uid}:{tick_ms}", value, priority, limit_key)
+        args = (uid, tick_ms, job, concurrency, _kept(keep), missed, seen.standing)
         return await self._fired("fire_tick", *args)
 
     async def pass_over(self, uid: str, tick_ms: int, *, seen: ScheduleRecord, missed: int) -> Fired:
@@ -174,15 +187,25 @@ class Schedules:
         return await self._fired("pass_ticks", uid, tick_ms, missed, seen.standing)
 
     async def run_now(
-        self, uid: str, request_id: str, *, value: bytes, concurrency: Concurrency, keep: int = KEEP
+        self,
+        uid: str,
+        request_id: str,
+        *,
+        value: bytes,
+        concurrency: Concurrency,
+        keep: int = KEEP,
+        priority: Priority = Priority.DEFAULT,
+        limit_key: str = "",
     ) -> Fired:
         """Enqueue a run out of turn, also of a suspended schedule; its id is `<uid>:now:<request_id>`.
 
+        Otherwise as `fire`.
         The last twenty requests are remembered: again they are ALREADY. Raises UsageError for a wrong request_id.
         """
         if not _REQUEST.fullmatch(request_id):
             raise UsageError(f"run-now request {request_id!r}: use 1 to 100 letters, digits, '.', '_', ':' or '-'")
-        return await self._fired("run_schedule_now", uid, request_id, value, concurrency, _kept(keep))
+        job = _job(f"{uid}:now:{request_id}", value, priority, limit_key)
+        return await self._fired("run_schedule_now", uid, request_id, job, concurrency, _kept(keep))
 
     async def forget(self, uid: str) -> bool:
         """Its object is gone: so is its record; its jobs stay. False when there was none.
@@ -217,6 +240,12 @@ def job_value(
     meta = {SCHEDULE: name, TICK: str(tick_ms)}
     envelope = Envelope(enqueued_ms, payload, meta=meta, max_retries=max_retries, timeout=timeout)
     return encode(header(task), envelope)
+
+
+def _job(job_id: str, value: bytes, priority: Priority, limit_key: str) -> bytes:
+    """As the scripts take it; the rule of a limit key has the name of the job's task."""
+    mark = Mark(limit_key, decode(value).task) if limit_key else None
+    return msgspec.msgpack.encode(Entry(job_id, value, priority=priority, mark=mark).packed())
 
 
 def _kept(keep: int) -> int:

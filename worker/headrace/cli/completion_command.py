@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-import typer
+from headrace.cli.entry import COMPLETION
 
 PROGRAM: Final = "headrace"
-VARIABLE: Final = "_HEADRACE_COMPLETE"
-"""Set by the script when it asks for completions."""
 
 
 class Shell(StrEnum):
@@ -21,19 +19,14 @@ class Shell(StrEnum):
     FISH = "fish"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command()(completion)
-
-
-def completion(shell: Annotated[Shell, typer.Argument(help="Which one.", show_default=False)]) -> None:
-    """Print a shell's completion script; for bash: source <(headrace completion bash)."""
-    _complete(None, f"source_{shell}")
+def completion(shell: Shell) -> int:
+    """Print the script of one."""
+    return _complete(None, f"source_{shell}")
 
 
 def answer(command: Any) -> int | None:
     """What the script asked for by its variable, printed; None when nobody asked. `command` is the whole app's."""
-    instruction = os.environ.get(VARIABLE)
+    instruction = os.environ.get(COMPLETION)
     return None if instruction is None else _complete(command, instruction)
 
 
@@ -41,4 +34,4 @@ def _complete(command: Any, instruction: str) -> int:
     from typer.completion import completion_init, shell_complete  # type: ignore[attr-defined]
 
     completion_init()
-    return int(shell_complete(command, {}, PROGRAM, VARIABLE, instruction))
+    return int(shell_complete(command, {}, PROGRAM, COMPLETION, instruction))

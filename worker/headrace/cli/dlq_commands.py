@@ -1,87 +1,70 @@
-"""Verbs about dead letters: dlq show, delete, and the options of list; the others have files of their own."""
+"""Verbs about dead letters: dlq list, show, delete; the others have files of their own."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
 
-import typer
-
-from headrace.admin.dead_letters import DeadLetterDetail
-from headrace.cli import options
-from headrace.cli.edit_command import edit
-from headrace.cli.export_command import export
-from headrace.cli.import_command import import_letters
+from headrace.admin.dead_letters import DeadLetterDetail, Page
+from headrace.admin.facets import Facet
+from headrace.admin.queue_admin import QueueAdmin
+from headrace.admin.selection import LetterFilter
+from headrace.cli.asking import confirm
 from headrace.cli.letter_choice import read_filter, read_selection
-from headrace.cli.letter_json import detail_json
-from headrace.cli.letter_list import show_letters
-from headrace.cli.letter_table import show_preview
-from headrace.cli.options import DEFAULT_URL, confirm
-from headrace.cli.output import Cell, Format, Printer, printable_lines, time_of
-from headrace.cli.replay_command import replay
+from headrace.cli.letter_json import detail_json, letter_json
+from headrace.cli.letter_table import COLUMNS, row, show_preview
+from headrace.cli.output import Cell, Format, Printer, note, printable_lines, time_of
 from headrace.cli.session import with_queue
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verbs."""
-    dlq = typer.Typer(
-        invoke_without_command=True,
-        callback=options.show_help_without_verb,
-        help="Dead letters: jobs that really failed.",
-    )
-    dlq.command("list")(list_letters)
-    dlq.command("show")(show)
-    dlq.command("delete")(delete)
-    dlq.command("replay")(replay)
-    dlq.command("edit")(edit)
-    dlq.command("export")(export)
-    dlq.command("import")(import_letters)
-    app.add_typer(dlq, name="dlq")
+from headrace.errors import UsageError
 
 
 def list_letters(
-    queue: options.Queue,
+    queue: str,
     *,
-    task: options.TaskFilter = None,
-    reason: options.ReasonFilter = None,
-    since: options.Since = None,
-    older_than: options.OlderThan = None,
-    attempts: options.Attempts = None,
-    where: options.Where = None,
-    cursor: Annotated[
-        int | None, typer.Option("--cursor", help="Where the last list ended.", show_default=False)
-    ] = None,
-    limit: options.Limit = 100,
-    newest: Annotated[bool, typer.Option("--newest", help="Newest first.")] = False,
-    by_reason: Annotated[bool, typer.Option("--by-reason", help="Only count them, by task and reason.")] = False,
-    redis_url: options.RedisUrl = DEFAULT_URL,
-    output: options.Output = Format.AUTO,
+    task: str | None,
+    reason: str | None,
+    since: str | None,
+    older_than: str | None,
+    attempts: str | None,
+    where: list[str],
+    cursor: int | None,
+    limit: int,
+    newest: bool,
+    by_reason: bool,
+    redis_url: str,
+    output: Format,
 ) -> None:
-    """List dead letters, or count them by task and reason."""
+    """A page of them, or how many there are by task and reason. Raises UsageError."""
     said = read_filter(task, reason, since, older_than, attempts, where)
-    show_letters(
-        queue,
-        said,
-        cursor=cursor,
-        limit=limit,
-        newest=newest,
-        by_reason=by_reason,
-        redis_url=redis_url,
-        output=output,
-    )
+    printer = Printer(output)
+    if by_reason:
+        facets = with_queue(redis_url, queue, lambda admin: _facets(admin, said))
+        printer.rows(("TASK", "REASON", "LETTERS"), [(f.task, f.reason, f.count) for f in facets], facets)
+        return
+
+    async def read(admin: QueueAdmin) -> Page:
+        return await admin.dead_letters.page(said, cursor=cursor, limit=limit, newest_first=newest)
+
+    page = with_queue(redis_url, queue, read)
+    data = {"letters": [letter_json(letter) for letter in page.letters], "cursor": page.cursor}
+    printer.rows(COLUMNS, [row(letter) for letter in page.letters], data)
+    if page.cursor is not None and not printer.structured:
+        looked = f"looked at {page.looked_at} letters; " if page.looked_at else ""
+        note(f"{looked}there {'may be' if page.looked_at else 'are'} more: --cursor {page.cursor}")
 
 
-def show(
-    queue: options.Queue,
-    job_id: options.JobId,
-    redis_url: options.RedisUrl = DEFAULT_URL,
-    output: options.Output = Format.AUTO,
-) -> None:
-    """Show one dead letter with its traceback."""
+async def _facets(admin: QueueAdmin, said: LetterFilter) -> Sequence[Facet]:
+    if said.scans:
+        raise UsageError("--by-reason counts by task, reason and time; leave out --attempts and --where")
+    return await admin.dead_letters.facets(said)
+
+
+def show(queue: str, job_id: str, redis_url: str, output: Format) -> None:
+    """With its traceback, but for documents in plain lines. Raises JobNotFoundError."""
     found = with_queue(redis_url, queue, lambda admin: admin.dead_letters.get(job_id))
     printer = Printer(output)
     printer.record(_detail_fields(found), detail_json(found))
     if found.traceback and not printer.structured:
-        typer.echo("\n" + printable_lines(found.traceback))
+        printer.text(f"\n{printable_lines(found.traceback)}")
 
 
 def _detail_fields(found: DeadLetterDetail) -> dict[str, Cell]:
@@ -104,22 +87,22 @@ def _detail_fields(found: DeadLetterDetail) -> dict[str, Cell]:
 
 
 def delete(
-    queue: options.Queue,
+    queue: str,
     *,
-    ids: options.Ids = None,
-    task: options.TaskFilter = None,
-    reason: options.ReasonFilter = None,
-    since: options.Since = None,
-    older_than: options.OlderThan = None,
-    attempts: options.Attempts = None,
-    where: options.Where = None,
-    everything: options.Everything = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be deleted.")] = False,
-    yes: options.Yes = False,
-    redis_url: options.RedisUrl = DEFAULT_URL,
-    output: options.Output = Format.AUTO,
+    ids: list[str],
+    task: str | None,
+    reason: str | None,
+    since: str | None,
+    older_than: str | None,
+    attempts: str | None,
+    where: list[str],
+    everything: bool,
+    dry_run: bool,
+    yes: bool,
+    redis_url: str,
+    output: Format,
 ) -> None:
-    """Delete dead letters for good. Asks first, except for given ids."""
+    """Asks first, except for given ids. Raises UsageError where nobody can answer."""
     said = read_filter(task, reason, since, older_than, attempts, where)
     selection = read_selection(said, ids, everything)
     if dry_run or not (ids or yes):

@@ -2,46 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-import typer
 
 from headrace.admin.edit import Change
-from headrace.cli import options
-from headrace.cli.options import DEFAULT_URL
 from headrace.cli.output import Format, Printer
 from headrace.cli.session import with_queue
 from headrace.errors import UsageError
 
 
 def edit(
-    queue: options.Queue,
-    job_id: options.JobId,
+    queue: str,
+    job_id: str,
     *,
-    args: Annotated[
-        str | None, typer.Option("--args", metavar="JSON", help="All positional arguments, a list.", show_default=False)
-    ] = None,
-    kwargs: Annotated[
-        str | None, typer.Option("--kwargs", metavar="JSON", help="All named arguments, an object.", show_default=False)
-    ] = None,
-    single: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=JSON", help="This argument; may be repeated.", show_default=False),
-    ] = None,
-    unchecked: Annotated[
-        bool, typer.Option("--unchecked", help="Don't compare with what the queue's workers have published.")
-    ] = False,
-    redis_url: options.RedisUrl = DEFAULT_URL,
-    output: options.Output = Format.AUTO,
+    args: str | None,
+    kwargs: str | None,
+    single: list[str],
+    unchecked: bool,
+    redis_url: str,
+    output: Format,
 ) -> None:
-    """Change a dead letter's arguments. They must fit what its workers have published; the old ones are gone."""
+    """`single`: arguments by name, what the letter had of others stays. Raises UsageError."""
     if args is None and kwargs is None and not single:
         raise UsageError("say what to change: --set, --kwargs or --args")
     change = Change(
         args=None if args is None else _json(args, "--args", list, 'a list such as [1, "a"]'),
         kwargs=None if kwargs is None else _json(kwargs, "--kwargs", dict, 'an object such as {"to": "ada"}'),
-        set=dict(_single(text) for text in single or ()),
+        set=dict(_single(text) for text in single),
     )
     with_queue(redis_url, queue, lambda admin: admin.dead_letters.edit(job_id, change, unchecked=unchecked))
     Printer(output).say(f"{job_id} is edited", {"id": job_id, "edited": True})

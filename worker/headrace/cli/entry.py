@@ -1,7 +1,7 @@
 """The `headrace` command: finds the verb, runs it, turns errors into one line and an exit code.
 
-`worker`, `drain` and `dlq list` are dispatched before the parser is imported, since their start-up counts. Of the
-others only the file of the verb is imported, and other packages are asked for verbs only when it is none of ours.
+Start-up counts: `worker` and `drain` have parsers of their own, a line that is right goes through the quick parser, and
+only what that does not understand waits for the full one. Other packages are asked for verbs that are none of ours.
 """
 
 from __future__ import annotations
@@ -9,16 +9,20 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from headrace.cli.exit_codes import ExitCode
 from headrace.errors import HeadraceError, UsageError
+
+COMPLETION: Final = "_HEADRACE_COMPLETE"
+"""The variable by which a shell's script asks for completions."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line (default: the process's own) and return the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = _find_verb(arguments)(arguments[1:])
+        code = find_run(arguments)()
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
@@ -31,40 +35,39 @@ def main(argv: Sequence[str] | None = None) -> int:
         return ExitCode.MISTAKE if isinstance(error, UsageError) else ExitCode.FAILED
 
 
-def _find_verb(arguments: Sequence[str]) -> Callable[[Sequence[str]], int]:
+def find_run(arguments: Sequence[str]) -> Callable[[], int]:
+    """What runs that line."""
+    rest = arguments[1:]
     match arguments[0] if arguments else "":
         case "worker":
             from headrace.cli.worker_command import main as run_worker
 
-            return run_worker
+            return lambda: run_worker(rest)
         case "drain":
             from headrace.cli.drain_command import main as run_drain
 
-            return run_drain
+            return lambda: run_drain(rest)
         case "profile":
             from headrace.cli.profile_command import main as run_profile
 
-            return run_profile
-        case "dlq" if arguments[1:2] == ["list"]:
-            return _find_list(arguments)
-        case verb:
-            return _find_other(verb, arguments)
+            return lambda: run_profile(rest)
+        case _:
+            return _find_other(arguments)
 
 
-def _find_list(arguments: Sequence[str]) -> Callable[[Sequence[str]], int]:
-    from headrace.cli.letter_list import short_way
+def _find_other(arguments: Sequence[str]) -> Callable[[], int]:
+    from headrace.cli.quick_parser import read_line
+    from headrace.cli.verbs import carry_out, find_verb
 
-    run = short_way(arguments[2:])
-    return _find_other("dlq", arguments) if run is None else lambda _: run() or 0
-
-
-def _find_other(verb: str, arguments: Sequence[str]) -> Callable[[Sequence[str]], int]:
-    from headrace.cli.app import OWN, run
-
-    if verb not in OWN:
+    if COMPLETION not in os.environ and (line := read_line(arguments)) is not None:
+        return lambda: carry_out(*line)
+    if find_verb(arguments) is None and arguments and not arguments[0].startswith("-"):
         from headrace.cli.external import find_external
 
-        if found := find_external(verb):
-            return found
+        if (found := find_external(arguments)) is not None:
+            run_external, rest = found
+            return lambda: run_external(rest)
 
-    return lambda _: run(arguments)
+    from headrace.cli.app import run
+
+    return lambda: run(arguments)

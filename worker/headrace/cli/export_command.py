@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-import typer
 
 from headrace.admin.export import Exported
 from headrace.admin.queue_admin import QueueAdmin
 from headrace.admin.selection import LetterFilter
-from headrace.cli import options
 from headrace.cli.letter_choice import read_filter
 from headrace.cli.letter_json import detail_json
-from headrace.cli.options import DEFAULT_URL
 from headrace.cli.output import note
 from headrace.cli.progress import Tell, progress
 from headrace.cli.session import with_queue
@@ -29,28 +27,26 @@ Write = Callable[[bytes], object]
 
 
 def export(
-    queue: options.Queue,
+    queue: str,
     *,
-    task: options.TaskFilter = None,
-    reason: options.ReasonFilter = None,
-    since: options.Since = None,
-    older_than: options.OlderThan = None,
-    attempts: options.Attempts = None,
-    where: options.Where = None,
-    payload: Annotated[bool, typer.Option("--payload", help="The arguments, too.")] = False,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Where to write them, else stdout.", show_default=False)
-    ] = None,
-    redis_url: options.RedisUrl = DEFAULT_URL,
+    task: str | None,
+    reason: str | None,
+    since: str | None,
+    older_than: str | None,
+    attempts: str | None,
+    where: list[str],
+    payload: bool,
+    out: Path | None,
+    redis_url: str,
 ) -> None:
-    """Write dead letters as JSON lines, oldest first."""
+    """The file is there only when it is whole. Raises UsageError, HeadraceError."""
     said = read_filter(task, reason, since, older_than, attempts, where)
 
     def run(write: Write, tell: Tell) -> int:
         return with_queue(redis_url, queue, lambda admin: _export(admin, write, tell, said, payloads=payload))
 
     if out is None:
-        run(lambda lines: typer.echo(lines, nl=False), lambda _: None)
+        run(sys.stdout.buffer.write, lambda _: None)
         return
     with _file(out) as write, progress("letters written") as tell:
         count = run(write, tell)

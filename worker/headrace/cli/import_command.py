@@ -6,15 +6,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Annotated, Any
-
-import typer
+from typing import IO, Any
 
 from headrace.admin.importing import LONGEST_LINE, read_letter
 from headrace.admin.queue_admin import QueueAdmin
-from headrace.cli import options
 from headrace.cli.exit_codes import ExitCode
-from headrace.cli.options import DEFAULT_URL
 from headrace.cli.output import Format, Printer, note
 from headrace.cli.session import with_queue
 from headrace.errors import UsageError
@@ -25,21 +21,15 @@ MOST_BYTES = 4 * 1024 * 1024
 """… or so many bytes of them."""
 
 
-def import_letters(
-    queue: options.Queue,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What dlq export --payload has written; -: stdin.")],
-    redis_url: options.RedisUrl = DEFAULT_URL,
-    output: options.Output = Format.AUTO,
-) -> None:
-    """Bring dead letters back from a file. Jobs whose id the queue has are passed over."""
+def import_letters(queue: str, file: Path, redis_url: str, output: Format) -> int:
+    """Lines that are none are left out, and named on stderr. Raises UsageError."""
     with _lines(file) as stream:
         told = with_queue(redis_url, queue, lambda admin: _Import(admin, stream).run())
     known = f"; {told.passed} passed over: the queue has them" if told.passed else ""
     bad = f"; {told.bad} lines left out" if told.bad else ""
     data = {"imported": told.imported, "passed_over": told.passed, "bad_lines": told.bad}
     Printer(output).say(f"{told.imported} imported{known}{bad}", data)
-    if told.bad:
-        raise typer.Exit(ExitCode.MISTAKE)
+    return ExitCode.MISTAKE if told.bad else ExitCode.DONE
 
 
 class _Import:

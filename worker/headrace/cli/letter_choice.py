@@ -12,16 +12,16 @@ def read_filter(
     since: str | None,
     older_than: str | None,
     attempts: str | None,
-    where: list[str] | None,
+    where: list[str],
 ) -> LetterFilter:
     """From the options that say which letters are meant. Raises UsageError."""
     return letter_filter(
-        task=task, reason=reason, since=since, older_than=older_than, attempts=attempts, where=where or (), dashes="--"
+        task=task, reason=reason, since=since, older_than=older_than, attempts=attempts, where=where, dashes="--"
     )
 
 
-def read_selection(said: LetterFilter, ids: list[str] | None, everything: bool) -> ReplaySelection:
+def read_selection(said: LetterFilter, ids: list[str], everything: bool) -> ReplaySelection:
     """Raises UsageError, also where nothing is said."""
     if not (ids or said.words or everything):
         raise UsageError("say which letters: --id, --all, or a filter such as --task, --reason or --since")
-    return select(said, everything=everything, ids=ids or ())
+    return select(said, everything=everything, ids=ids)

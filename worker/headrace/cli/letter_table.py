@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from headrace.admin.dead_letters import DeadLetter
-from headrace.admin.proposal import ReplayPreview
+from typing import TYPE_CHECKING
+
 from headrace.cli.letter_json import letter_json
 from headrace.cli.output import Cell, Printer, time_of
+
+if TYPE_CHECKING:
+    from headrace.admin.dead_letters import DeadLetter
+    from headrace.admin.proposal import ReplayPreview
 
 COLUMNS = ("ID", "TASK", "REASON", "DIED", "ATTEMPTS", "CRASHES", "ERROR")
 

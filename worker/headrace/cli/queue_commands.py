@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from headrace.admin.findings import AuditReport
 from headrace.admin.queue_admin import stats_many
-from headrace.cli import options
+from headrace.cli.asking import confirm
 from headrace.cli.exit_codes import ExitCode
 from headrace.cli.load import state_of
-from headrace.cli.options import DEFAULT_URL, confirm
 from headrace.cli.output import Cell, Format, Printer, note, time_of
 from headrace.cli.progress import progress
 from headrace.cli.session import with_link, with_queue
@@ -19,23 +15,12 @@ from headrace.contract.keys import check_queue_name
 from headrace.contract.stats import QueueStats
 from headrace.errors import HeadraceError, UsageError
 
-
-def register(app: typer.Typer) -> None:
-    """Add the verbs."""
-    app.command()(stats)
-    app.command()(pause)
-    app.command()(resume)
-    app.command()(limit)
-    app.command()(purge)
-    app.command()(audit)
+if TYPE_CHECKING:
+    from headrace.admin.findings import AuditReport
 
 
-def stats(
-    queues: options.Queues,
-    redis_url: options.RedisUrl = DEFAULT_URL,
-    output: options.Output = Format.AUTO,
-) -> None:
-    """Show how many jobs stand where, and who works."""
+def stats(queues: list[str], redis_url: str, output: Format) -> int:
+    """Queues that can't be read are named on stderr."""
     names = [check_queue_name(queue) for queue in queues]
     found = with_link(redis_url, lambda link: stats_many(link, names))
     read = {queue: said for queue, said in found.items() if isinstance(said, QueueStats)}
@@ -43,8 +28,7 @@ def stats(
     failed = {queue: said for queue, said in found.items() if isinstance(said, HeadraceError)}
     for queue, error in failed.items():
         note(f"queue {queue}: {error}")
-    if failed:
-        raise typer.Exit(ExitCode.FAILED)
+    return ExitCode.FAILED if failed else ExitCode.DONE
 
 
 _STATS = (
@@ -82,33 +66,22 @@ def _stats_row(said: QueueStats) -> list[Cell]:
     ]
 
 
-def pause(
-    queue: options.Queue, redis_url: options.RedisUrl = DEFAULT_URL, output: options.Output = Format.AUTO
-) -> None:
-    """Let workers claim nothing more; running jobs go on."""
+def pause(queue: str, redis_url: str, output: Format) -> None:
+    """Says so, too, when it was paused already."""
     changed = with_queue(redis_url, queue, lambda admin: admin.control.pause())
     said = f"{queue} is paused" if changed else f"{queue} was paused already"
     Printer(output).say(said, {"queue": queue, "paused": True, "changed": changed})
 
 
-def resume(
-    queue: options.Queue, redis_url: options.RedisUrl = DEFAULT_URL, output: options.Output = Format.AUTO
-) -> None:
-    """Let workers claim jobs again."""
+def resume(queue: str, redis_url: str, output: Format) -> None:
+    """Says so, too, when it was not paused."""
     changed = with_queue(redis_url, queue, lambda admin: admin.control.resume())
     said = f"{queue} goes on" if changed else f"{queue} was not paused"
     Printer(output).say(said, {"queue": queue, "paused": False, "changed": changed})
 
 
-def limit(
-    queue: options.Queue,
-    jobs: Annotated[
-        str | None, typer.Argument(metavar="[JOBS|none]", help="Most jobs that may wait.", show_default=False)
-    ] = None,
-    redis_url: options.RedisUrl = DEFAULT_URL,
-    output: options.Output = Format.AUTO,
-) -> None:
-    """Show or set how many jobs may wait in a queue; enqueues beyond that are refused, retries and replays never."""
+def limit(queue: str, jobs: str | None, redis_url: str, output: Format) -> None:
+    """Without a number it only shows. Raises UsageError."""
     if jobs is not None:
         wanted = _limit_of(jobs)
         with_queue(redis_url, queue, lambda admin: admin.control.set_limit(wanted))
@@ -125,14 +98,8 @@ def _limit_of(text: str) -> int | None:
     return int(text)
 
 
-def purge(
-    queue: options.Queue,
-    *,
-    yes: options.Yes = False,
-    redis_url: options.RedisUrl = DEFAULT_URL,
-    output: options.Output = Format.AUTO,
-) -> None:
-    """Call off every waiting job of a queue; running jobs and dead letters stay. Asks first."""
+def purge(queue: str, *, yes: bool, redis_url: str, output: Format) -> None:
+    """Asks first. Raises UsageError where nobody can answer."""
     if not yes:
         stats = with_queue(redis_url, queue, lambda admin: admin.stats())
         waiting = stats.ready + stats.held + stats.due + stats.scheduled + stats.parked + stats.awaiting
@@ -142,13 +109,8 @@ def purge(
     Printer(output).say(f"{purged} jobs called off", {"queue": queue, "purged": purged})
 
 
-def audit(
-    queue: options.Queue,
-    repair: Annotated[bool, typer.Option("--repair", help="Mend what is found.")] = False,
-    redis_url: options.RedisUrl = DEFAULT_URL,
-    output: options.Output = Format.AUTO,
-) -> None:
-    """Prove that each job stands in exactly one state. Exit code 1 when something is wrong."""
+def audit(queue: str, *, repair: bool, redis_url: str, output: Format) -> int:
+    """Findings are shown before they are counted."""
     with progress("ids looked at") as tell:
         report = with_queue(redis_url, queue, lambda admin: admin.audit.run(repair=repair, on_progress=tell))
     printer = Printer(output)
@@ -156,8 +118,7 @@ def audit(
         printer.document(_audit_json(report))
     else:
         _show_audit(printer, report)
-    if not report.clean:
-        raise typer.Exit(ExitCode.FAILED)
+    return ExitCode.DONE if report.clean else ExitCode.FAILED
 
 
 def _audit_json(report: AuditReport) -> dict[str, object]:

@@ -6,32 +6,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import typer
-
 from headrace.admin.schedules import ScheduleRecord
-from headrace.cli import options
-from headrace.cli.options import DEFAULT_URL
 from headrace.cli.output import Cell, Format, Printer, time_of
 from headrace.cli.session import with_queue
 
 _COLUMNS = ("NAME", "LAST TICK", "LAST JOB", "ACTIVE", "SUSPENDED", "ENQUEUED", "SKIPPED", "MISSED", "UID")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verbs."""
-    schedules = typer.Typer(
-        invoke_without_command=True,
-        callback=options.show_help_without_verb,
-        help="Schedules: what has become of their ticks.",
-    )
-    schedules.command("list")(list_schedules)
-    app.add_typer(schedules, name="schedules")
-
-
-def list_schedules(
-    queue: options.Queue, redis_url: options.RedisUrl = DEFAULT_URL, output: options.Output = Format.AUTO
-) -> None:
-    """List the Schedules whose jobs go into a queue."""
+def list_schedules(queue: str, redis_url: str, output: Format) -> None:
+    """As Redis remembers them."""
     found = with_queue(redis_url, queue, lambda admin: admin.schedules.all())
     Printer(output).rows(_COLUMNS, [_row(record) for record in found], [_json(record) for record in found])
 

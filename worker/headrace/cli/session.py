@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from headrace.admin.queue_admin import QueueAdmin
 from headrace.contract.keys import check_queue_name
@@ -13,7 +13,6 @@ from headrace.wire.link import Link
 from headrace.wire.target import Target, parse_target
 
 T = TypeVar("T")
-DEFAULT_URL: Final = "redis://localhost:6379/0"
 
 
 def with_link(redis_url: str, work: Callable[[Link], Awaitable[T]]) -> T:

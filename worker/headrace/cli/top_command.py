@@ -9,16 +9,12 @@ import termios
 import tty
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from headrace.admin.queue_admin import stats_many
-from headrace.cli import options
 from headrace.cli.exit_codes import ExitCode
 from headrace.cli.load import COLUMNS, loads, row
-from headrace.cli.options import DEFAULT_URL
-from headrace.cli.output import Format, Printer, note, printable, table
+from headrace.cli.output import Format, Printer, note, printable, rich_table, texts, turn
 from headrace.cli.session import with_link
 from headrace.contract.keys import check_queue_name
 from headrace.contract.stats import QueueStats
@@ -28,29 +24,18 @@ from headrace.wire.link import Link
 _ENDS = b"qQ\x1b"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command()(top)
-
-
-def top(
-    queues: options.Queues,
-    every: Annotated[float, typer.Option("--every", min=0.1, max=3600, help="Seconds between two looks.")] = 1.0,
-    redis_url: options.RedisUrl = DEFAULT_URL,
-    output: options.Output = Format.AUTO,
-) -> None:
-    """Watch queues: depths, rates, the oldest job, workers. Ends with q; without a terminal it looks once."""
+def top(queues: list[str], every: float, redis_url: str, output: Format) -> int:
+    """Live on a terminal; else two looks, and what came between them."""
     names = [check_queue_name(queue) for queue in queues]
     live = output is Format.AUTO and sys.stdin.isatty() and sys.stdout.isatty()
     if live:
-        return with_link(redis_url, lambda link: _watch(link, names, every))
+        with_link(redis_url, lambda link: _watch(link, names, every))
+        return ExitCode.DONE
     seen, trouble = with_link(redis_url, lambda link: _look_twice(link, names, every))
     Printer(output).rows(COLUMNS, [row(one) for one in seen], seen)
     for said in trouble:
         note(said)
-    if trouble:
-        raise typer.Exit(ExitCode.FAILED)
-    return None
+    return ExitCode.FAILED if trouble else ExitCode.DONE
 
 
 async def _look_twice(link: Link, names: list[str], every: float) -> tuple[list[Any], list[str]]:
@@ -98,7 +83,7 @@ def _screen(width: int, before: Mapping[str, QueueStats], now: Mapping[str, Queu
     from rich.text import Text
 
     said = [Text(printable(line), style="red") for line in trouble]
-    shown = table("", COLUMNS, [row(one) for one in loads(before, now)], width)
+    shown = rich_table("", *turn(COLUMNS, texts([row(one) for one in loads(before, now)]), width))
     return Group(shown, *said, Text("q ends", style="dim"))
 
 

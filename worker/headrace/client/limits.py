@@ -97,6 +97,11 @@ class Limit:
         """Whether the key is made of that argument."""
         return parameter in self._wanted
 
+    @property
+    def constant(self) -> str | None:
+        """The key of all jobs, where it is made of no argument and no code."""
+        return self._key.format() if isinstance(self._key, str) and not self._wanted else None
+
     def key_of(self, named: Mapping[str, Any]) -> str:
         """The limit key of a job with these arguments. Raises PayloadError, which never quotes a value."""
         wanted = {name: named[name] for name in self._wanted}

@@ -50,7 +50,7 @@ NAMES: Final[dict[str, str]] = {
     "failures": "hash `version:reason` → jobs that a version on trial has failed so, with PX",
     "credit": "hash priority → share carried over",
     "ticks": "hash periodic task → its latest planned tick, Unix ms, and its schedule",
-    "schedules": "hash uid of a Schedule → its name; each has a record, `schedule:<uid>`",
+    "schedules": "hash uid of a Schedule → its name; each has a record, `schedule:<uid>`, or had one; with PX",
     "keep": "hash task → for how many ms it keeps results, said by its workers at start",
     "schemas": "hash task → JSON Schema of its arguments",
     "at": "hash id → stream and entry, of jobs that are ready or leased; only where jobs are kept in streams",
@@ -74,7 +74,7 @@ FAMILIES: Final[dict[str, str]] = {
     "kept:": "kept:<task>: zset of ids with a result by the µs it was kept, only where their number is bounded",
     "done:": "done:<stem>: channel of a process that enqueues: its jobs that ended, of tasks that keep results",
     "replay:": "replay:<request>: hash with the progress of a replay, with PX",
-    "schedule:": "schedule:<uid>: hash with the record of a Schedule, see lua/lib/recurring.lua",
+    "schedule:": "schedule:<uid>: hash with the record of a Schedule, see lua/lib/recurring.lua; with PX",
     "gone:": "gone:<uid>: this Schedule was deleted, with PX",
     "ready:": "ready:<priority>",
 }

@@ -27,6 +27,9 @@ TRIAL_MS: Final = 10 * 60 * 1000
 """How long versions stay on trial unless it is said again."""
 
 
+LIMIT_KEY_FIELD: Final = "x-headrace-limit-key"
+"""In the JSON Schema that workers publish of a task: the limit key of all its jobs, where it is one for all of them."""
+
 CANCELLED_MARK: Final = b"\xc1"
 """What a kept result begins with when its job was called off; no value in msgpack does."""
 

@@ -1,18 +1,22 @@
-"""Tells Redis what this worker's tasks are: whose results are kept, and the schemas of their arguments."""
+"""Tells Redis what this worker's tasks are: whose results are kept, the schemas of their arguments, and the limit key
+of a task that has one for all its jobs.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from headrace.contract.protocol import LIMIT_KEY_FIELD
 from headrace.errors import HeadraceError
 from headrace.worker.keeping import kept_results
 
 if TYPE_CHECKING:
     from headrace.client.fleet import Fleet
+    from headrace.client.task import Task
     from headrace.worker.consumer import Consumer
     from headrace.worker.log import Log
 
@@ -43,4 +47,9 @@ async def publish_tasks(fleet: Fleet, consumers: Sequence[Consumer], log: Log) -
 
 def _schemas(fleet: Fleet, queue: str) -> dict[str, bytes]:
     tasks = fleet.queues[queue].tasks.values()
-    return {task.name: msgspec.json.encode(task.arguments.json_schema()) for task in tasks}
+    return {task.name: msgspec.json.encode(_schema(task)) for task in tasks}
+
+
+def _schema(task: Task[Any, Any]) -> dict[str, Any]:
+    key = task.limit.constant if task.limit else None
+    return task.arguments.json_schema() | ({} if key is None else {LIMIT_KEY_FIELD: key})

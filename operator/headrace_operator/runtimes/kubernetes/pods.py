@@ -10,7 +10,7 @@ from typing import Any, Final
 from headrace_operator.api.names import QUEUE_LABEL, VERSION_LABEL
 from headrace_operator.runtimes.kubernetes.deployment import CONTAINER
 from headrace_operator.runtimes.kubernetes.marks import READ, is_marked
-from headrace_operator.seams.runtime import Exit, WorkerPhase, WorkerState
+from headrace_operator.seams.runtime import Exit, Trouble, TroubleKind, WorkerPhase, WorkerState
 
 Json = dict[str, Any]
 COST_ANNOTATION: Final = "controller.kubernetes.io/pod-deletion-cost"
@@ -53,7 +53,7 @@ def trimmed_pod(pod: Json) -> Json:
             "phase": status.get("phase", "Pending"),
             "conditions": [
                 {"type": one["type"], "status": one["status"], "message": one.get("message", "")}
-                | {"reason": one.get("reason", "")}
+                | {"reason": one.get("reason", ""), "since": one.get("lastTransitionTime", "")}
                 for one in status.get("conditions", ())
                 if one["type"] in ("Ready", "PodScheduled")
             ],
@@ -106,14 +106,15 @@ def worker_state(pod: Json, *, retired: bool) -> WorkerState:
         message=message,
         aimed=is_aimed(pod),
         protected=is_marked(metadata["annotations"]),
+        trouble=_trouble(pod) if phase is WorkerPhase.FAILED else None,
     )
 
 
 def trouble(pod: Json) -> str:
     """Why it can't run, in one line; empty if nothing is known against it."""
-    for condition in pod["status"]["conditions"]:
-        if condition["type"] == "PodScheduled" and condition["reason"] == "Unschedulable":
-            return _line("Unschedulable", condition["message"])
+    unscheduled = _unscheduled(pod)
+    if unscheduled is not None:
+        return _line("Unschedulable", unscheduled["message"])
     return next(filter(None, map(_container_trouble, pod["status"]["containerStatuses"])), "")
 
 
@@ -142,6 +143,28 @@ def seconds(timestamp: str) -> float:
     return datetime.fromisoformat(timestamp).timestamp()
 
 
+def _unscheduled(pod: Json) -> Json | None:
+    """What the scheduler says of a pod that it can't place."""
+    said: list[Json] = pod["status"]["conditions"]
+    return next((one for one in said if one["type"] == "PodScheduled" and one["reason"] == "Unschedulable"), None)
+
+
+def _trouble(pod: Json) -> Trouble | None:
+    """Of the kinds that more workers would share. Kubernetes speaks of a loop from the second end in a row on."""
+    unscheduled = _unscheduled(pod)
+    if unscheduled is not None:
+        since = unscheduled["since"] or pod["metadata"]["creationTimestamp"]
+        return Trouble(TroubleKind.UNSCHEDULABLE, seconds(since))
+    looping = [one for one in pod["status"]["containerStatuses"] if _is_looping(one)]
+    ends = [one.get("lastState", {}).get("terminated", {}).get("finishedAt") for one in looping]
+    known = [seconds(end) for end in ends if end]
+    return Trouble(TroubleKind.CRASH_LOOP, max(known, default=0.0)) if looping else None
+
+
+def _is_looping(status: Json) -> bool:
+    return bool(status.get("state", {}).get("waiting", {}).get("reason") == "CrashLoopBackOff")
+
+
 def _container_trouble(status: Json) -> str:
     state = status.get("state", {})
     waiting, ended = state.get("waiting", {}), state.get("terminated", {})
@@ -168,7 +191,7 @@ def _last_words(ended: Json) -> str:
 
 def _exits(container: str, status: Json) -> Iterator[Exit]:
     state = status.get("state", {})
-    looping = state.get("waiting", {}).get("reason") == "CrashLoopBackOff"  # then exit code 0 is none of a stop's
+    looping = _is_looping(status)  # then exit code 0 is none of a stop's
     for ended in (status.get("lastState", {}).get("terminated"), state.get("terminated")):
         if ended and (ended.get("exitCode") or looping):
             run = str(ended.get("containerID") or ended.get("finishedAt", ""))[-_RUN_LENGTH:]

@@ -15,13 +15,15 @@ from typing import Final
 from headrace_operator.runtimes.local.control import drain, is_up
 from headrace_operator.runtimes.local.environment import KILL_MARGIN
 from headrace_operator.runtimes.local.launch import launch, lines
-from headrace_operator.seams.runtime import WorkerPhase, WorkerState
+from headrace_operator.seams.runtime import Trouble, TroubleKind, WorkerPhase, WorkerState
 
 BACKOFF_BASE: Final = 1.0
 BACKOFF_CAP: Final = 60.0
 """Seconds before the next process after a crash, doubled with each, from base to cap."""
 STEADY: Final = 30.0
 """A process that lived this long had no crash loop."""
+LOOP: Final = 2
+"""Processes in a row that ended sooner: that is one."""
 _LOOK: Final = 0.05
 """Seconds between two looks whether a new process is up."""
 _HURRY: Final = 3.0
@@ -63,11 +65,20 @@ class LocalWorker:
         self._phase = WorkerPhase.STARTING
         self._message = ""
         self._started = time.time()
+        self._ends = 0
+        """Processes in a row that ended by themselves soon after their start."""
+        self._ended = 0.0
 
     @property
     def state(self) -> WorkerState:
         """As the Runtime shows it."""
-        return WorkerState(self._id, self._recipe.version, self._phase, self._started, self._message, aimed=self.aimed)
+        looping = self._phase is WorkerPhase.FAILED and self._ends >= LOOP
+        trouble = Trouble(TroubleKind.CRASH_LOOP, self._ended) if looping else None
+        return WorkerState(
+            *(self._id, self._recipe.version, self._phase, self._started, self._message),
+            aimed=self.aimed,
+            trouble=trouble,
+        )
 
     @property
     def pid(self) -> int | None:
@@ -92,7 +103,9 @@ class LocalWorker:
             failure = await self._one_process()
             if self._stopping.is_set():
                 return
-            pause = BACKOFF_BASE if time.monotonic() - began > STEADY else pause
+            steady = time.monotonic() - began > STEADY
+            pause = BACKOFF_BASE if steady else pause
+            self._ends, self._ended = 0 if steady else self._ends + 1, time.time()
             self._id = self._recipe.new_name()
             self._become(WorkerPhase.FAILED, failure)
             await _wait(self._stopping, pause)

@@ -1,7 +1,8 @@
 -- The terms of a Schedule as its object states them now. Ticks count after its creation, at the first call; after now, when its
--- timing has changed or it was suspended: nothing is owed for what was not due by these terms. Without a change it writes
--- nothing; nor for one that was deleted (see forget_schedule). Its first write is an HSET: a full Redis refuses it whole.
---@include keys, clock, recurring
+-- timing has changed or it was suspended: nothing is owed for what was not due by these terms. Without a change it only
+-- keeps the record (lib/expiry); for one that was deleted (see forget_schedule) it writes nothing. The first write of a change is
+-- an HSET: a full Redis refuses it whole.
+--@include keys, clock, recurring, expiry
 -- KEYS: [1] the queue's prefix
 -- ARGV: [1] uid, [2] name, [3] timing, [4] '1' if suspended, else '', [5] when it was created, Unix ms,
 --       [6] generation (0: unordered): a call with a lower one than is held changes nothing
@@ -12,7 +13,10 @@ local held = call('HMGET', record, 'name', 'timing', 'suspended', 'gen')
 local behind = held[2] and ARGV[6] ~= '0' and tonumber(ARGV[6]) < tonumber(held[4])
 local same = held[1] == ARGV[2] and held[2] == ARGV[3] and held[3] == ARGV[4] and held[4] == ARGV[6]
 local gone = not held[2] and call('EXISTS', K['gone:' .. uid]) == 1
-if behind or same or gone then return described(uid) end
+if behind or same or gone then
+  keep_record(uid)
+  return described(uid)
+end
 
 local fields = {'name', ARGV[2], 'timing', ARGV[3], 'suspended', ARGV[4], 'gen', ARGV[6]}
 local since
@@ -24,5 +28,6 @@ if since then
 end
 call('HSET', record, unpack(fields))
 call('HSET', K.schedules, uid, ARGV[2])
+keep_record(uid)
 save_clock()
 return described(uid)

@@ -27,7 +27,8 @@ local function begin_run(id)
   rouse(1)
 end
 
--- job: {id, value}. fields: flat list for the record. Returns fate and the ids it has called off, or nil and an error.
+-- job: in enqueue.lua's form, its times and whether its id is given say nothing here. fields: flat list for the record.
+-- Returns fate and the ids it has called off, or nil and an error.
 local function run_once(uid, tick, job, concurrency, keep, limit, fields)
   local id, record = job[1], K['schedule:' .. uid]
   local active = not_over(list_in(call('HGET', record, 'active')))
@@ -40,10 +41,12 @@ local function run_once(uid, tick, job, concurrency, keep, limit, fields)
     return 'already', {}
   end
   local replaced = concurrency == 'Replace' and active or {}
-  local full = no_room(limit, replaced)
-  if full then return nil, full end
+  local refusal = no_room(limit, replaced) or refuse_marks({job})
+  if refusal then return nil, refusal end
   local fate = #replaced > 0 and 'replaced' or 'enqueued'
   call('HSET', K.jobs, id, job[2])
+  set_mark(job)
+  if job[5] ~= 'default' then call('HSET', K.prio, id, job[5]) end
   for _, one in ipairs(replaced) do call_off_one(one) end
   local left = not_over(active)
   left[#left + 1] = id

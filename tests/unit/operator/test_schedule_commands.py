@@ -1,0 +1,121 @@
+"""`headrace schedules next`, `pause` and `resume`: what they say of a YAML, and of one with mistakes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+import yaml
+
+from headrace.cli.entry import main
+from headrace.cli.exit_codes import ExitCode
+from headrace.errors import ConfigError
+from headrace_operator.schedules.upcoming import upcoming
+from support.bad_queues import patched
+from support.bad_schedules import good_schedule
+from support.cli import Ran
+
+Said = Callable[..., Ran]
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def document(name: str, **spec: object) -> dict[str, object]:
+    return patched(
+        good_schedule(), {"metadata.name": name, **{f"spec.{field}": value for field, value in spec.items()}}
+    )
+
+
+@pytest.fixture
+def said(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Said:
+    """Of a folder whose queue.yaml has a good Schedule and a suspended one."""
+    monkeypatch.chdir(tmp_path)
+    hourly = document("hourly", cron="@hourly", suspend=True)
+    (tmp_path / "queue.yaml").write_text(yaml.safe_dump_all([document("nightly", cron="30 4 * * *"), hourly]))
+
+    def run(*words: str) -> Ran:
+        code = main(["schedules", *words])
+        captured = capsys.readouterr()
+        return Ran(code, captured.out, captured.err)
+
+    return run
+
+
+def test_of_one_it_shows_the_next_times_in_its_zone(said: Said) -> None:
+    ran = said("next", "nightly", "--count", "3")
+    head, *lines = ran.out.splitlines()
+    times = [datetime.fromisoformat(line) for line in lines]
+    assert (ran.code, head, ran.err, len(times)) == (0, "NEXT", "", 3)
+    assert [(time.hour, time.minute) for time in times] == [(4, 30)] * 3
+    assert times[0] > datetime.now(UTC)
+    assert [time.astimezone(BERLIN).utcoffset() for time in times] == [time.utcoffset() for time in times]
+    assert len(said("next", "default/nightly").out.splitlines()) == 1 + 5
+    found = said("next", "nightly", "-o", "json").json
+    assert (found["description"], found["suspended"]) == ("At 04:30 every day, Europe/Berlin time", False)
+    assert datetime.fromtimestamp(found["next_ms"][0] / 1000, UTC) == times[0]
+
+
+def test_of_all_it_shows_the_next_time_of_each(said: Said) -> None:
+    ran = said("next")
+    assert ran.code == 0
+    assert [line.split("\t")[0] for line in ran.out.splitlines()] == ["NAME", "nightly", "hourly"]
+    assert ran.err == "headrace: hourly is suspended: nothing runs until it is resumed\n"
+    assert len(said("next", "--count", "2").out.splitlines()) == 1 + 4
+    document = said("next", "-o", "json")
+    assert [(one["name"], len(one["next_ms"])) for one in document.json] == [("nightly", 1), ("hourly", 1)]
+    assert document.err == ""
+
+
+def test_one_with_a_mistake_leaves_the_others_alone(said: Said) -> None:
+    wrong = [document("never", cron="0 0 30 2 *"), document("nowhere", timeZone="Mars"), document("odd", colour="red")]
+    Path("queue.yaml").write_text(yaml.safe_dump_all([*wrong, document("fine")]))
+    ran = said("next")
+    assert ran.code == ExitCode.MISTAKE
+    assert [line.split("\t")[0] for line in ran.out.splitlines()] == ["NAME", "fine"]
+    never, nowhere, odd = ran.err.splitlines()
+    assert never.startswith("headrace: never: cron '0 0 30 2 *'")
+    assert nowhere.startswith("headrace: nowhere: ")
+    assert odd.startswith("headrace: odd: ")
+    assert "spec.colour: unknown field" in odd
+    assert said("next", "-o", "json").err == ran.err
+    for name in ("never", "nowhere", "odd"):
+        alone = said("next", name)
+        assert (alone.code, alone.out, len(alone.err.splitlines())) == (2, "", 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("next", "weekly"), "no Schedule 'weekly' in queue.yaml; there is hourly, nightly"),
+        (("next", "-f", "none.yaml"), "none.yaml: No such file or directory"),
+        (("pause", "nightly"), "write `suspend: true` under nightly's spec and save it"),
+        (("resume", "nightly"), "write `suspend: false` under nightly's spec and save it"),
+        (("run", "nightly"), "no `headrace dev` runs with its data in "),
+    ],
+    ids=str,
+)
+def test_a_mistake_is_one_line(said: Said, words: tuple[str, ...], says: str) -> None:
+    ran = said(*words)
+    assert (ran.code, ran.out, len(ran.err.splitlines())) == (2, "", 1)
+    assert ran.err.startswith(f"headrace schedules {words[0]}: ")
+    assert says in ran.err
+
+
+@pytest.mark.parametrize("count", ["0", "1001", "many"])
+def test_a_count_is_a_number(said: Said, count: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        said("next", "--count", count)
+    assert ended.value.code == ExitCode.MISTAKE
+    assert "--count: must be a number from 1 to 1000" in capsys.readouterr().err
+
+
+def test_the_first_tick_is_later_than_now() -> None:
+    tick = int(datetime(2026, 3, 28, 2, 30, tzinfo=BERLIN).timestamp() * 1000)
+    found = upcoming("30 2 * * *", "Europe/Berlin", suspended=True, after_ms=tick, count=2)
+    assert found.shown == ["2026-03-29 03:00:00+02:00", "2026-03-30 02:30:00+02:00"]
+    assert json.loads(json.dumps(found.document))["suspended"] is True
+    with pytest.raises(ConfigError):
+        upcoming("30 2 * *", "Europe/Berlin", suspended=False, after_ms=tick, count=2)
