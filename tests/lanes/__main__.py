@@ -23,7 +23,11 @@ def main() -> int:
     made.add_argument("--only", default="", help="these lanes, comma-separated")
     made.add_argument("--at-once", type=int, default=len(os.sched_getaffinity(0)) + 1, help="lanes; default: cores + 1")
     made.add_argument("--list", action="store_true", help="say which lane has which files, and end")
-    made.add_argument("--weigh", action="store_true", help="remember what each file took, for the next split")
+    made.add_argument(
+        "--weigh",
+        action="store_true",
+        help="remember what each file took, for the next split, in lanes that came to their end",
+    )
     arguments = made.parse_args()
     files = suite_files(ROOT)
     chosen = divide(files, known_weights())
@@ -41,7 +45,8 @@ def main() -> int:
     account = Account(partial(print, flush=True))
     code, verdicts = asyncio.run(Run(chosen, account, at_once=arguments.at_once).play())
     if arguments.weigh:
-        write_weights({file: took for verdict in verdicts for file, took in verdict.record.seconds.items()}, files)
+        whole = [verdict.record.seconds for verdict in verdicts if not verdict.trouble]
+        write_weights({file: took for seconds in whole for file, took in seconds.items()}, files)
     return code
 
 

@@ -66,6 +66,8 @@ class Account:
                 self._write(f"FAILED {name}")
             if verdict.trouble:
                 self._write(f"FAILED {verdict.lane.name}: {verdict.trouble}")
+        if unfinished := sum(verdict.record.unfinished for verdict in verdicts):
+            self._write(f"{unfinished} tests never ended, and count as failed")
         if not all(verdict.sound for verdict in verdicts):
             self._write(f"logs and files of what failed: {home}")
         self._write(f"after {self._clock() - self._began:.0f} s:")

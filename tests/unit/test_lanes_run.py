@@ -267,6 +267,7 @@ async def test_a_stopped_run_takes_down_what_it_has_put_up_and_leaves_nothing_be
     assert not list(belonging(suite.folder))
     *_, last = suite.said()
     assert last == "0 passed, 2 failed"
+    assert "1 tests never ended, and count as failed" in suite.said()
     assert any("later: never started" in line for line in suite.said())
 
 
