@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,6 +16,8 @@ import yaml
 from headrace.cli.entry import main
 from headrace.cli.exit_codes import ExitCode
 from headrace.errors import ConfigError
+from headrace_operator.kubectl.schedules import next_ticks
+from headrace_operator.kubectl.words import read_call
 from headrace_operator.schedules.upcoming import upcoming
 from support.bad_queues import patched
 from support.bad_schedules import good_schedule
@@ -102,6 +106,19 @@ def test_a_mistake_is_one_line(said: Said, words: tuple[str, ...], says: str) ->
     assert (ran.code, ran.out, len(ran.err.splitlines())) == (2, "", 1)
     assert ran.err.startswith(f"headrace schedules {words[0]}: ")
     assert says in ran.err
+
+
+@pytest.mark.parametrize("form", ["plain", "json", "yaml"])
+@pytest.mark.parametrize("name", ["nightly", "hourly"])
+def test_the_plugin_says_the_same(said: Said, capsys: pytest.CaptureFixture[str], name: str, form: str) -> None:
+    """Of a Schedule that a cluster has."""
+    written = {one["metadata"]["name"]: one for one in yaml.safe_load_all(Path("queue.yaml").read_text())}
+    kubectl: Any = SimpleNamespace(get=lambda _resource, asked: written[asked])
+    words = ("schedules", "next", name, "--count", "3", "-o", form)
+    assert next_ticks(kubectl, read_call(words)) == ExitCode.DONE
+    there = capsys.readouterr()
+    assert said(*words[1:]) == Ran(ExitCode.DONE, there.out, there.err)
+    assert there.out
 
 
 @pytest.mark.parametrize("count", ["0", "1001", "many"])
