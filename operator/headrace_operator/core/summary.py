@@ -111,7 +111,7 @@ def _turning_points(status: WorkerQueueStatus) -> tuple[object, ...]:
         [(one.hash, one.phase, one.desired, one.terminating == 0) for one in status.versions],
         decision and (decision.desired, decision.reason, decision.limited_by),
         rollout and (rollout.model_copy(update=dict.fromkeys(_MERE_NUMBERS)), rollout.ready_time is None),
-        replay and (replay.request_id, replay.phase),
+        replay and (replay.request_id, replay.phase, replay.message),
     )
 
 
