@@ -66,7 +66,7 @@ class Verdict:
     """With all of them, amid an audit."""
     replaying_mb: float
     audited: int
-    """Ids that whole audits have looked at; one follows another, and that of a million letters takes longer than this."""
+    """Ids that whole audits have looked at; one follows another, and that of a million letters takes longer."""
     scrapes: int
     seconds: float
 
