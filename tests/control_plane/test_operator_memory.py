@@ -14,7 +14,7 @@ from support.kube_client import KubeClient
 async def test_letters_cost_the_operator_nothing(
     control_plane: ControlPlane, namespace: str, account: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operator_memory, "QUIET_SECONDS", 1.0)
+    monkeypatch.setattr(operator_memory, "LOOK_SECONDS", 1.0)
     kube = KubeClient(control_plane, namespace)
     verdict = await operator_memory.measure(kube, account, tmp_path, letters=2_000, replayed=300)
     assert verdict.sound, verdict

@@ -116,7 +116,7 @@ def _turning_points(status: WorkerQueueStatus) -> tuple[object, ...]:
         decision and (decision.desired, decision.reason, decision.limited_by),
         rollout and (rollout.model_copy(update=dict.fromkeys(_MERE_NUMBERS)), rollout.ready_time is None),
         breaker and (breaker.state, breaker.reason, breaker.clear_time is None),
-        replay and (replay.request_id, replay.phase),
+        replay and (replay.request_id, replay.phase, replay.message),
     )
 
 

@@ -387,3 +387,14 @@ def test_a_grace_that_the_cluster_autoscaler_cuts_short_is_pointed_out(grace: in
     if found is not None:
         assert (found.status, found.reason) == ("True", "OverAutoscalerLimit")
         assert f"graceSeconds of {grace} lets a pod end within {grace + 15} s" in found.message
+
+
+def test_what_a_replay_says_is_written_at_once_and_how_far_it_is_later() -> None:
+    """An operator that goes on with one may not live for long."""
+    replay = ReplayStatus(request_id="r1", request="all", phase="Running", replayed=1)
+    old = status_of(QUIET).model_copy(update={"replay": replay})
+    further = old.model_copy(update={"replay": replay.model_copy(update={"replayed": 2})})
+    said = {"replayed": 2, "message": "goes on; 2 were replayed before"}
+    goes_on = old.model_copy(update={"replay": replay.model_copy(update=said)})
+    assert not worth_writing(old, further, NOW, NOW + 1)
+    assert worth_writing(old, goes_on, NOW, NOW + 1)

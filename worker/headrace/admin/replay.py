@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from headrace.admin.dead_letters import DeadLetters
 from headrace.admin.facets import bound_arguments, choice_arguments
@@ -18,9 +18,11 @@ from headrace.admin.paging import Range
 from headrace.admin.proposal import ReplayPreview, Terms, preview
 from headrace.admin.replay_bounds import Guard, Pace
 from headrace.admin.selection import ReplaySelection
-from headrace.admin.standing import Standing, standing
 from headrace.contract.protocol import CHUNK
 from headrace.errors import SetChangedError, UsageError
+
+if TYPE_CHECKING:
+    from headrace.admin.standing import Standing
 
 KEEP_MS: Final = 7 * 24 * 3600 * 1000
 """How long a request and its count are remembered after its last move, unless its caller says otherwise."""
@@ -183,4 +185,6 @@ class Replays:
 
         Raises UsageError.
         """
+        from headrace.admin.standing import standing  # the operator's, never a command line's
+
         return await standing(self._handle, self._dead_letters, selection, request)
