@@ -97,6 +97,12 @@ def test_it_says_when_it_closes() -> None:
     assert later.retry_time == timestamp(NOW + 270), "a cool-off that was changed holds from when it was gone"
 
 
+def test_a_cool_off_is_no_shorter_for_times_in_whole_seconds() -> None:
+    gone = advance(opened(), SPEC, WELL, NOW + 0.9)
+    assert is_open(advance(gone, SPEC, WELL, NOW + COOL + 0.5))
+    assert not is_open(advance(gone, SPEC, WELL, NOW + COOL + 1))
+
+
 def test_the_message_is_the_latest_and_for_people() -> None:
     status = advance(opened(), SPEC, ill(LOOP, message="now\nredis://me:s3cret@redis said no"), NOW)
     assert status is not None

@@ -84,6 +84,14 @@ def test_it_is_whole_when_nothing_was_missed_for_its_length() -> None:
     assert back.is_whole(START - 400, SECONDS), "a clock that was put back delays nothing"
 
 
+def test_looks_in_quick_succession_share_a_slice() -> None:
+    window = RunWindow(START, {"a": Runs()})
+    for look in range(1, 1001):
+        window = window.after({"a": Runs(look, look)}, START + look / 10, SECONDS)
+    assert window.runs == Runs(1000, 1000)
+    assert len(window.slices) == SLICES
+
+
 steps = st.lists(st.tuples(st.floats(0.1, 40), st.integers(0, 9), st.integers(0, 9)), max_size=60)
 
 
