@@ -43,6 +43,11 @@ async def started_at(fleet: LiveFleet, run: int) -> float:
     return (await fleet.starts())[run - 1].at
 
 
+async def ended(fleet: LiveFleet, runs: int) -> bool:
+    """So many have come to an end."""
+    return (await fleet.ledger()).ended >= runs
+
+
 async def test_an_enqueue_wakes_the_fleet(start_fleet: StartFleet) -> None:
     taken = []
     async with start_fleet() as fleet, FleetWatch(fleet.plane.kubeconfig, fleet.kube.namespace) as watch:
@@ -78,6 +83,7 @@ async def test_a_retry_wakes_a_fleet_that_has_gone_meanwhile(start_fleet: StartF
         await until(lambda: watch.replicas == 0 and not watch.pods, seconds=wait)
         assert time.time() < due, "too slow a machine: the fleet was not gone before the retry"
         late = await started_at(fleet, 2) - due
+        await until(lambda: ended(fleet, 2), seconds=60)
         ledger = await fleet.ledger()
     print(f"retry due → started: {late:.2f} s")
     assert -0.5 <= late < START_SECONDS

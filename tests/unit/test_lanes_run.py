@@ -258,7 +258,11 @@ async def test_a_stopped_run_takes_down_what_it_has_put_up_and_leaves_nothing_be
     suite: Suite, number: signal.Signals
 ) -> None:
     suite.write(waits=WAITS.format(before="pass"), later=ONE_PASSES)
-    process = suite.process(at_once=1)
+    previous = signal.signal(number, signal.SIG_DFL)  # these tests may run under nohup themselves
+    try:
+        process = suite.process(at_once=1)
+    finally:
+        signal.signal(number, previous)
     left = int(await suite.written("left"))
     os.kill(process.pid, number)
     assert process.wait(60) == 128 + number, suite.said()
