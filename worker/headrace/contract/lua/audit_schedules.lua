@@ -7,12 +7,10 @@
 local wrong = {}
 for i = 2, #ARGV do
   local record = K['schedule:' .. ARGV[i]]
-  local left, named = call('PTTL', record), call('HEXISTS', K.schedules, ARGV[i]) == 1
-  if left ~= -2 and not named then wrong[#wrong + 1] = ARGV[i] end
+  local named = call('HEXISTS', K.schedules, ARGV[i]) == 1
+  if not named and call('EXISTS', record) == 1 then wrong[#wrong + 1] = ARGV[i] end
   if ARGV[1] == 'mend' then
-    if not named then call('UNLINK', record)
-    elseif left == -2 then call('HDEL', K.schedules, ARGV[i])
-    elseif left == -1 then call('PEXPIRE', record, KEEP_MS) end
+    if named then tidy(ARGV[i]) else call('UNLINK', record) end
   end
 end
 return wrong

@@ -2,13 +2,11 @@
 -- looks renews it, once an hour at most, and `schedules` with it, which so outlives every record.
 local KEEP_MS, RENEW_MS, SWEPT = 2592000000, 3600000, 10
 
--- Of some others: a name whose record has expired goes; a record of an older release gets its time.
-local function sweep_some()
-  for _, uid in ipairs(call('HRANDFIELD', K.schedules, SWEPT)) do
-    local left = call('PTTL', K['schedule:' .. uid])
-    if left == -2 then call('HDEL', K.schedules, uid) end
-    if left == -1 then call('PEXPIRE', K['schedule:' .. uid], KEEP_MS) end
-  end
+-- A name whose record has expired goes; a record of an older release gets its time.
+local function tidy(uid)
+  local left = call('PTTL', K['schedule:' .. uid])
+  if left == -2 then call('HDEL', K.schedules, uid) end
+  if left == -1 then call('PEXPIRE', K['schedule:' .. uid], KEEP_MS) end
 end
 
 -- Nothing that a full Redis refuses. Returns 1 if there is a record | 0
@@ -18,7 +16,7 @@ local function keep_record(uid)
   if left <= KEEP_MS - RENEW_MS then
     call('PEXPIRE', K['schedule:' .. uid], KEEP_MS)
     call('PEXPIRE', K.schedules, KEEP_MS)
-    sweep_some()
+    for _, other in ipairs(call('HRANDFIELD', K.schedules, SWEPT)) do tidy(other) end
   end
   return 1
 end
