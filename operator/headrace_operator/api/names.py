@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +24,8 @@ REPLAY_ID_ANNOTATION: Final = f"{GROUP}/replay-id"
 """Written by the operator: the request that it has accepted."""
 RUN_NOW_ANNOTATION: Final = f"{GROUP}/run-now"
 """On a Schedule, written by people: run it once, now; the value is the request's id, which runs once ever."""
+RUN_REQUEST: Final = re.compile(r"[A-Za-z0-9._:-]{1,100}")
+"""What that id may be, whole."""
 RUN_NOW_ID_ANNOTATION: Final = f"{GROUP}/run-now-id"
 """On a Schedule, written by the operator: the request that it has accepted."""
 PAUSED_ANNOTATION: Final = f"{GROUP}/paused"

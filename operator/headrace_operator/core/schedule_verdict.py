@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from headrace.errors import ConfigError
 from headrace_operator.api.schedule_spec import ScheduleSpec
@@ -41,6 +41,9 @@ class ScheduleReason(StrEnum):
     """The queue, or Redis, takes no more jobs; the tick is tried again."""
 
 
+_PASSING: Final = (ScheduleReason.REDIS_UNAVAILABLE, ScheduleReason.QUEUE_FULL, ScheduleReason.PROTOCOL_MISMATCH)
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What the condition says."""
@@ -52,6 +55,11 @@ class Verdict:
     def ready(self) -> bool:
         """Nothing is to be mended."""
         return self.reason in (ScheduleReason.SCHEDULED, ScheduleReason.SUSPENDED)
+
+    @property
+    def passing(self) -> bool:
+        """Nothing is wrong with the Schedule: what was to be done is tried again soon."""
+        return self.reason in _PASSING
 
 
 def read_timing(spec: ScheduleSpec) -> Recurrence | Verdict:

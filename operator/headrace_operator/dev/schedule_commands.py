@@ -7,7 +7,6 @@ one is to edit it, as with everything that is kept in Git.
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ from typing import Any, Final
 from headrace.cli.exit_codes import ExitCode
 from headrace.cli.output import Format, Printer, check_format, note, printable
 from headrace.errors import ConfigError, HeadraceError, UsageError
-from headrace_operator.api.names import RUN_NOW_ANNOTATION, ObjectKey
+from headrace_operator.api.names import RUN_NOW_ANNOTATION, RUN_REQUEST, ObjectKey
 from headrace_operator.core.schedule_events import RunNowPhase
 from headrace_operator.dev.asking import Place, StillRunningError, key_of, new_request
 from headrace_operator.dev.options import FOLDER
@@ -25,7 +24,6 @@ from headrace_operator.objects.documents import ScheduleDocument, read_schedules
 from headrace_operator.schedules.upcoming import Upcoming, read_count, upcoming, warning
 
 _FILE: Final = "queue.yaml"
-_REQUEST: Final = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 _GOOD: Final = (RunNowPhase.ENQUEUED, RunNowPhase.REPLACED, RunNowPhase.REPEATED)
 _OF_ONE: Final = 5
 """Ticks shown of one Schedule; of all of them the next."""
@@ -122,7 +120,7 @@ def _upcoming(document: ScheduleDocument, count: int) -> Upcoming:
 
 def _run(given: argparse.Namespace) -> int:
     request = given.request or new_request()
-    if not _REQUEST.fullmatch(request):
+    if not RUN_REQUEST.fullmatch(request):
         raise UsageError("--request must have 1 to 100 letters, digits, '.', '_', ':' or '-'")
     key, place = key_of(given.name), Place(Path(given.data).absolute(), "Schedule", "schedules")
     place.check(key)

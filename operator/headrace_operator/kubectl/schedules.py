@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import secrets
 import time
 from typing import Any, Final
@@ -11,14 +10,13 @@ from typing import Any, Final
 from headrace.cli.exit_codes import ExitCode
 from headrace.cli.output import Format, Printer, check_format, note, printable
 from headrace.errors import UsageError
-from headrace_operator.api.names import GROUP, RUN_NOW_ANNOTATION, SCHEDULE_PLURAL
+from headrace_operator.api.names import GROUP, RUN_NOW_ANNOTATION, RUN_REQUEST, SCHEDULE_PLURAL
 from headrace_operator.kubectl.kubectl import Json, Kubectl, KubectlError
 from headrace_operator.kubectl.words import Call, Options
 from headrace_operator.schedules.upcoming import read_count, upcoming, warning
 
 _RESOURCE: Final = f"{SCHEDULE_PLURAL}.{GROUP}"
 _COLUMNS: Final = ("NAME", "CRON", "TIME ZONE", "SUSPENDED", "READY", "LAST", "NEXT", "ACTIVE", "MISSED")
-_REQUEST: Final = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 _LOOK_EVERY: Final = 0.5
 _GOOD: Final = ("Enqueued", "Replaced", "Repeated")
 _PATIENCE: Final = 60.0
@@ -60,7 +58,7 @@ def run_now(kubectl: Kubectl, call: Call) -> int:
     options.add_argument("--request")
     name = _named(call)
     request = options.parse_args(call.rest).request or f"{time.strftime('%Y%m%dt%H%M%S')}-{secrets.token_hex(3)}"
-    if not _REQUEST.fullmatch(request):
+    if not RUN_REQUEST.fullmatch(request):
         raise UsageError("schedules run: --request must have 1 to 100 letters, digits, '.', '_', ':' or '-'")
     kubectl.run("annotate", "--overwrite", _RESOURCE, name, f"{RUN_NOW_ANNOTATION}={request}")
     status = _await(kubectl, name, request)

@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 
 _SOONEST = 0.005
 """Shortest pause between two looks, seconds."""
-_TRIED_AGAIN = (ScheduleReason.REDIS_UNAVAILABLE, ScheduleReason.QUEUE_FULL, ScheduleReason.PROTOCOL_MISMATCH)
 _AGAIN = 5
 """How often in a row somebody else may be faster before the next look."""
 
@@ -195,7 +194,7 @@ async def _say(found: Found, entry: Entry, world: ScheduleWorld) -> None:
 
 def _next(found: _Look, entry: Entry, world: ScheduleWorld) -> Next:
     """At the next tick, when the status is due to be written, or after a rest; later and later without its Redis."""
-    if found.verdict.reason in _TRIED_AGAIN:
+    if found.verdict.passing:
         return Next(world.settings.retry_base, failed=True)
     times = [world.settings.rest]
     if found.wait_ms is not None:

@@ -6,7 +6,6 @@ whoever goes on after a restart makes no second one.
 
 from __future__ import annotations
 
-import re
 import secrets
 from dataclasses import dataclass
 from time import gmtime, strftime
@@ -14,21 +13,19 @@ from typing import Final
 
 from headrace.admin.schedules import Fate, ScheduleRecord
 from headrace.errors import HeadraceError, UsageError
-from headrace_operator.api.names import RUN_NOW_ANNOTATION
+from headrace_operator.api.names import RUN_NOW_ANNOTATION, RUN_REQUEST
 from headrace_operator.api.redact import for_people
 from headrace_operator.api.schedule_status import RunNowStatus
 from headrace_operator.core.clock import timestamp
 from headrace_operator.core.schedule_events import RunNowPhase
-from headrace_operator.core.schedule_verdict import ScheduleReason, Verdict
+from headrace_operator.core.schedule_verdict import Verdict
 from headrace_operator.reconcile.ticking import Terms
 from headrace_operator.schedules.entry import Entry
 from headrace_operator.schedules.places import Place
 from headrace_operator.schedules.world import ScheduleWorld
 from headrace_operator.seams.objects import Pending, pending_run
 
-_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 _SHOWN: Final = 60
-_WAITED_FOR: Final = (ScheduleReason.REDIS_UNAVAILABLE, ScheduleReason.QUEUE_FULL, ScheduleReason.PROTOCOL_MISMATCH)
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ async def tend_run_now(asked: Asked, entry: Entry, world: ScheduleWorld) -> Ran:
     pending, last = pending_run(entry.schedule), entry.run_now
     if pending is None:
         return Ran(last)
-    if not _ID.fullmatch(pending.value):
+    if not RUN_REQUEST.fullmatch(pending.value):
         return Ran(await _refuse(pending, last, entry, world))
     before = last if last is not None and last.request == pending.value else None
     if pending.accepted is None:
@@ -102,7 +99,7 @@ async def _finish(noted: str, value: str, told: RunNowStatus, entry: Entry, worl
 async def _run(begun: RunNowStatus, asked: Asked, entry: Entry, world: ScheduleWorld) -> Ran:
     """Make its job, for the first time or again after a restart."""
     request, now = begun.request, world.now()
-    if not asked.verdict.ready and asked.verdict.reason not in _WAITED_FOR:
+    if not asked.verdict.ready and not asked.verdict.passing:
         return Ran(_status(request, RunNowPhase.REFUSED, now, asked.verdict.message))
     if asked.place is None or asked.terms is None or asked.record is None:
         return Ran(begun)
