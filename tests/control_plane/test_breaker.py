@@ -101,13 +101,18 @@ async def test_pods_without_a_node_get_no_company_until_they_have_one(start_flee
 
 async def test_a_spike_of_failures_gets_no_further_workers_until_it_is_over(start_fleet: StartFleet) -> None:
     async with start_fleet() as fleet:
-        await fleet.kube.apply(fleet.manifest(scaling=growing(errorPercent=30) | {"minReplicas": 1}))
         await fleet.enqueue(20, seconds=0)
+        await fleet.kube.apply(fleet.manifest(scaling=growing(errorPercent=30) | {"minReplicas": 1}))
 
         async def done() -> bool:
             return (await fleet.ledger()).count("ok") == 20
 
+        async def settled() -> bool:
+            return await fleet.replicas() == 1
+
         await until(done, seconds=60)
+        # Those jobs have called for all the workers.
+        await until(settled, seconds=60)
         await fleet.enqueue_failing("fragile", 12)
         before = await opened(fleet, "FailureSpike")
         assert "within 300 s failed, 0 % are usual" in before["message"]
