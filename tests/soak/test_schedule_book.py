@@ -297,3 +297,17 @@ def test_a_job_that_is_called_off_while_it_waits_for_another_try_is_replaced_who
     assert play.close(NOON + HOUR) == []
     assert play.book.fates == {NOON: Fate.REPLACED, NOON + HOUR: Fate.JOB}
     assert play.book.called_off == 1
+
+
+def test_who_can_only_count_what_is_missed_looks_again_in_its_own_time_though_another_was_faster() -> None:
+    play = Play(replace(HOURLY, catch_up="None", broken=True))
+    at = NOON + 5 * MINUTE
+    look, other = play.look(at), play.look(at)
+    play.record = replace(play.record, last_ms=NOON, missed=1)
+    play._call(other, "pass_ticks", at, "skipped")
+    play.end(other, at)
+    play._call(look, "pass_ticks", at, "already")
+    play.end(look, at)
+    play.end(play.look(at + HOUR // 2), at + HOUR // 2)
+    assert play.close(at + HOUR // 2) == []
+    assert play.book.fates == {NOON: Fate.MISSED}
