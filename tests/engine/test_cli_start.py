@@ -15,11 +15,13 @@ from support.terminal import Terminal
 HEADRACE = str(Path(sys.executable).with_name("headrace"))
 HEAVY = (
     "argparse",
+    "asyncio",
     "click",
     "importlib.metadata",
     "importlib.resources",
     "pydantic",
     "rich",
+    "ssl",
     "tempfile",
     "typer",
     "uvloop",

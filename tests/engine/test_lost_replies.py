@@ -20,7 +20,7 @@ from headrace.contract.envelope import lua_string
 from headrace.contract.protocol import PROTOCOL
 from headrace.contract.scripts import NAMES
 from headrace.errors import QueueUnavailableError
-from headrace.wire.connection import Argument
+from headrace.wire.commands import Argument
 from headrace.wire.link import Link
 from headrace.wire.target import parse_target
 from support.limited import limited

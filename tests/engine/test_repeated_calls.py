@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headrace.wire.connection import ServerError
+from headrace.wire.errors import ServerError
 from headrace.worker.outcome import Released, Retried, settlement
 from support.queue_driver import QueueDriver, Special
 

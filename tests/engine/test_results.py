@@ -11,7 +11,7 @@ import pytest
 from headrace import JobCancelledError, JobDeadError, ResultGoneError, ResultTimeoutError
 from headrace.client import waiting
 from headrace.errors import ConfigError
-from headrace.wire.connection import ServerError
+from headrace.wire.errors import ServerError
 from headrace.wire.link import Link
 from headrace.wire.target import parse_target
 from support.apps import answering

@@ -12,7 +12,7 @@ from headrace.admin.queue_admin import QueueAdmin, stats_many
 from headrace.contract.keys import prefix
 from headrace.errors import QueueUnavailableError
 from headrace.wire.blocking_link import BlockingLink
-from headrace.wire.connection import DemotedError
+from headrace.wire.errors import DemotedError
 from headrace.wire.link import Link
 from headrace.wire.subscription import Subscribed, subscribe
 from headrace.wire.target import Target, parse_target

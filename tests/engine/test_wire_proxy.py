@@ -9,7 +9,7 @@ from typing import TypeVar
 import pytest
 
 from headrace.errors import QueueUnavailableError
-from headrace.wire.connection import pack
+from headrace.wire.commands import pack
 from headrace.wire.link import Link
 from headrace.wire.target import parse_target
 from support.queue_driver import QueueDriver

@@ -22,7 +22,8 @@ from headrace.contract.protocol import PROTOCOL, Priority
 from headrace.contract.replies import decode_stats, encode_presence
 from headrace.contract.scripts import script
 from headrace.contract.stats import QueueStats
-from headrace.wire.connection import Argument, NoScriptError
+from headrace.wire.commands import Argument
+from headrace.wire.errors import NoScriptError
 from headrace.wire.link import Link
 from support.presences import presence
 from support.queue_state import Snapshot, read_snapshot

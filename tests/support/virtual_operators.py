@@ -22,7 +22,7 @@ from unittest import mock
 from headrace.admin.handle import QueueHandle
 from headrace.admin.schedules import Schedules
 from headrace.errors import QueueUnavailableError
-from headrace.wire.connection import Argument
+from headrace.wire.commands import Argument
 from headrace.wire.link import Link
 from headrace_operator.reconcile.ticking import Terms, count_missed, fire_due
 from support.operator_diary import Diary, Ending, Life, Look, read_answer

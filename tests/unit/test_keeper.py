@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headrace.brokers.redis import RedisBroker, RedisSource
-from headrace.wire.connection import Argument, Reply
+from headrace.wire.commands import Argument, Reply
 from headrace.wire.link import Link
 from headrace.wire.target import Target
 from headrace.worker.executor import Executor

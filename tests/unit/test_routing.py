@@ -8,7 +8,7 @@ import pytest
 
 from headrace.contract.keys import key
 from headrace.errors import HeadraceError, QueueFullError, QueueUnavailableError
-from headrace.wire.connection import DemotedError, MovedError, NoScriptError, ServerError, map_error
+from headrace.wire.errors import DemotedError, MovedError, NoScriptError, ServerError, map_error
 from headrace.wire.routing import SLOTS, key_of, slot_map, slot_of
 
 

@@ -1,7 +1,5 @@
 """`python -m headrace` is `headrace`."""
 
-import sys
+from headrace.cli.entry import run
 
-from headrace.cli.entry import main
-
-sys.exit(main())
+run()

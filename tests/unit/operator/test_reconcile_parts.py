@@ -9,7 +9,7 @@ from msgspec import structs
 
 from headrace.contract.stats import QueueStats, WorkerPresence
 from headrace.errors import ConfigError, HeadraceError, ProtocolError, QueueFullError, QueueUnavailableError
-from headrace.wire.connection import ServerError
+from headrace.wire.errors import ServerError
 from headrace_operator.api.status import ReplayStatus
 from headrace_operator.core.decision import Decision, Inputs, Reason
 from headrace_operator.core.observation import Observation, Totals, Unavailable, Unknown

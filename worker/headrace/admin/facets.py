@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from headrace.admin.handle import QueueHandle
 from headrace.admin.paging import Range, as_wanted
 from headrace.admin.selection import LetterFilter, ReplaySelection
-from headrace.wire.connection import Argument
+from headrace.wire.commands import Argument
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 from headrace.contract.keys import check_queue_name, key, prefix
 from headrace.contract.protocol import CHUNK
-from headrace.wire.connection import Argument, Reply
+from headrace.wire.commands import Argument, Reply
 from headrace.wire.link import Link
 
 SCAN_SLICE: Final = 250

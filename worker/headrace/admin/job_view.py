@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from headrace.contract.envelope import UnreadableEnvelope, decode
+from headrace.contract.envelope import DeathRecord, UnreadableEnvelope, decode
 from headrace.contract.progress import Progress
 from headrace.contract.protocol import State
 from headrace.contract.trail import Transition
+from headrace.contract.trail import death as died
 
 _STATES = {"suspects": State.READY, "reaping": State.LEASED}
 
@@ -82,25 +83,45 @@ class JobView:
     codec: str | None = None
 
 
+Death = tuple[str, str, DeathRecord]
+"""As `envelope.decode_dead_entry` gives it."""
+
+
+def is_dead(located: Sequence[Any]) -> bool:
+    """Whether locate.lua has found a dead letter."""
+    places = located[1]
+    return bool(places) and bool(places[0] == b"dead")
+
+
 def decode_view(
-    queue: str, job_id: str, located: Sequence[Any], value: bytes | None, priority: bytes | None
+    queue: str,
+    job_id: str,
+    located: Sequence[Any],
+    value: bytes | None,
+    priority: bytes | None,
+    *,
+    death: Death | None,
+    with_payload: bool,
 ) -> JobView | None:
-    """One reply of locate.lua with the values of `jobs` and `prio`; None when the id stands nowhere."""
+    """One reply of locate.lua with the values of `jobs`, `prio` and `dj`; None when the id stands nowhere."""
     _, places, crashes, cancel = located
     if value is None or not places:
         return None
-    place, detail = places[0].decode(), places[1]
-    return JobView(
-        id=job_id,
-        queue=queue,
-        state=_STATES.get(place) or State(place),
-        priority=(priority or b"default").decode(),
-        crashes=crashes,
-        cancel_requested=bool(cancel),
-        suspect=place == "suspects",
-        **_place_fields(place, detail),
-        **_envelope_fields(value),
-    )
+    place = places[0].decode()
+    fields = {
+        "id": job_id,
+        "queue": queue,
+        "state": _STATES.get(place) or State(place),
+        "priority": (priority or b"default").decode(),
+        "crashes": crashes,
+        "cancel_requested": bool(cancel),
+        "suspect": place == "suspects",
+        **_place_fields(place, places[1]),
+        **_envelope_fields(value, with_payload),
+    }
+    if death is not None:
+        fields |= _death_fields(fields.get("since_ms") or 0, death)
+    return JobView(**fields)
 
 
 def _place_fields(place: str, detail: bytes) -> dict[str, Any]:
@@ -115,7 +136,7 @@ def _place_fields(place: str, detail: bytes) -> dict[str, Any]:
             return {}
 
 
-def _envelope_fields(value: bytes) -> dict[str, Any]:
+def _envelope_fields(value: bytes, with_payload: bool) -> dict[str, Any]:
     try:
         stored = decode(value)
     except UnreadableEnvelope:
@@ -128,6 +149,13 @@ def _envelope_fields(value: bytes) -> dict[str, Any]:
         "enqueued_ms": envelope.enqueued_ms,
         "correlation_id": envelope.correlation_id,
         "meta": dict(envelope.meta or {}),
-        "payload": envelope.payload,
+        "payload": envelope.payload if with_payload else None,
         "codec": envelope.codec,
     }
+
+
+def _death_fields(since_ms: int, death: Death) -> dict[str, Any]:
+    facet, _, record = death
+    reason = facet.partition("|")[2]
+    last = died(since_ms, reason, record.attempts, record.worker)
+    return {"reason": reason, "error": record.error, "attempts": record.attempts, "transitions": (last,)}

@@ -9,12 +9,12 @@ from typing import assert_never
 
 from headrace.admin.handle import QueueHandle
 from headrace.admin.holder_view import with_holders
-from headrace.admin.job_view import JobView, decode_view
+from headrace.admin.job_view import Death, JobView, decode_view, is_dead
 from headrace.admin.limit_view import with_limits
 from headrace.admin.workflow_view import with_workflows
-from headrace.contract.envelope import DeathRecord, decode_dead_entry
+from headrace.contract.envelope import decode_dead_entry
 from headrace.contract.protocol import CANCELLED_MARK, CHUNK, Priority, State
-from headrace.contract.trail import MOST_TRANSITIONS, death, decode_trail
+from headrace.contract.trail import MOST_TRANSITIONS, decode_trail
 from headrace.errors import JobNotFoundError, UsageError
 
 
@@ -64,20 +64,20 @@ class Jobs:
         located, values, priorities = await self._handle.run_then(
             "locate", ids, [("HMGET", "jobs", *ids), ("HMGET", "prio", *ids)]
         )
+        deaths = await self._deaths([job_id for job_id, place in zip(ids, located, strict=True) if is_dead(place)])
         found = zip(ids, located, values, priorities, strict=True)
-        views = [decode_view(self._handle.queue, *of_one) for of_one in found]
-        known = [view for view in views if view is not None]
-        known = await with_holders(self._handle, await self._with_deaths(known))
-        known = await with_workflows(self._handle, await with_limits(self._handle, known))
-        return known if with_payload else [replace(view, payload=None) for view in known]
+        views = [
+            decode_view(self._handle.queue, *of_one, death=deaths.get(of_one[0]), with_payload=with_payload)
+            for of_one in found
+        ]
+        known = await with_holders(self._handle, [view for view in views if view is not None])
+        return await with_workflows(self._handle, await with_limits(self._handle, known))
 
-    async def _with_deaths(self, views: list[JobView]) -> list[JobView]:
-        dead = [view.id for view in views if view.state is State.DEAD]
+    async def _deaths(self, dead: Sequence[str]) -> dict[str, Death]:
         if not dead:
-            return views
+            return {}
         entries = await self._handle.request("HMGET", "dj", *dead)
-        deaths = {job_id: decode_dead_entry(entry) for job_id, entry in zip(dead, entries, strict=True) if entry}
-        return [_with_death(view, deaths.get(view.id)) for view in views]
+        return {job_id: decode_dead_entry(entry) for job_id, entry in zip(dead, entries, strict=True) if entry}
 
     async def cancel(self, job_id: str) -> CancelOutcome:
         """Cancel a job that waits, or ask its worker to stop it."""
@@ -137,15 +137,6 @@ class Jobs:
             return _decoded(ids), int(following)
         ids = await self._handle.request("ZRANGE", container, position, position + limit - 1)
         return _decoded(ids), position + limit if len(ids) == limit else 0
-
-
-def _with_death(view: JobView, died: tuple[str, str, DeathRecord] | None) -> JobView:
-    if died is None:
-        return view
-    facet, _, record = died
-    reason = facet.partition("|")[2]
-    last = death(view.since_ms or 0, reason, record.attempts, record.worker)
-    return replace(view, reason=reason, error=record.error, attempts=record.attempts, transitions=(last,))
 
 
 def _decoded(ids: Sequence[bytes]) -> list[str]:

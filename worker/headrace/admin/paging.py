@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from headrace.admin.handle import QueueHandle
-from headrace.wire.connection import Argument
+from headrace.wire.commands import Argument
 
 
 @dataclass(frozen=True)

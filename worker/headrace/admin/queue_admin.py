@@ -16,7 +16,8 @@ from headrace.contract.keys import prefix
 from headrace.contract.replies import decode_stats
 from headrace.contract.stats import QueueStats, WorkerPresence
 from headrace.errors import HeadraceError, ProtocolError, QueueUnavailableError
-from headrace.wire.connection import Reply, ServerError, map_error
+from headrace.wire.commands import Reply
+from headrace.wire.errors import ServerError, map_error
 from headrace.wire.link import Link
 from headrace.wire.target import Seeds
 

@@ -5,7 +5,6 @@ Both hold for one run of a replay; what the request may move at most is counted 
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Sequence
 from time import monotonic
@@ -48,7 +47,7 @@ class Pace:
     async def wait(self) -> None:
         """Until the next step may go."""
         if (left := self._next - monotonic()) > 0:
-            await asyncio.sleep(left)
+            await _sleep(left)
 
     def count(self, moved: int) -> None:
         """So many went."""
@@ -94,7 +93,7 @@ class Guard:
                     f"none of the {len(self._under_way)} replayed jobs under way has ended for {self._patience:g} s: "
                     "are there workers?"
                 )
-            await asyncio.sleep(LOOK_EVERY)
+            await _sleep(LOOK_EVERY)
 
     async def _look(self) -> None:
         if not self._under_way:
@@ -114,3 +113,9 @@ def verdict(latest: Sequence[bool], share: float) -> str | None:
     if not latest or died < share * len(latest):
         return None
     return f"of the last {len(latest)} replayed jobs that ended {died} are dead again"
+
+
+async def _sleep(seconds: float) -> None:
+    import asyncio  # a dry run does without it
+
+    await asyncio.sleep(seconds)

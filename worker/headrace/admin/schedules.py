@@ -20,7 +20,7 @@ from headrace.contract.entry import Entry, Mark
 from headrace.contract.envelope import Envelope, decode, encode, header
 from headrace.contract.protocol import CHUNK, Priority
 from headrace.errors import UsageError
-from headrace.wire.connection import Argument
+from headrace.wire.commands import Argument
 
 SCHEDULE: Final = "headrace.schedule"
 """In a job's metadata: the name of the Schedule it is a run of."""

@@ -13,7 +13,8 @@ from typing import Any, Final, assert_never
 from headrace.brokers.layout import Layout
 from headrace.contract.keys import prefix
 from headrace.errors import ConfigError, NotDurableError
-from headrace.wire.connection import Argument, Reply, ServerError
+from headrace.wire.commands import Argument, Reply
+from headrace.wire.errors import ServerError
 from headrace.wire.link import Link
 
 STEP_MS: Final = 2000

@@ -36,7 +36,7 @@ from headrace.contract.stats import PlannedTick, QueueStats
 from headrace.errors import HeadraceError
 from headrace.wire.blocking_link import BlockingLink
 from headrace.wire.channels import Channels, Heard, follow
-from headrace.wire.connection import Argument
+from headrace.wire.commands import Argument
 from headrace.wire.link import Link
 from headrace.wire.target import Target
 

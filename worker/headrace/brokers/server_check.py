@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from headrace.wire.connection import Reply
+from headrace.wire.commands import Reply
 from headrace.wire.link import Link
 
 LEAST_VERSION: Final = (6, 2)

@@ -13,7 +13,7 @@ from headrace.cli.letter_choice import read_filter, read_selection
 from headrace.cli.letter_json import detail_json, letter_json
 from headrace.cli.letter_table import COLUMNS, row, show_preview
 from headrace.cli.output import Cell, Format, Printer, note, printable_lines, time_of
-from headrace.cli.session import with_queue
+from headrace.cli.session import ask_queue
 from headrace.errors import UsageError
 
 
@@ -37,14 +37,14 @@ def list_letters(
     said = read_filter(task, reason, since, older_than, attempts, where)
     printer = Printer(output)
     if by_reason:
-        facets = with_queue(redis_url, queue, lambda admin: _facets(admin, said))
+        facets = ask_queue(redis_url, queue, lambda admin: _facets(admin, said))
         printer.rows(("TASK", "REASON", "LETTERS"), [(f.task, f.reason, f.count) for f in facets], facets)
         return
 
     async def read(admin: QueueAdmin) -> Page:
         return await admin.dead_letters.page(said, cursor=cursor, limit=limit, newest_first=newest)
 
-    page = with_queue(redis_url, queue, read)
+    page = ask_queue(redis_url, queue, read)
     data = {"letters": [letter_json(letter) for letter in page.letters], "cursor": page.cursor}
     printer.rows(COLUMNS, [row(letter) for letter in page.letters], data)
     if page.cursor is not None and not printer.structured:
@@ -60,7 +60,7 @@ async def _facets(admin: QueueAdmin, said: LetterFilter) -> Sequence[Facet]:
 
 def show(queue: str, job_id: str, redis_url: str, output: Format) -> None:
     """With its traceback, but for documents in plain lines. Raises JobNotFoundError."""
-    found = with_queue(redis_url, queue, lambda admin: admin.dead_letters.get(job_id))
+    found = ask_queue(redis_url, queue, lambda admin: admin.dead_letters.get(job_id))
     printer = Printer(output)
     printer.record(_detail_fields(found), detail_json(found))
     if found.traceback and not printer.structured:
@@ -106,9 +106,9 @@ def delete(
     said = read_filter(task, reason, since, older_than, attempts, where)
     selection = read_selection(said, ids, everything)
     if dry_run or not (ids or yes):
-        preview = with_queue(redis_url, queue, lambda admin: admin.replays.preview(selection))
+        preview = ask_queue(redis_url, queue, lambda admin: admin.replays.preview(selection))
         if dry_run:
             return show_preview(Printer(output), preview, "would be deleted")
         confirm(f"delete {preview.count} dead letters of {queue}?")
-    deleted = with_queue(redis_url, queue, lambda admin: admin.dead_letters.delete(selection))
+    deleted = ask_queue(redis_url, queue, lambda admin: admin.dead_letters.delete(selection))
     return Printer(output).say(f"{deleted} deleted", {"deleted": deleted})

@@ -8,7 +8,7 @@ import msgspec
 
 from headrace.admin.edit import Change
 from headrace.cli.output import Format, Printer
-from headrace.cli.session import with_queue
+from headrace.cli.session import ask_queue
 from headrace.errors import UsageError
 
 
@@ -31,7 +31,7 @@ def edit(
         kwargs=None if kwargs is None else _json(kwargs, "--kwargs", dict, 'an object such as {"to": "ada"}'),
         set=dict(_single(text) for text in single),
     )
-    with_queue(redis_url, queue, lambda admin: admin.dead_letters.edit(job_id, change, unchecked=unchecked))
+    ask_queue(redis_url, queue, lambda admin: admin.dead_letters.edit(job_id, change, unchecked=unchecked))
     Printer(output).say(f"{job_id} is edited", {"id": job_id, "edited": True})
 
 

@@ -9,13 +9,25 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NoReturn
 
 from headrace.cli.exit_codes import ExitCode
 from headrace.errors import HeadraceError, UsageError
 
 COMPLETION: Final = "_HEADRACE_COMPLETE"
 """The variable by which a shell's script asks for completions."""
+
+
+def run() -> NoReturn:
+    """The installed command: `main`, and the end of the process.
+
+    Of a verb it is the end at once, once all is written: to take an interpreter apart lasts a tenth of what it shows.
+    """
+    code = main()
+    if _is_verb(sys.argv[1:]):
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,6 +65,15 @@ def find_run(arguments: Sequence[str]) -> Callable[[], int]:
             return lambda: run_profile(rest)
         case _:
             return _find_other(arguments)
+
+
+def _is_verb(arguments: Sequence[str]) -> bool:
+    """Whether that was a line for the table of verbs: all of those have closed what they opened."""
+    if arguments[:1] in ([], ["worker"], ["drain"], ["profile"]):
+        return False
+    from headrace.cli.verbs import find_verb
+
+    return find_verb(arguments) is not None
 
 
 def _find_other(arguments: Sequence[str]) -> Callable[[], int]:

@@ -12,7 +12,7 @@ from headrace.admin.jobs import CancelOutcome, JobPage
 from headrace.admin.queue_admin import QueueAdmin
 from headrace.admin.transition_words import describe
 from headrace.cli.output import Cell, Format, Printer, note, time_of
-from headrace.cli.session import with_queue
+from headrace.cli.session import ask_queue
 from headrace.client.codec import decode_arguments
 from headrace.contract.progress import Progress
 from headrace.contract.protocol import State
@@ -25,7 +25,7 @@ def jobs(queue: str, *, state: State | None, limit: int, cursor: str | None, red
     """In the order of LISTED. Raises UsageError."""
     if cursor is not None and state is None:
         raise UsageError("--cursor: name the --state that it belongs to")
-    page = with_queue(redis_url, queue, lambda admin: _list(admin, state, cursor, limit))
+    page = ask_queue(redis_url, queue, lambda admin: _list(admin, state, cursor, limit))
     data = {"jobs": [_job_json(view) for view in page.jobs], "cursor": page.cursor}
     columns = ("ID", "STATE", "TASK", "ATTEMPTS", "CRASHES", "SINCE", "DUE", "WORKER", "REASON")
     printer = Printer(output)
@@ -57,7 +57,7 @@ def _job_json(view: JobView) -> dict[str, Any]:
 
 def show(queue: str, job_id: str, *, payload: bool, redis_url: str, output: Format) -> None:
     """With why it is or isn't running. Raises JobNotFoundError."""
-    view, why = with_queue(redis_url, queue, lambda admin: _look(admin, job_id, payload))
+    view, why = ask_queue(redis_url, queue, lambda admin: _look(admin, job_id, payload))
     data = {**_job_json(view), "transitions": view.transitions, "why": why}
     shown: dict[str, Cell] = {"id": view.id, "queue": view.queue, "state": view.state, "why": why, "task": view.task}
     shown |= {
@@ -112,7 +112,7 @@ def _arguments(view: JobView) -> tuple[Any, Any]:
 
 def cancel(queue: str, job_id: str, redis_url: str, output: Format) -> None:
     """At once when it waits, by its worker when it runs. Raises UsageError, JobNotFoundError."""
-    outcome = with_queue(redis_url, queue, lambda admin: admin.jobs.cancel(job_id))
+    outcome = ask_queue(redis_url, queue, lambda admin: admin.jobs.cancel(job_id))
     match outcome:
         case CancelOutcome.CANCELLED:
             said = f"{job_id} is cancelled"

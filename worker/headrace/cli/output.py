@@ -18,7 +18,7 @@ from typing import Any, TextIO
 import msgspec
 
 from headrace.cli.table import Row, lay_out
-from headrace.errors import UsageError
+from headrace.errors import HeadraceError, UsageError
 
 
 class Format(StrEnum):
@@ -87,7 +87,13 @@ class Printer:
 
 
 def _write(text: str, stream: TextIO | None = None) -> None:
-    print(text, file=stream or sys.stdout, flush=True)
+    """Raises HeadraceError, and BrokenPipeError when nobody reads any more."""
+    try:
+        print(text, file=stream or sys.stdout, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # a full disk
+        raise HeadraceError(f"the output can't be written: {error.strerror}") from None
 
 
 def check_format(wanted: Format) -> Format:

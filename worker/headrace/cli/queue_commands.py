@@ -10,7 +10,7 @@ from headrace.cli.exit_codes import ExitCode
 from headrace.cli.load import state_of
 from headrace.cli.output import Cell, Format, Printer, note, time_of
 from headrace.cli.progress import progress
-from headrace.cli.session import with_link, with_queue
+from headrace.cli.session import ask_link, ask_queue, with_queue
 from headrace.contract.keys import check_queue_name
 from headrace.contract.stats import QueueStats
 from headrace.errors import HeadraceError, UsageError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def stats(queues: list[str], redis_url: str, output: Format) -> int:
     """Queues that can't be read are named on stderr."""
     names = [check_queue_name(queue) for queue in queues]
-    found = with_link(redis_url, lambda link: stats_many(link, names))
+    found = ask_link(redis_url, lambda link: stats_many(link, names))
     read = {queue: said for queue, said in found.items() if isinstance(said, QueueStats)}
     Printer(output).rows(_STATS, [_stats_row(said) for said in read.values()], list(read.values()))
     failed = {queue: said for queue, said in found.items() if isinstance(said, HeadraceError)}
@@ -68,14 +68,14 @@ def _stats_row(said: QueueStats) -> list[Cell]:
 
 def pause(queue: str, redis_url: str, output: Format) -> None:
     """Says so, too, when it was paused already."""
-    changed = with_queue(redis_url, queue, lambda admin: admin.control.pause())
+    changed = ask_queue(redis_url, queue, lambda admin: admin.control.pause())
     said = f"{queue} is paused" if changed else f"{queue} was paused already"
     Printer(output).say(said, {"queue": queue, "paused": True, "changed": changed})
 
 
 def resume(queue: str, redis_url: str, output: Format) -> None:
     """Says so, too, when it was not paused."""
-    changed = with_queue(redis_url, queue, lambda admin: admin.control.resume())
+    changed = ask_queue(redis_url, queue, lambda admin: admin.control.resume())
     said = f"{queue} goes on" if changed else f"{queue} was not paused"
     Printer(output).say(said, {"queue": queue, "paused": False, "changed": changed})
 
@@ -84,8 +84,8 @@ def limit(queue: str, jobs: str | None, redis_url: str, output: Format) -> None:
     """Without a number it only shows. Raises UsageError."""
     if jobs is not None:
         wanted = _limit_of(jobs)
-        with_queue(redis_url, queue, lambda admin: admin.control.set_limit(wanted))
-    kept = with_queue(redis_url, queue, lambda admin: admin.control.limit())
+        ask_queue(redis_url, queue, lambda admin: admin.control.set_limit(wanted))
+    kept = ask_queue(redis_url, queue, lambda admin: admin.control.limit())
     said = f"{queue} has no limit" if kept is None else f"{queue} takes {kept:,} waiting jobs"
     Printer(output).say(said, {"queue": queue, "limit": kept})
 
@@ -101,7 +101,7 @@ def _limit_of(text: str) -> int | None:
 def purge(queue: str, *, yes: bool, redis_url: str, output: Format) -> None:
     """Asks first. Raises UsageError where nobody can answer."""
     if not yes:
-        stats = with_queue(redis_url, queue, lambda admin: admin.stats())
+        stats = ask_queue(redis_url, queue, lambda admin: admin.stats())
         waiting = stats.ready + stats.held + stats.due + stats.scheduled + stats.parked + stats.awaiting
         confirm(f"call off {waiting} waiting jobs of {queue}?")
     with progress("calling off") as tell:

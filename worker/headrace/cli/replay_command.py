@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 
 from headrace.admin.queue_admin import QueueAdmin
 from headrace.admin.replay import ReplayProgress
@@ -12,7 +12,7 @@ from headrace.cli.letter_choice import read_filter, read_selection
 from headrace.cli.letter_table import show_preview
 from headrace.cli.output import Format, Printer, note
 from headrace.cli.progress import Tell, progress
-from headrace.cli.session import with_queue
+from headrace.cli.session import ask_queue, with_queue
 from headrace.errors import QueueUnavailableError, UsageError
 
 
@@ -44,7 +44,7 @@ def replay(
     if dry_run:
         _propose(Printer(output), redis_url, queue, selection, most, max_replays)
         return ExitCode.DONE
-    name = request or f"cli-{secrets.token_hex(6)}"
+    name = request or f"cli-{os.urandom(6).hex()}"
 
     async def move(admin: QueueAdmin, tell: Tell) -> ReplayProgress:
         async def on_progress(so_far: ReplayProgress) -> None:
@@ -79,7 +79,7 @@ def replay(
 def _propose(
     printer: Printer, redis_url: str, queue: str, selection: ReplaySelection, most: int | None, max_replays: int | None
 ) -> None:
-    preview = with_queue(
+    preview = ask_queue(
         redis_url, queue, lambda admin: admin.replays.preview(selection, most=most, max_replays=max_replays)
     )
     show_preview(printer, preview, "would be replayed", most)

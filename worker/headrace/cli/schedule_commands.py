@@ -8,14 +8,14 @@ from typing import Any
 
 from headrace.admin.schedules import ScheduleRecord
 from headrace.cli.output import Cell, Format, Printer, time_of
-from headrace.cli.session import with_queue
+from headrace.cli.session import ask_queue
 
 _COLUMNS = ("NAME", "LAST TICK", "LAST JOB", "ACTIVE", "SUSPENDED", "ENQUEUED", "SKIPPED", "MISSED", "UID")
 
 
 def list_schedules(queue: str, redis_url: str, output: Format) -> None:
     """As Redis remembers them."""
-    found = with_queue(redis_url, queue, lambda admin: admin.schedules.all())
+    found = ask_queue(redis_url, queue, lambda admin: admin.schedules.all())
     Printer(output).rows(_COLUMNS, [_row(record) for record in found], [_json(record) for record in found])
 
 

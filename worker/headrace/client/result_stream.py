@@ -21,7 +21,7 @@ from headrace.contract.ending import CalledOff, Died, Ending, Gone, Kept, Waitin
 from headrace.contract.keys import key
 from headrace.errors import ConfigError, HeadraceError, PayloadError, QueueUnavailableError
 from headrace.wire.channels import Channels, Joined
-from headrace.wire.connection import ServerError
+from headrace.wire.errors import ServerError
 from headrace.wire.subscription import Lost, Message
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from headrace.contract.scripts import Script, script
 from headrace.errors import HeadraceError, QueueUnavailableError
 from headrace.wire.blocking import BlockingConnection
 from headrace.wire.cluster import SHARE, candidates, checked, unknown
-from headrace.wire.connection import Argument, MovedError, NoScriptError, Reply, map_error
+from headrace.wire.commands import Argument, Reply
+from headrace.wire.errors import MovedError, NoScriptError, map_error
 from headrace.wire.routing import SlotMap, slot_map, slot_of
 from headrace.wire.sentinel import answered, check_role, nobody, question
 from headrace.wire.target import Address, Seeds, Sentinels, Target, sentinel_targets

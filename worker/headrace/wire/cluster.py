@@ -11,7 +11,9 @@ import random
 from collections.abc import Sequence
 
 from headrace.errors import HeadraceError, QueueUnavailableError
-from headrace.wire.connection import Argument, DemotedError, MovedError, Reply, ServerError, connect, map_error, pack
+from headrace.wire.commands import Argument, Reply, pack
+from headrace.wire.connection import connect
+from headrace.wire.errors import DemotedError, MovedError, ServerError, map_error
 from headrace.wire.node import Node
 from headrace.wire.routing import SlotMap, key_of, slot_map, slot_of
 from headrace.wire.target import Address, Seeds, Target
@@ -44,7 +46,7 @@ class Cluster:
         for _ in range(TRIES):
             node = await self._node(key)
             try:
-                reply = await node.send(packed, timeout, ahead)
+                reply = await node.send(key, packed, timeout, ahead)
             except QueueUnavailableError:
                 self._forget()
                 raise

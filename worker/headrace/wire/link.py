@@ -7,11 +7,11 @@ got it sends it on. Whether to send it again after a failure is the caller's dec
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from headrace.contract.scripts import script
-from headrace.wire.cluster import Cluster
-from headrace.wire.connection import Argument, NoScriptError, Reply, map_error, pack
-from headrace.wire.node import Node
+from headrace.wire.commands import Argument, Reply, pack
+from headrace.wire.errors import NoScriptError, map_error
 from headrace.wire.routing import key_of
 from headrace.wire.target import Seeds, Target
 
@@ -19,19 +19,53 @@ CALL_TIMEOUT = 5.0
 """Seconds to wait for an answer unless the caller says otherwise."""
 
 
+class Server(Protocol):
+    """One that holds queues."""
+
+    async def pipeline_replies(self, commands: Sequence[Sequence[Argument]], timeout: float, /) -> list[Reply]:
+        """Several commands in one write; error replies come back as values. Raises QueueUnavailableError."""
+        ...
+
+
+class Nodes(Server, Protocol):
+    """One server or many, each opened on first use and again after a failure. All raise QueueUnavailableError."""
+
+    async def send(self, key: str | None, packed: bytes, timeout: float, ahead: int = 0, /) -> Reply:
+        """Send an encoded command to whoever has that key (None: to any), and `ahead` others packed before it."""
+        ...
+
+    async def pipeline_at(
+        self, key: str | None, commands: Sequence[Sequence[Argument]], timeout: float, /
+    ) -> list[Reply]:
+        """Commands in one write to whoever has that key."""
+        ...
+
+    async def each_primary(self) -> Sequence[Server]:
+        """Every server that holds queues."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections; a later call opens new ones."""
+        ...
+
+
 class Link:
     """One lazily opened connection to `target`, on a Cluster one per node that is called. Safe to share between tasks;
     use one per lane where speed matters.
     """
 
-    def __init__(self, target: Target, *, name: str = "headrace", timeout: float = CALL_TIMEOUT) -> None:
+    def __init__(
+        self,
+        target: Target,
+        *,
+        name: str = "headrace",
+        timeout: float = CALL_TIMEOUT,
+        nodes: Nodes | None = None,
+    ) -> None:
+        """`nodes`: who answers, if not those that `target` says, over asyncio."""
         self.target = target
         self.timeout = timeout
-        self._nodes: Node | Cluster
-        if isinstance(target.found_by, Seeds):
-            self._nodes = Cluster(target, target.found_by, name, timeout)
-        else:
-            self._nodes = Node(target, name, timeout)
+        self._nodes = nodes or _nodes(target, name, timeout)
 
     async def run(self, name: str, prefix: str, *args: Argument, timeout: float | None = None) -> Reply:
         """Run a script on the queue with that key prefix. Raises what `Connection.request` raises."""
@@ -63,9 +97,9 @@ class Link:
         once all have answered.
         """
         chosen = script(name)
-        replies = await self._pipeline_at(prefix, [("EVALSHA", chosen.sha, 1, prefix, *args), *then], timeout)
+        replies = await self._nodes.pipeline_at(prefix, [("EVALSHA", chosen.sha, 1, prefix, *args), *then], timeout)
         if _is_no_script(replies[0]):
-            replies = await self._pipeline_at(prefix, [("EVAL", chosen.source, 1, prefix, *args), *then], timeout)
+            replies = await self._nodes.pipeline_at(prefix, [("EVAL", chosen.source, 1, prefix, *args), *then], timeout)
         return [_good(reply) for reply in replies]
 
     async def run_each(
@@ -103,26 +137,27 @@ class Link:
         """
         return await self._nodes.pipeline_replies(commands, self.timeout if timeout is None else timeout)
 
-    async def servers(self) -> list[Node]:
+    async def servers(self) -> Sequence[Server]:
         """Every server that holds queues: one, or the primaries of the Cluster. Raises QueueUnavailableError."""
-        nodes = self._nodes
-        return await nodes.each_primary() if isinstance(nodes, Cluster) else [nodes]
+        return await self._nodes.each_primary()
 
     async def close(self) -> None:
         """Close the connections; a later call opens new ones."""
         await self._nodes.close()
 
     async def _send(self, key: str | None, packed: bytes, timeout: float | None, ahead: int = 0) -> Reply:
-        wait = self.timeout if timeout is None else timeout
-        nodes = self._nodes
-        sent = nodes.send(packed, wait, ahead) if isinstance(nodes, Node) else nodes.send(key, packed, wait, ahead)
-        return await sent
+        return await self._nodes.send(key, packed, self.timeout if timeout is None else timeout, ahead)
 
-    async def _pipeline_at(self, key: str, commands: Sequence[Sequence[Argument]], timeout: float) -> list[Reply]:
-        nodes = self._nodes
-        if isinstance(nodes, Node):
-            return await nodes.pipeline_replies(commands, timeout)
-        return await nodes.pipeline_at(key, commands, timeout)
+
+def _nodes(target: Target, name: str, timeout: float) -> Nodes:
+    # Asyncio is half of a short command line's start: only who needs it imports it.
+    if isinstance(target.found_by, Seeds):
+        from headrace.wire.cluster import Cluster
+
+        return Cluster(target, target.found_by, name, timeout)
+    from headrace.wire.node import Node
+
+    return Node(target, name, timeout)
 
 
 def _is_no_script(reply: Reply) -> bool:

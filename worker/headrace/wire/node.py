@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from headrace.wire.connection import Argument, Connection, DemotedError, Reply, connect, map_error
+from headrace.wire.commands import Argument, Reply
+from headrace.wire.connection import Connection, connect
+from headrace.wire.errors import DemotedError, map_error
 from headrace.wire.sentinel import MasterWatch, check_role, find_master
 from headrace.wire.target import Address, Sentinels, Target
 
@@ -51,8 +53,8 @@ class Node:
         self._master = (master.host, master.port)
         return connection
 
-    async def send(self, packed: bytes, timeout: float, ahead: int = 0) -> Reply:
-        """Send an encoded command, see Connection.send. Raises QueueUnavailableError."""
+    async def send(self, _key: str | None, packed: bytes, timeout: float, ahead: int = 0) -> Reply:
+        """Send an encoded command, whatever its key, see Connection.send. Raises QueueUnavailableError."""
         connection = await self.connection()
         if self._watch is not None:
             self._watch.look(self._master, connection)
@@ -70,6 +72,16 @@ class Node:
         if any(isinstance(reply, Exception) and isinstance(map_error(reply), DemotedError) for reply in replies):
             connection.close()
         return replies
+
+    async def pipeline_at(
+        self, _key: str | None, commands: Sequence[Sequence[Argument]], timeout: float
+    ) -> list[Reply]:
+        """The same."""
+        return await self.pipeline_replies(commands, timeout)
+
+    async def each_primary(self) -> list[Node]:
+        """Itself."""
+        return [self]
 
     async def close(self) -> None:
         """Close the connection; a later call opens a new one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from headrace.errors import QueueUnavailableError
+from headrace.wire.errors import silent_names, unresolved
 from headrace.wire.target import Address, Target
 
 
@@ -21,12 +21,8 @@ async def resolve(target: Target, timeout: float) -> list[Address]:
         async with asyncio.timeout(timeout):
             found = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     except TimeoutError:
-        silence = socket.gaierror(socket.EAI_AGAIN, f"the name service gave no answer within {timeout:g} s")
-        raise _unavailable(target, silence) from silence
+        silence = silent_names(timeout)
+        raise unresolved(target, silence) from silence
     except socket.gaierror as error:
-        raise _unavailable(target, error) from error
+        raise unresolved(target, error) from error
     return list(dict.fromkeys((str(address[0]), target.port) for *_, address in found))
-
-
-def _unavailable(target: Target, error: socket.gaierror) -> QueueUnavailableError:
-    return QueueUnavailableError(f"can't connect to {target.redacted}: {error.strerror}")

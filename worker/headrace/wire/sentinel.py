@@ -6,7 +6,9 @@ import asyncio
 from typing import Any
 
 from headrace.errors import HeadraceError, QueueUnavailableError
-from headrace.wire.connection import Argument, Connection, DemotedError, connect
+from headrace.wire.commands import Argument
+from headrace.wire.connection import Connection, connect
+from headrace.wire.errors import DemotedError
 from headrace.wire.target import Address, Sentinels, Target, sentinel_targets
 
 LOOK_EVERY = 1.0

@@ -16,7 +16,9 @@ from typing import Any, TypeVar
 import hiredis
 
 from headrace.errors import HeadraceError, QueueUnavailableError
-from headrace.wire.connection import CONNECT_TIMEOUT, Argument, login_commands, map_error, pack, plain_reason
+from headrace.wire.commands import Argument, login_commands, pack
+from headrace.wire.connection import CONNECT_TIMEOUT
+from headrace.wire.errors import map_error, plain_reason
 from headrace.wire.resolve import resolve
 from headrace.wire.sentinel import find_master
 from headrace.wire.target import Address, Seeds, Sentinels, Target

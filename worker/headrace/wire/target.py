@@ -4,12 +4,14 @@ once. Nothing of a wrong address that may be a password is ever quoted. Opens no
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from headrace.errors import ConfigError
+
+if TYPE_CHECKING:
+    import ssl
 
 DEFAULT_PORT = 6379
 DEFAULT_SENTINEL_PORT = 26379
@@ -72,6 +74,8 @@ class Target:
         """How to speak TLS, or None without it. Raises ConfigError when the CA can't be read."""
         if not self.tls:
             return None
+        import ssl
+
         try:
             context = ssl.create_default_context(cafile=self.ca_file, cadata=self.ca_data)
         except (OSError, ssl.SSLError) as error:

@@ -15,7 +15,7 @@ from time import monotonic
 
 from headrace.brokers.protocol import Broker, Exchanged
 from headrace.errors import HeadraceError, QueueUnavailableError
-from headrace.wire.connection import ServerError
+from headrace.wire.errors import ServerError
 from headrace.worker.executor import Executor
 from headrace.worker.keeper import LONGEST_PAUSE, Keeper
 from headrace.worker.outbox import Batch, Outbox

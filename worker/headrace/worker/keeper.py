@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from headrace.brokers.protocol import Broker
 from headrace.errors import QueueUnavailableError
-from headrace.wire.connection import ServerError
+from headrace.wire.errors import ServerError
 from headrace.worker.executor import Executor
 from headrace.worker.outbox import Outbox
 from headrace.worker.parts import Parts

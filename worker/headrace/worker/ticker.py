@@ -16,7 +16,7 @@ from headrace.client.periodic import Periodic
 from headrace.client.schedule import tick_id
 from headrace.contract.stats import PlannedTick
 from headrace.errors import HeadraceError, QueueUnavailableError
-from headrace.wire.connection import ServerError
+from headrace.wire.errors import ServerError
 from headrace.worker.log import Log
 from headrace.worker.ticks import Plan, Wait, decide
 
