@@ -198,6 +198,21 @@ def test_a_reader_that_leaves_early_is_no_error(cli: Cli, redis_url: str) -> Non
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("form", ["plain", "table", "json"])
+def test_a_full_disk_is_one_line(redis_url: str, form: str) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "headrace", "stats", "q", "-o", form, "--redis-url", redis_url],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    said = "headrace: the output can't be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, said)
+
+
 def test_a_row_too_wide_for_the_terminal_stands_on_its_side(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "60")
     cli("enqueue", "q", "mail")

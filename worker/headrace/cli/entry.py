@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final, NoReturn
 
 from headrace.cli.exit_codes import ExitCode
@@ -25,7 +26,9 @@ def run() -> NoReturn:
     """
     code = main()
     if _is_verb(sys.argv[1:]):
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):  # it has been said by then
+                stream.flush()
         os._exit(code)
     sys.exit(code)
 
