@@ -11,7 +11,7 @@ from functools import partial
 
 import pytest
 
-from support.cli import Cli
+from support.cli import Cli, Seed, three_dead
 from support.fresh_python import run_fresh
 from support.ports import free_ports
 
@@ -198,11 +198,24 @@ def test_a_reader_that_leaves_early_is_no_error(cli: Cli, redis_url: str) -> Non
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("form", ["plain", "table", "json"])
-def test_a_full_disk_is_one_line(redis_url: str, form: str) -> None:
+@pytest.mark.parametrize(
+    "line",
+    [
+        "stats q",
+        "stats q -o table",
+        "stats q -o json",
+        "audit q",
+        "dlq export q",
+        "stats --help",
+        "worker --print-config",
+    ],
+)
+def test_a_full_disk_is_one_line(cli: Cli, seed: Seed, redis_url: str, line: str) -> None:
+    seed(three_dead)
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "headrace", "stats", "q", "-o", form, "--redis-url", redis_url],
+            [sys.executable, "-m", "headrace", *line.split()],
+            env={**os.environ, "REDIS_URL": redis_url},
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,

@@ -6,6 +6,7 @@ only what that does not understand waits for the full one. Other packages are as
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -43,11 +44,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:  # `headrace jobs … | head`: the reader has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return ExitCode.DONE
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _drop_output()
+        print(f"headrace: the output can't be written: {error.strerror}", file=sys.stderr)  # noqa: T201
+        return ExitCode.FAILED
     except HeadraceError as error:
         print(f"headrace: {error}", file=sys.stderr)  # noqa: T201
         return ExitCode.MISTAKE if isinstance(error, UsageError) else ExitCode.FAILED
+
+
+def _drop_output() -> None:
+    """What could not be written is not tried again at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def find_run(arguments: Sequence[str]) -> Callable[[], int]:

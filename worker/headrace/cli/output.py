@@ -18,7 +18,7 @@ from typing import Any, TextIO
 import msgspec
 
 from headrace.cli.table import Row, lay_out
-from headrace.errors import HeadraceError, UsageError
+from headrace.errors import UsageError
 
 
 class Format(StrEnum):
@@ -87,13 +87,7 @@ class Printer:
 
 
 def _write(text: str, stream: TextIO | None = None) -> None:
-    """Raises HeadraceError, and BrokenPipeError when nobody reads any more."""
-    try:
-        print(text, file=stream or sys.stdout, flush=True)
-    except BrokenPipeError:
-        raise
-    except OSError as error:  # a full disk
-        raise HeadraceError(f"the output can't be written: {error.strerror}") from None
+    print(text, file=stream or sys.stdout, flush=True)
 
 
 def check_format(wanted: Format) -> Format:
