@@ -6,21 +6,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import Any, cast
 
 import pytest
 
 from headrace.admin.findings import StraySchedule
-from headrace.admin.handle import QueueHandle
 from headrace.admin.queue_admin import QueueAdmin
 from headrace.admin.schedules import (
     MOST_KEPT,
     Concurrency,
     Fate,
-    Fired,
     Run,
     ScheduleRecord,
-    Schedules,
     job_value,
 )
 from headrace.client.limits import Rule
@@ -28,47 +24,21 @@ from headrace.contract.envelope import decode
 from headrace.contract.protocol import Priority
 from headrace.errors import ConfigError, PayloadError, ProtocolError, QueueFullError, UsageError
 from headrace.wire.link import Link
-from support.held_link import HeldLink
 from support.limited import check_keys, limited
-from support.queue_driver import QueueDriver, value
+from support.queue_driver import QueueDriver
+from support.tick_rig import HOUR, NAME, UID, TickRig
 
-UID, NAME, HOUR = "8f14e45f-ceea-467f", "shop/nightly", 3_600_000
 ALLOW, FORBID, REPLACE = Concurrency.ALLOW, Concurrency.FORBID, Concurrency.REPLACE
 
 
-class Rig:
-    """One schedule on a queue whose clock stands."""
-
-    def __init__(self, driver: QueueDriver) -> None:
-        self.driver = driver
-        self.start = driver.now_ms
-        self.schedules = Schedules(QueueHandle(cast("Link", HeldLink(driver)), driver.queue))
-
-    async def settle(self, **terms: object) -> ScheduleRecord:
-        stated = {"name": NAME, "timing": "daily", "suspended": False, "created_ms": self.start - 10} | terms
-        return await self.schedules.settle_terms(UID, **stated)  # type: ignore[arg-type]
-
-    async def fire(
-        self, tick: int, concurrency: Concurrency = ALLOW, *, seen: ScheduleRecord | None = None, **how: Any
-    ) -> Fired:
-        seen = seen or await self.schedules.look(UID)
-        return await self.schedules.fire(UID, tick, seen=seen, value=value(), concurrency=concurrency, **how)
-
-    async def now(self, request: str, concurrency: Concurrency = ALLOW, **how: Any) -> Fired:
-        return await self.schedules.run_now(UID, request, value=value(), concurrency=concurrency, **how)
-
-    def id(self, tick: int) -> str:
-        return f"{UID}:{tick}"
-
-
 @pytest.fixture(params=["", "streams"], ids=["sorted-sets", "streams"])
-async def rig(link: Link, request: pytest.FixtureRequest) -> Rig:
+async def rig(link: Link, request: pytest.FixtureRequest) -> TickRig:
     driver = QueueDriver(link, variant=request.param)
     await driver.hold_clock()
-    return Rig(driver)
+    return TickRig(driver)
 
 
-async def test_of_an_unknown_schedule_there_is_nothing(rig: Rig) -> None:
+async def test_of_an_unknown_schedule_there_is_nothing(rig: TickRig) -> None:
     record = await rig.schedules.look(UID)
     assert record == ScheduleRecord(UID, rig.start)
     assert not record.known
@@ -77,7 +47,7 @@ async def test_of_an_unknown_schedule_there_is_nothing(rig: Rig) -> None:
     assert not await rig.schedules.forget(UID)
 
 
-async def test_a_new_schedule_s_ticks_count_from_its_creation_or_from_now_if_that_is_to_come(rig: Rig) -> None:
+async def test_a_new_schedule_s_ticks_count_from_its_creation_or_from_now_if_that_is_to_come(rig: TickRig) -> None:
     assert (await rig.settle()).after_ms == rig.start - 10
     later = await rig.schedules.settle_terms(
         "other", name=NAME, timing="daily", suspended=False, created_ms=rig.start + HOUR
@@ -85,7 +55,7 @@ async def test_a_new_schedule_s_ticks_count_from_its_creation_or_from_now_if_tha
     assert later.after_ms == rig.start
 
 
-async def test_terms_that_stand_are_not_written_again(rig: Rig) -> None:
+async def test_terms_that_stand_are_not_written_again(rig: TickRig) -> None:
     first = await rig.settle(generation=3)
     before = await rig.driver.look()
     await rig.driver.advance(HOUR)
@@ -93,7 +63,7 @@ async def test_terms_that_stand_are_not_written_again(rig: Rig) -> None:
     assert (await rig.driver.look()).hashes["meta"] == before.hashes["meta"]
 
 
-async def test_another_timing_and_a_resume_begin_from_now(rig: Rig) -> None:
+async def test_another_timing_and_a_resume_begin_from_now(rig: TickRig) -> None:
     await rig.settle()
     await rig.driver.advance(HOUR)
     assert (await rig.settle(timing="hourly")).since_ms == rig.start + HOUR
@@ -103,14 +73,14 @@ async def test_another_timing_and_a_resume_begin_from_now(rig: Rig) -> None:
     assert (await rig.settle(timing="hourly")).since_ms == rig.start + 3 * HOUR
 
 
-async def test_who_is_behind_changes_no_terms_and_fires_nothing(rig: Rig) -> None:
+async def test_who_is_behind_changes_no_terms_and_fires_nothing(rig: TickRig) -> None:
     old = await rig.settle(generation=1)
     new = await rig.settle(generation=2, timing="hourly")
     assert await rig.settle(generation=1) == new
     assert (await rig.fire(rig.start, seen=old)).fate is Fate.STALE
 
 
-async def test_a_tick_becomes_one_job_that_workers_see_as_any_other(rig: Rig) -> None:
+async def test_a_tick_becomes_one_job_that_workers_see_as_any_other(rig: TickRig) -> None:
     seen = await rig.settle()
     await rig.driver.join("w")
     fired = await asyncio.gather(*(rig.fire(rig.start, seen=seen, missed=3) for _ in range(5)))
@@ -128,7 +98,7 @@ async def test_a_tick_becomes_one_job_that_workers_see_as_any_other(rig: Rig) ->
     assert not (await rig.driver.look()).leftovers()
 
 
-async def test_an_earlier_tick_comes_to_nothing_after_a_later_one(rig: Rig) -> None:
+async def test_an_earlier_tick_comes_to_nothing_after_a_later_one(rig: TickRig) -> None:
     await rig.settle()
     await rig.fire(rig.start + 5)
     before = await rig.driver.look()
@@ -137,7 +107,7 @@ async def test_an_earlier_tick_comes_to_nothing_after_a_later_one(rig: Rig) -> N
     assert await rig.driver.look() == before
 
 
-async def test_a_decision_on_an_old_record_is_refused(rig: Rig) -> None:
+async def test_a_decision_on_an_old_record_is_refused(rig: TickRig) -> None:
     """An operator that was frozen between its look and its call: the other one has fired a tick meanwhile."""
     seen = await rig.settle()
     await rig.fire(rig.start)
@@ -147,14 +117,14 @@ async def test_a_decision_on_an_old_record_is_refused(rig: Rig) -> None:
     assert await rig.driver.look() == before
 
 
-async def test_a_suspended_schedule_fires_no_tick_but_runs_when_asked(rig: Rig) -> None:
+async def test_a_suspended_schedule_fires_no_tick_but_runs_when_asked(rig: TickRig) -> None:
     seen = await rig.settle(suspended=True)
     assert (await rig.fire(rig.start, seen=seen)).fate is Fate.STALE
     assert (await rig.schedules.pass_over(UID, rig.start, seen=seen, missed=1)).fate is Fate.STALE
     assert (await rig.now("r1")).fate is Fate.ENQUEUED
 
 
-async def test_missed_ticks_are_counted_once(rig: Rig) -> None:
+async def test_missed_ticks_are_counted_once(rig: TickRig) -> None:
     seen = await rig.settle()
     first = await rig.schedules.pass_over(UID, rig.start, seen=seen, missed=7)
     again = await rig.schedules.pass_over(UID, rig.start, seen=seen, missed=7)
@@ -162,7 +132,7 @@ async def test_missed_ticks_are_counted_once(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("state", ["ready", "leased", "scheduled", "dead", "done"])
-async def test_forbid_skips_a_tick_while_a_job_before_it_is_not_over(rig: Rig, state: str) -> None:
+async def test_forbid_skips_a_tick_while_a_job_before_it_is_not_over(rig: TickRig, state: str) -> None:
     await rig.settle()
     await rig.driver.join("w")
     await rig.fire(rig.start, FORBID)
@@ -199,7 +169,7 @@ async def bring_to(driver: QueueDriver, state: str) -> None:
             assert state == "leased"
 
 
-async def test_replace_calls_off_what_waits_and_what_runs(rig: Rig) -> None:
+async def test_replace_calls_off_what_waits_and_what_runs(rig: TickRig) -> None:
     await rig.settle()
     await rig.driver.join("w")
     await rig.fire(rig.start)
@@ -217,7 +187,7 @@ async def test_replace_calls_off_what_waits_and_what_runs(rig: Rig) -> None:
     assert not (await rig.driver.look()).leftovers()
 
 
-async def test_a_full_queue_refuses_a_tick_which_is_then_still_owed(rig: Rig) -> None:
+async def test_a_full_queue_refuses_a_tick_which_is_then_still_owed(rig: TickRig) -> None:
     await rig.settle()
     await rig.driver.link.request("HSET", rig.driver.key("meta"), "limit", 1)
     await rig.fire(rig.start)
@@ -233,7 +203,7 @@ async def test_a_full_queue_refuses_a_tick_which_is_then_still_owed(rig: Rig) ->
     assert (await rig.now("r1", FORBID)).fate is Fate.SKIPPED  # needs none
 
 
-async def test_a_full_redis_refuses_a_tick_whole(rig: Rig) -> None:
+async def test_a_full_redis_refuses_a_tick_whole(rig: TickRig) -> None:
     seen = await rig.settle()
     await rig.fire(rig.start, seen=seen)
     await rig.driver.join("w")
@@ -256,7 +226,7 @@ async def test_a_full_redis_refuses_a_tick_whole(rig: Rig) -> None:
         await link.request("CONFIG", "SET", "maxmemory", "0")
 
 
-async def test_a_request_runs_once_out_of_turn_and_moves_no_tick(rig: Rig) -> None:
+async def test_a_request_runs_once_out_of_turn_and_moves_no_tick(rig: TickRig) -> None:
     await rig.settle()
     first, again = await rig.now("by-ada"), await rig.now("by-ada")
     assert (first.fate, again.fate) == (Fate.ENQUEUED, Fate.ALREADY)
@@ -270,7 +240,7 @@ async def test_a_request_runs_once_out_of_turn_and_moves_no_tick(rig: Rig) -> No
     assert len((await rig.schedules.look(UID)).recent) == 10
 
 
-async def test_what_is_remembered_is_bounded(rig: Rig) -> None:
+async def test_what_is_remembered_is_bounded(rig: TickRig) -> None:
     await rig.settle()
     for tick in range(rig.start, rig.start + 105):
         fired = await rig.fire(tick, keep=3)
@@ -282,7 +252,7 @@ async def test_what_is_remembered_is_bounded(rig: Rig) -> None:
             await rig.fire(rig.start + 200, keep=keep)
 
 
-async def test_what_is_forgotten_leaves_its_jobs_and_is_not_begun_anew_by_who_has_not_heard(rig: Rig) -> None:
+async def test_what_is_forgotten_leaves_its_jobs_and_is_not_begun_anew_by_who_has_not_heard(rig: TickRig) -> None:
     seen = await rig.settle()
     await rig.fire(rig.start)
     assert await rig.schedules.forget(UID)
@@ -293,7 +263,7 @@ async def test_what_is_forgotten_leaves_its_jobs_and_is_not_begun_anew_by_who_ha
     assert (await rig.driver.link.request("PTTL", rig.driver.key(f"gone:{UID}"))) > 0
 
 
-async def test_a_record_that_was_lost_makes_no_second_job_of_a_tick_that_waits(rig: Rig) -> None:
+async def test_a_record_that_was_lost_makes_no_second_job_of_a_tick_that_waits(rig: TickRig) -> None:
     await rig.settle()
     await rig.fire(rig.start)
     await rig.driver.link.request("DEL", rig.driver.key(f"schedule:{UID}"))
@@ -303,7 +273,7 @@ async def test_a_record_that_was_lost_makes_no_second_job_of_a_tick_that_waits(r
     assert (await rig.driver.stats()).ready == 1
 
 
-async def test_a_run_has_its_priority_and_goes_before_those_of_a_lower_one(rig: Rig) -> None:
+async def test_a_run_has_its_priority_and_goes_before_those_of_a_lower_one(rig: TickRig) -> None:
     await rig.settle()
     await rig.driver.join("w")
     await rig.fire(rig.start, priority=Priority.LOW)
@@ -322,7 +292,7 @@ async def test_a_run_has_its_priority_and_goes_before_those_of_a_lower_one(rig: 
     assert not (await rig.driver.look()).leftovers()
 
 
-async def test_a_run_with_a_limit_key_is_held_to_its_task_s_limits_beside_enqueued_jobs(rig: Rig) -> None:
+async def test_a_run_with_a_limit_key_is_held_to_its_task_s_limits_beside_enqueued_jobs(rig: TickRig) -> None:
     await rig.settle()
     await rig.driver.join("w", rules={"t": Rule(concurrency=1)})
     await rig.driver.enqueue(specials=[limited("other", "task:t")])
@@ -343,7 +313,7 @@ async def test_a_run_with_a_limit_key_is_held_to_its_task_s_limits_beside_enqueu
     assert not (await rig.driver.look()).leftovers()
 
 
-async def test_beside_a_worker_too_old_for_limits_a_run_with_a_key_is_refused_whole(rig: Rig) -> None:
+async def test_beside_a_worker_too_old_for_limits_a_run_with_a_key_is_refused_whole(rig: TickRig) -> None:
     await rig.settle()
     await rig.driver.join("old", protocol=1)
     before = await rig.driver.look(), await rig.schedules.look(UID)
@@ -359,7 +329,7 @@ async def test_beside_a_worker_too_old_for_limits_a_run_with_a_key_is_refused_wh
     assert (await rig.fire(rig.start + 2, limit_key="task:t")).fate is Fate.ENQUEUED
 
 
-async def test_a_sleeping_queue_and_an_idle_worker_hear_of_a_tick(rig: Rig) -> None:
+async def test_a_sleeping_queue_and_an_idle_worker_hear_of_a_tick(rig: TickRig) -> None:
     await rig.settle()
     await rig.driver.run("sleep")
     assert (await rig.driver.look()).hashes["meta"]["asleep"] == b"1"
@@ -372,103 +342,9 @@ async def test_a_sleeping_queue_and_an_idle_worker_hear_of_a_tick(rig: Rig) -> N
 
 
 @pytest.mark.parametrize("request_id", ["", "a b", "a" * 101, "ä", "a\n"])
-async def test_a_request_is_a_short_plain_name(rig: Rig, request_id: str) -> None:
+async def test_a_request_is_a_short_plain_name(rig: TickRig, request_id: str) -> None:
     with pytest.raises(UsageError, match="run-now request"):
         await rig.now(request_id)
-
-
-class TestExpiry:
-    """30 days after the last look the record of a schedule expires; its object may have gone unseen."""
-
-    DAY = 24 * HOUR
-
-    async def left(self, rig: Rig, name: str = f"schedule:{UID}") -> float:
-        """Days."""
-        return float(await rig.driver.link.request("PTTL", rig.driver.key(name))) / self.DAY
-
-    async def neglect(self, rig: Rig, days: float = 1) -> None:
-        for name in (f"schedule:{UID}", "schedules"):
-            await rig.driver.link.request("PEXPIRE", rig.driver.key(name), round(days * self.DAY))
-
-    @pytest.mark.parametrize(
-        "terms",
-        [
-            {},
-            {"suspended": True},
-            {"timing": "hourly"},
-            {"generation": 2},
-            {"generation": 1, "timing": "older"},
-        ],
-        ids=str,
-    )
-    async def test_whoever_looks_keeps_it_whatever_its_terms_are(self, rig: Rig, terms: dict[str, Any]) -> None:
-        await rig.settle(**({"generation": 2} | terms | {"generation": 2}))
-        assert await self.left(rig) > 29.9
-        await self.neglect(rig)
-        await rig.settle(**terms)
-        assert await self.left(rig) > 29.9
-        assert await self.left(rig, "schedules") > 29.9
-
-    async def test_it_is_kept_without_terms_too(self, rig: Rig) -> None:
-        assert not await rig.schedules.keep(UID)
-        before = await rig.settle()
-        await self.neglect(rig)
-        assert await rig.schedules.keep(UID)
-        assert await self.left(rig) > 29.9
-        assert await self.left(rig, "schedules") > 29.9
-        assert await rig.schedules.look(UID) == before
-
-    async def test_within_an_hour_nothing_is_written(self, rig: Rig) -> None:
-        await rig.settle()
-        await self.neglect(rig, 30 - 0.5 / 24)
-        await rig.settle()
-        assert await self.left(rig) < 30 - 0.4 / 24
-        await self.neglect(rig, 30 - 1.1 / 24)
-        await rig.settle()
-        assert await self.left(rig) > 30 - 0.1 / 24
-
-    async def test_its_time_goes_on_whatever_is_fired(self, rig: Rig) -> None:
-        await rig.settle()
-        await self.neglect(rig)
-        await rig.fire(rig.start)
-        await rig.now("r1")
-        await rig.schedules.pass_over(UID, rig.start + 1, seen=await rig.schedules.look(UID), missed=1)
-        assert 0.9 < await self.left(rig) <= 1
-
-    async def test_an_expired_one_is_no_more_to_be_seen_and_its_name_goes_with_the_next_look_at_another(
-        self, rig: Rig
-    ) -> None:
-        await rig.settle()
-        await rig.fire(rig.start)
-        await rig.driver.link.request("PEXPIRE", rig.driver.key(f"schedule:{UID}"), 0)
-        assert not (await rig.schedules.look(UID)).known
-        await rig.driver.link.request("HSET", rig.driver.key("schedule:older"), "timing", "of an older release")
-        await rig.driver.link.request("HSET", rig.driver.key("schedules"), "older", "shop/older")
-        await rig.schedules.settle_terms("other", name="shop/o", timing="t", suspended=False, created_ms=0)
-        assert set(await rig.driver.link.request("HKEYS", rig.driver.key("schedules"))) == {b"other", b"older"}
-        assert await self.left(rig, "schedule:older") > 29.9
-        assert (await rig.driver.stats()).ready == 1, "jobs stay"
-
-    async def test_one_that_comes_back_begins_with_what_its_status_knows(self, rig: Rig) -> None:
-        await rig.settle()
-        await rig.fire(rig.start)
-        await rig.driver.link.request("PEXPIRE", rig.driver.key(f"schedule:{UID}"), 0)
-        await rig.driver.advance(40 * self.DAY)
-        assert (await rig.settle(created_ms=rig.start)).after_ms == rig.start
-        assert (await rig.fire(rig.start)).fate is Fate.ALREADY
-
-
-async def test_an_audit_takes_no_expired_record_for_a_mistake(queue: QueueDriver, admin: QueueAdmin) -> None:
-    rig = Rig(queue)
-    await rig.settle()
-    await queue.link.request("PERSIST", queue.key(f"schedule:{UID}"))
-    await queue.link.request("HSET", queue.key("schedules"), "expired", "shop/expired")
-    assert [record.uid for record in await admin.schedules.all()] == [UID]
-    assert (await admin.audit.run()).clean
-    report = await admin.audit.run(repair=True)
-    assert (report.clean, report.mended) == (True, 0)
-    assert await queue.link.request("HKEYS", queue.key("schedules")) == [UID.encode()]
-    assert await queue.link.request("PTTL", queue.key(f"schedule:{UID}")) > 29 * 24 * HOUR
 
 
 async def test_schedules_are_listed_by_name_and_gone_when_forgotten(admin: QueueAdmin, link: Link) -> None:
@@ -482,7 +358,7 @@ async def test_schedules_are_listed_by_name_and_gone_when_forgotten(admin: Queue
 
 
 async def test_an_audit_finds_and_removes_what_has_no_counterpart(queue: QueueDriver, admin: QueueAdmin) -> None:
-    rig = Rig(queue)
+    rig = TickRig(queue)
     await rig.settle()
     await rig.fire(rig.start)
     assert (await admin.audit.run()).clean

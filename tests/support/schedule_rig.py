@@ -41,6 +41,14 @@ class ScheduleRig:
         self.link = Link(parse_target(url))
         self.leading = True
 
+    @classmethod
+    async def served(cls, url: str) -> ScheduleRig:
+        """Beside a WorkerQueue whose workers have said what they know."""
+        made = cls(url)
+        made.serve()
+        await made.publish()
+        return made
+
     def controller(self) -> ScheduleController:
         """A new operator's loop."""
         return ScheduleController(
