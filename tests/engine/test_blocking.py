@@ -6,14 +6,15 @@ import asyncio
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
 import pytest
 
 from headrace.admin.queue_admin import QueueAdmin, stats_many
-from headrace.errors import HeadraceError, QueueUnavailableError
+from headrace.errors import ConfigError, HeadraceError, QueueUnavailableError
 from headrace.wire.blocking_node import BlockingNode, finish
 from headrace.wire.errors import ServerError
 from headrace.wire.link import Link
@@ -57,6 +58,11 @@ def both_fail(expected: str, target: Target, ask: Ask = _pinged, timeout: float 
     assert blocking == _failure(_waiting, target, ask, timeout)
     assert expected in blocking[1]
     return blocking[0]
+
+
+def _addresses(*hosts: str) -> list[Any]:
+    """As `getaddrinfo` has them."""
+    return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, 0)) for host in hosts]
 
 
 @pytest.fixture
@@ -134,32 +140,117 @@ def test_no_answer(server: RedisServer, target: Target) -> None:
     both_fail("Redis gave no answer within 0.2 s", target, frozen)
 
 
-def test_somebody_else_there() -> None:
-    """Says something that is no reply, to each who comes."""
+@contextmanager
+def speaking(talk: Callable[[socket.socket], None], visits: int = 2) -> Iterator[Target]:
+    """A server that does that with so many who come."""
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+        listening.settimeout(30)
 
-        def speak() -> None:
-            for _ in range(2):
+        def serve() -> None:
+            for _ in range(visits):
                 came, _ = listening.accept()
-                came.recv(4096)
-                came.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-                came.close()
+                with closing(came), suppress(OSError):
+                    came.recv(4096)
+                    talk(came)
 
-        speaking = threading.Thread(target=speak)
-        speaking.start()
-        both_fail("Redis sent something that is not a reply", Target("127.0.0.1", listening.getsockname()[1]))
-        speaking.join()
+        serving = threading.Thread(target=serve, daemon=True)
+        serving.start()
+        yield Target("127.0.0.1", listening.getsockname()[1])
+        serving.join(30)
+        assert not serving.is_alive()
 
 
-@pytest.mark.parametrize("name", ["no.such.name.invalid", "two..dots", "l" * 64 + ".example"])
+def test_somebody_else_there() -> None:
+    with speaking(lambda came: came.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as target:
+        both_fail("Redis sent something that is not a reply", target)
+
+
+def test_a_server_that_closes() -> None:
+    with speaking(lambda came: None) as target:
+        both_fail("the connection to Redis was lost", target)
+
+
+def test_a_server_that_answers_more_than_it_was_asked() -> None:
+    """The second one must not be taken for what the next question is answered."""
+    with (
+        speaking(lambda came: came.sendall(b"+OK\r\n+STRANGER\r\n"), visits=1) as target,
+        pytest.raises(QueueUnavailableError, match="more than was asked for"),
+    ):
+        _blocking(target)
+
+
+def test_a_server_that_drips_keeps_nobody_beyond_the_deadline() -> None:
+    over = threading.Event()
+
+    def drip(came: socket.socket) -> None:
+        came.sendall(b"+OK\r\n")
+        came.recv(4096)
+        came.sendall(b"+")
+        while not over.wait(0.05):
+            came.sendall(b"x")
+
+    with speaking(drip, visits=1) as target:
+        with pytest.raises(QueueUnavailableError, match=r"Redis gave no answer within 0\.2 s"):
+            _blocking(target)
+        over.set()
+
+
+def test_addresses_share_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float | None] = []
+
+    def hang(self: socket.socket, _: object) -> None:
+        waits.append(self.gettimeout())
+        over.wait(self.gettimeout())
+        raise TimeoutError
+
+    over = threading.Event()
+    monkeypatch.setattr(socket.socket, "connect", hang)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: _addresses("127.0.0.2", "127.0.0.3", "127.0.0.2"))
+    with pytest.raises(QueueUnavailableError, match="no connection to redis://redis"):
+        _blocking(Target("redis.example"), timeout=0.05)
+    assert len(waits) == 1
+
+
+@pytest.mark.parametrize("name", ["no.such.name.invalid", "two..dots", "bü..cher", "ü" * 64 + ".example", "\udcff"])
 def test_a_name_without_address(name: str) -> None:
-    with pytest.raises(QueueUnavailableError, match="can't connect to redis://"):
-        _blocking(Target(name))
+    both_fail("can't connect to redis://", Target(name))
+
+
+@pytest.mark.parametrize("name", [".dot", "bü..cher"])
+def test_a_name_that_tls_can_not_ask_for(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: _addresses("127.0.0.1"))
+    assert both_fail("TLS can't ask rediss://", Target(name, tls=True)) is ConfigError
+
+
+def test_without_a_thread_to_ask_in_a_name_is_waited_for(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The renewal thread must connect anew whatever the system is short of."""
+
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert _blocking(replace(target, host="localhost")) == b"PONG"
+
+
+def test_a_number_needs_no_thread(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headrace.wire.blocking.Thread", None)
+    assert _blocking(replace(target, host="127.0.0.1")) == b"PONG"
+
+
+def test_an_authority_that_can_not_be_read_is_said_first() -> None:
+    wrong = parse_target("rediss://127.0.0.1:1?ca_file=/nowhere.pem")
+    assert both_fail("the CA certificate", wrong) is ConfigError
 
 
 def test_a_name_service_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(30) and [])
+
+    def ask(*_: Any, flags: int = 0, **__: Any) -> list[Any]:
+        if not flags:
+            over.wait(30)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", ask)
     began = monotonic()
     with pytest.raises(QueueUnavailableError, match="the name service gave no answer"):
         _blocking(Target("redis.example"), timeout=0.1)
@@ -169,8 +260,7 @@ def test_a_name_service_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_address_that_refuses_is_passed_over(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
     port = parse_target(server.url).port
-    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in ("127.0.0.2", "127.0.0.1")]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: _addresses("127.0.0.2", "127.0.0.1"))
     target = parse_target(f"redis://ada:s3cret@redis.example:{port}")
     assert _blocking(target) == b"PONG"
 

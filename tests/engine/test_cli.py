@@ -198,6 +198,22 @@ def test_a_reader_that_leaves_early_is_no_error(cli: Cli, redis_url: str) -> Non
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("closed", ["1", "2", "1 2"])
+@pytest.mark.parametrize("line", ["pause q", "stats q", "jobs q -o json"])
+def test_who_starts_it_without_output_gets_its_exit_code(redis_url: str, line: str, closed: str) -> None:
+    """As from a service or a cron table."""
+    gone = " ".join(f"{number}>&-" for number in closed.split())
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m headrace {line} {gone}"],
+        env={**os.environ, "REDIS_URL": redis_url},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+import socket
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -57,6 +60,25 @@ async def test_a_named_authority_is_trusted(url: str, certificate: Path) -> None
         blocking = BlockingConnection(target, 5, "test")
         assert blocking.pipeline([("PING",)]) == [b"PONG"]
         blocking.close()
+
+
+async def test_an_address_that_fails_in_the_handshake_is_passed_over(
+    url: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = parse_target(f"{url}?ca_file={certificate / 'cert.pem'}")
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, target.port)) for host in ("127.0.0.2", "127.0.0.1")]
+    with socket.create_server(("127.0.0.2", target.port)) as closing:
+
+        def close() -> None:
+            for _ in range(2):
+                closing.accept()[0].close()
+
+        threading.Thread(target=close, daemon=True).start()
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        blocking = await asyncio.to_thread(BlockingConnection, target, 5, "test")
+        assert blocking.pipeline([("PING",)]) == [b"PONG"]
+        blocking.close()
+        assert await _ping(target) == b"PONG"
 
 
 async def test_an_unknown_authority_is_refused_unless_verification_is_off(url: str) -> None:

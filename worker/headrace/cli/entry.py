@@ -25,6 +25,8 @@ def run() -> NoReturn:
 
     Of a verb it is the end at once, once all is written: to take an interpreter apart lasts a tenth of what it shows.
     """
+    for closed in [name for name in ("stdout", "stderr") if getattr(sys, name) is None]:
+        setattr(sys, closed, open(os.devnull, "w"))  # noqa: SIM115
     code = main()
     if _is_verb(sys.argv[1:]):
         for stream in (sys.stdout, sys.stderr):
@@ -50,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         _drop_output()
-        print(f"headrace: the output can't be written: {error.strerror}", file=sys.stderr)  # noqa: T201
+        print(f"headrace: {error.filename or 'the output'} can't be written: {error.strerror}", file=sys.stderr)  # noqa: T201
         return ExitCode.FAILED
     except HeadraceError as error:
         print(f"headrace: {error}", file=sys.stderr)  # noqa: T201

@@ -15,7 +15,7 @@ import hiredis
 
 from headrace.errors import QueueUnavailableError
 from headrace.wire.commands import Argument, Reply, login_commands, pack
-from headrace.wire.errors import ServerError, map_error, plain_reason
+from headrace.wire.errors import ServerError, map_error, plain_reason, unreachable
 from headrace.wire.resolve import resolve
 from headrace.wire.target import Address, Target
 
@@ -48,7 +48,8 @@ class Connection(asyncio.Protocol):
             self._fail(f"Redis sent something that is not a reply: {error}")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._fail(f"the connection to Redis was lost{f': {exc}' if exc else ''}")
+        reason = plain_reason(exc) if isinstance(exc, OSError) else exc
+        self._fail(f"the connection to Redis was lost{f': {reason}' if reason else ''}")
 
     def _fail(self, why: str) -> None:
         self.closed.set()
@@ -131,7 +132,7 @@ async def connect(target: Target, *, name: str = "headrace", timeout: float = CO
     except TimeoutError:
         raise QueueUnavailableError(f"no connection to {target.redacted} within {timeout:g} s") from None
     except OSError as error:
-        raise QueueUnavailableError(f"can't connect to {target.redacted}: {plain_reason(error)}") from error
+        raise unreachable(target, error) from error
     try:
         await _log_in(connection, target, name, timeout)
     except BaseException:

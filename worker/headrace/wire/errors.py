@@ -87,6 +87,16 @@ def plain_reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
+def unreachable(target: Target, error: OSError) -> QueueUnavailableError:
+    """For a server that takes no connection."""
+    return QueueUnavailableError(f"can't connect to {target.redacted}: {plain_reason(error)}")
+
+
+def no_name() -> socket.gaierror:
+    """What is said of a host that can't be one."""
+    return socket.gaierror(socket.EAI_NONAME, "that is no host name")
+
+
 def silent_names(timeout: float) -> socket.gaierror:
     """What a name service's silence is, as the system would put it."""
     return socket.gaierror(socket.EAI_AGAIN, f"the name service gave no answer within {timeout:g} s")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from headrace.wire.errors import silent_names, unresolved
+from headrace.wire.errors import no_name, silent_names, unresolved
 from headrace.wire.target import Address, Target
 
 
@@ -19,10 +19,13 @@ async def resolve(target: Target, timeout: float) -> list[Address]:
         return []
     try:
         async with asyncio.timeout(timeout):
-            found = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+            ask = asyncio.get_running_loop().getaddrinfo
+            found = await ask(target.host_to_resolve, target.port, type=socket.SOCK_STREAM)
     except TimeoutError:
         silence = silent_names(timeout)
         raise unresolved(target, silence) from silence
     except socket.gaierror as error:
         raise unresolved(target, error) from error
+    except ValueError:
+        raise unresolved(target, no_name()) from None
     return list(dict.fromkeys((str(address[0]), target.port) for *_, address in found))

@@ -18,7 +18,7 @@ import hiredis
 from headrace.errors import HeadraceError, QueueUnavailableError
 from headrace.wire.commands import Argument, login_commands, pack
 from headrace.wire.connection import CONNECT_TIMEOUT
-from headrace.wire.errors import map_error, plain_reason
+from headrace.wire.errors import map_error, unreachable
 from headrace.wire.resolve import resolve
 from headrace.wire.sentinel import find_master
 from headrace.wire.target import Address, Seeds, Sentinels, Target
@@ -153,7 +153,7 @@ class PushWire:
         except TimeoutError:
             raise QueueUnavailableError(f"no connection to {server.redacted} within {CONNECT_TIMEOUT:g} s") from None
         except OSError as error:
-            raise QueueUnavailableError(f"can't connect to {server.redacted}: {plain_reason(error)}") from error
+            raise unreachable(server, error) from error
 
     def write(self, *command: Argument) -> None:
         self._writer.write(pack(*command))

@@ -71,7 +71,7 @@ class Target:
         return f"Target({self.redacted})"
 
     def tls_context(self) -> ssl.SSLContext | None:
-        """How to speak TLS, or None without it. Raises ConfigError when the CA can't be read."""
+        """How to speak TLS, or None without it. Raises ConfigError when the CA can't be read or the host is no name."""
         if not self.tls:
             return None
         import ssl
@@ -83,6 +83,10 @@ class Target:
         if not self.verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
+        try:  # later it would cost a connection that nobody closes
+            context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=self.host)
+        except ValueError as error:
+            raise ConfigError(f"TLS can't ask {self.redacted} for its name: {error}") from None
         return context
 
     @property
@@ -99,6 +103,11 @@ class Target:
                 return f"{scheme}+cluster://{login}{_joined(addresses)}"
             case None:
                 return f"{scheme}://{login}{self.host}:{self.port}/{self.db}"
+
+    @property
+    def host_to_resolve(self) -> str | bytes:
+        """As a name service is best asked: the codec for others than ASCII takes time, and has errors of its own."""
+        return self.host.encode() if self.host.isascii() else self.host
 
     @property
     def hosts(self) -> tuple[str, ...]:
