@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from headrace.errors import HeadraceError, QueueUnavailableError
 from headrace.wire.commands import Argument, Reply, pack
 from headrace.wire.connection import connect
-from headrace.wire.errors import DemotedError, MovedError, ServerError, map_error
+from headrace.wire.errors import DemotedError, MovedError, ServerError, closed_meanwhile, map_error
 from headrace.wire.node import Node
 from headrace.wire.routing import SlotMap, key_of, slot_map, slot_of
 from headrace.wire.target import Address, Seeds, Target
@@ -39,6 +39,8 @@ class Cluster:
         """Slots that have been sent on since."""
         self._nodes: dict[Address, Node] = {}
         self._learning = asyncio.Lock()
+        self._closed = 0
+        """How often: see Node."""
 
     async def send(self, key: str | None, packed: bytes, timeout: float, ahead: int = 0) -> Reply:
         """Send an encoded command to the key's node (None: to any), see Connection.send."""
@@ -106,7 +108,8 @@ class Cluster:
         return [self._node_at(address) for address in (await self._learned()).primaries]
 
     async def close(self) -> None:
-        """Close all connections; a later call opens new ones."""
+        """Close all connections; calls under way fail, a later one opens new ones."""
+        self._closed += 1
         self._forget()
         nodes = list(self._nodes.values())
         self._nodes.clear()
@@ -150,10 +153,15 @@ class Cluster:
     async def _learned(self) -> SlotMap:
         if self._map is not None:
             return self._map
+        closed = self._closed
         async with self._learning:
+            if closed != self._closed:
+                raise closed_meanwhile()
             if self._map is None:
-                self._map = await learn(self._target, self._seeds, self._known, self._timeout)
-                self._known = self._map.primaries
+                learned = await learn(self._target, self._seeds, self._known, self._timeout)
+                if closed != self._closed:
+                    raise closed_meanwhile()
+                self._map, self._known = learned, learned.primaries
                 self._moved.clear()
             return self._map
 

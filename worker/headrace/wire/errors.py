@@ -92,6 +92,11 @@ def unreachable(target: Target, error: OSError) -> QueueUnavailableError:
     return QueueUnavailableError(f"can't connect to {target.redacted}: {plain_reason(error)}")
 
 
+def closed_meanwhile() -> QueueUnavailableError:
+    """For a call that was on its way to a connection when that was closed."""
+    return QueueUnavailableError("the connection to Redis was closed")
+
+
 def no_name() -> socket.gaierror:
     """What is said of a host that can't be one."""
     return socket.gaierror(socket.EAI_NONAME, "that is no host name")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from headrace.wire.commands import Argument, Reply
 from headrace.wire.connection import Connection, connect
-from headrace.wire.errors import DemotedError, map_error
+from headrace.wire.errors import DemotedError, closed_meanwhile, map_error
 from headrace.wire.sentinel import MasterWatch, check_role, find_master
 from headrace.wire.target import Address, Sentinels, Target
 
@@ -25,6 +25,8 @@ class Node:
         self._timeout = timeout
         self._connection: Connection | None = None
         self._opening = asyncio.Lock()
+        self._closed = 0
+        """How often: what was begun before must not go on after it, on a connection that nobody would close."""
         self._master: Address = (target.host, target.port)
         self._watch = MasterWatch(target, target.found_by, timeout) if isinstance(target.found_by, Sentinels) else None
 
@@ -33,9 +35,16 @@ class Node:
         current = self._connection
         if current is not None and not current.closed.is_set():
             return current
+        closed = self._closed
         async with self._opening:
+            if closed != self._closed:
+                raise closed_meanwhile()
             if self._connection is None or self._connection.closed.is_set():
-                self._connection = await self._open()
+                opened = await self._open()
+                if closed != self._closed:
+                    opened.close()
+                    raise closed_meanwhile()
+                self._connection = opened
             return self._connection
 
     async def _open(self) -> Connection:
@@ -84,7 +93,8 @@ class Node:
         return [self]
 
     async def close(self) -> None:
-        """Close the connection; a later call opens a new one."""
+        """Close the connection; calls under way fail, a later one opens a new one."""
+        self._closed += 1
         if self._connection is not None:
             self._connection.close()
             self._connection = None
