@@ -8,17 +8,22 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from headrace.admin.queue_admin import QueueAdmin
+from headrace.wire.link import Link
+from headrace.wire.target import parse_target
 from support.cli import Ran
 from support.control_plane import ControlPlane
 from support.kube_client import until
 from support.live_fleet import QUEUE, LiveFleet, StartFleet, scaling
 from support.operator_account import own_namespace
+from support.seeding import Seeder
 
 PLUGIN = Path(sys.executable).with_name("kubectl-headrace")
 HOP = Path(__file__).parents[1] / "support" / "hop_kubectl.py"
@@ -244,6 +249,51 @@ async def test_a_replay_is_the_annotation(start_fleet: StartFleet, plugin: Plugi
         nothing = await plugin("dlq", "replay", QUEUE, "--cancel")
         assert (nothing.code, nothing.err) == (2, f"kubectl headrace: no replay of {QUEUE} is under way\n")
         assert [call for call in plugin.calls if call[3:5] == ["dlq", "replay"] and "--dry-run" not in call] == []
+
+
+async def test_a_replay_of_one_queue_of_several(start_fleet: StartFleet, plugin: Plugin, namespace: str) -> None:
+    async with start_fleet() as fleet, AsyncExitStack() as stack:
+        queues = [{"name": QUEUE}, {"name": "slow"}]
+        await fleet.kube.apply(fleet.manifest(queues=queues, replicas=0, deadLetters={"maxReplays": 3}))
+        await until(lambda: fleet.kube.condition(QUEUE, "RedisAvailable"))
+        link = Link(parse_target(fleet.url))
+        stack.push_async_callback(link.close)
+        for name, count in ((QUEUE, 5), ("slow", 4)):
+            seeder = Seeder(link, name)
+            await seeder.join(slots=100)
+            await seeder.bury(*(f"letter-{n}" for n in range(count)))
+
+        async def dead() -> tuple[int, int]:
+            return (await fleet.admin.stats()).dead, (await QueueAdmin(link, "slow").stats()).dead
+
+        refused = await plugin("dlq", "replay", QUEUE, "--queue", "fast", "--all")
+        assert (refused.code, refused.err) == (
+            2,
+            f"kubectl headrace: {QUEUE} has no queue 'fast', only {QUEUE}, slow\n",
+        )
+        for verb in ("pause", "drain", "resume"):
+            assert (await plugin(verb, QUEUE, "--queue", "slow")).code == 2
+        assert not (await fleet.kube.get("wq", QUEUE))["metadata"].get("annotations", {}).get("headrace.dev/paused")
+
+        # One queue: what the pod shows is what the operator moves, though the WorkerQueue bounds its replays.
+        dry = await plugin("dlq", "replay", QUEUE, "--queue", "slow", "--all", "--max", "3", "--dry-run", "-o", "json")
+        assert plugin.calls[-1][2] == f"{namespace}/{QUEUE}/slow"
+        approve = ("--approve", dry.json["digest"])
+        wrong = await plugin("dlq", "replay", QUEUE, "--queue", QUEUE, "--all", "--max", "3", *approve)
+        assert (wrong.code, await dead()) == (1, (5, 4)), wrong
+        moved = await plugin("dlq", "replay", QUEUE, "--queue=slow", "--all", "--max", "3", *approve, "-o", "json")
+        assert (moved.code, moved.err, await dead()) == (0, "", (5, 1))
+        assert {"phase": "Completed", "matched": 4, "replayed": 3}.items() <= moved.json.items()
+
+        # All of them: the operator's own dry run, in no pod.
+        calls = len(plugin.calls)
+        shown = await plugin("dlq", "replay", QUEUE, "--all", "--max=4", "--dry-run")
+        assert (shown.code, len(plugin.calls)) == (0, calls)
+        assert shown.out.startswith("would replay 4 of 6 dead letters: ")
+        digest = shown.err.split("--approve ")[1].split()[0]
+        assert shown.err == f"headrace: to replay just these: the same with --approve {digest} in place of --dry-run\n"
+        approved = await plugin("dlq", "replay", QUEUE, "--all", "--max=4", "--approve", digest)
+        assert (approved.code, approved.err, await dead()) == (0, "", (1, 1))
 
 
 async def test_logs_of_one_job(start_fleet: StartFleet, plugin: Plugin) -> None:

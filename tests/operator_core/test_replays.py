@@ -108,6 +108,44 @@ async def test_several_queues_share_the_bound(rig: Rig) -> None:
         assert [(await rig.admin(name).stats()).dead for name in "ab"] == [0, 6]
 
 
+async def test_one_queue_of_several(rig: Rig) -> None:
+    key = rig.apply(queues=[{"name": "a"}, {"name": "b"}], **FIXED)
+    await bury(rig, 4, queue="a")
+    await bury(rig, 6, queue="b")
+    async with rig.running():
+        rig.objects.annotate(key, REPLAY_ANNOTATION, "all,queue=b,dry-run")
+        proposed = await over(rig, key)
+        assert (proposed.matched, str(proposed.message).split(";")[0]) == (
+            6,
+            "would replay 6 of 6 dead letters: 6 ValueError",
+        )
+        assert proposed.digest == (await rig.admin("b").replays.preview(ReplaySelection(everything=True))).digest
+        rig.objects.annotate(key, REPLAY_ANNOTATION, f"all,queue=a,approve={proposed.digest}")
+        assert (await over(rig, key, ReplayPhase.FAILED)).replayed == 0, "another queue's set"
+        rig.objects.annotate(key, REPLAY_ANNOTATION, f"all,queue=b,approve={proposed.digest}")
+        replay = await over(rig, key)
+        assert (replay.matched, replay.replayed) == (6, 6)
+        assert [(await rig.admin(name).stats()).dead for name in "ab"] == [4, 0]
+        rig.objects.annotate(key, REPLAY_ANNOTATION, "all,queue=c")
+        refused = await over(rig, key, ReplayPhase.REFUSED)
+        assert (refused.message, refused.replayed) == ("there is no queue 'c' here, only a, b", 0)
+        assert [(await rig.admin(name).stats()).dead for name in "ab"] == [4, 0]
+
+
+async def test_one_queue_that_leaves_the_spec_amid_its_replay(rig: Rig) -> None:
+    key = rig.apply(queues=[{"name": "a"}, {"name": "b"}], **FIXED)
+    await bury(rig, 4, queue="a")
+    await bury(rig, 300, queue="b")
+    async with rig.running():
+        rig.objects.annotate(key, REPLAY_ANNOTATION, "all,queue=b,rate=20")
+        await rig.says(key, "it moves", lambda status: bool(status.replay and status.replay.replayed))
+    rig.apply(queues=[{"name": "a"}], **FIXED)
+    async with rig.running():
+        refused = await over(rig, key, ReplayPhase.REFUSED)
+        assert refused.message == "there is no queue 'b' here, only a"
+        assert (await rig.admin("a").stats()).dead == 4
+
+
 @pytest.mark.parametrize("value", ["everything", "all,max=0", "", "all,task=t", "id=1,task=t", "cancel"])
 async def test_nonsense_is_refused_once_and_removed(rig: Rig, value: str) -> None:
     key = rig.apply(**FIXED)
@@ -166,6 +204,18 @@ async def test_an_approval_replays_what_was_proposed_or_nothing(rig: Rig) -> Non
         assert (await over(rig, key)).replayed == 7
         rig.objects.annotate(key, REPLAY_ANNOTATION, "task=t,approve=0123456789ab")
         assert "approve has 1 digests for 2 queues" in str((await over(rig, key, ReplayPhase.FAILED)).message)
+
+
+async def test_an_approval_holds_for_queues_that_share_a_bound(rig: Rig) -> None:
+    key = rig.apply(queues=[{"name": "a"}, {"name": "b"}], **FIXED)
+    for queue in "ab":
+        await bury(rig, 10, queue=queue)
+    async with rig.running():
+        rig.objects.annotate(key, REPLAY_ANNOTATION, "all,max=14,dry-run")
+        digest = (await over(rig, key)).digest
+        rig.objects.annotate(key, REPLAY_ANNOTATION, f"all,max=14,approve={digest}")
+        assert (await over(rig, key)).replayed == 14
+        assert [(await rig.admin(name).stats()).dead for name in "ab"] == [0, 6]
 
 
 async def test_an_approved_replay_goes_on_after_a_restart(rig: Rig) -> None:

@@ -2,8 +2,9 @@
 
 Words, separated by commas: `all`, or `id=…` (repeatable), or filters that narrow each other: `task=…`, `reason=…`,
 `since=<age or time>`, `older-than=<age or time>`, `attempts=N` (or `2..5`), `where=<argument>=<value>` (repeatable);
-then `dry-run` or `approve=<its digest>`, `max=N`, `max-replays=N`, `rate=N` (per second), `guard=<share>` (stop when so
-many die again), `request=<name>` (an id of the request's own, that runs once ever), `by=<who>`. Or only `cancel`.
+then `queue=<name>` (only that one of the WorkerQueue's queues), `dry-run` or `approve=<its digest>`, `max=N`,
+`max-replays=N`, `rate=N` (per second), `guard=<share>` (stop when so many die again), `request=<name>` (an id of the
+request's own, that runs once ever), `by=<who>`. Or only `cancel`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ DIGESTS_JOINED_BY = "."
 """Between the digests of several queues."""
 _FILTERS = ("task", "reason", "since", "older-than", "attempts", "where")
 _SELECTORS = ("all", "id", *_FILTERS)
-_OPTIONS = ("dry-run", "approve", "max", "max-replays", "rate", "guard", "request", "by")
+_OPTIONS = ("queue", "dry-run", "approve", "max", "max-replays", "rate", "guard", "request", "by")
 _REPEATABLE = ("id", "where")
 _EXAMPLES = {
     "since": "2h",
@@ -35,6 +36,7 @@ _EXAMPLES = {
     "guard": "0.2",
 }
 _FLAGS = ("all", "dry-run")
+_QUEUE = re.compile(r"[a-z0-9]([-a-z0-9._]{0,61}[a-z0-9])?")
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._:@-]{0,62}[A-Za-z0-9])?")
 _DIGESTS = re.compile(r"[0-9a-f]{12}(\.[0-9a-f]{12}){0,15}")
 _VALUE = re.compile(
@@ -67,6 +69,8 @@ class ReplayRequest(LetterFilter):
     """All of them; then there are no filters."""
     ids: tuple[str, ...] = ()
     """Only these jobs; any if empty."""
+    queue: str | None = None
+    """Only the letters of this queue; else of all that the WorkerQueue has."""
     dry_run: bool = False
     """Only count them."""
     approve: str | None = None
@@ -93,6 +97,7 @@ class ReplayRequest(LetterFilter):
     def value(self) -> str:
         """The annotation that asks for it, always in the same order."""
         words = ["all"] if self.everything else [*(f"id={job}" for job in self.ids), *self.words]
+        words += [f"queue={self.queue}"] if self.queue else []
         words += ["dry-run"] if self.dry_run else []
         options = (
             *(("approve", self.approve), ("max", self.most), ("max-replays", self.max_replays)),
@@ -136,6 +141,7 @@ def parse_replay_request(value: str) -> ReplayRequest:
         **vars(_filter(given)),
         everything="all" in given,
         ids=tuple(dict.fromkeys(given.get("id", ()))),
+        queue=_queue(_only(given, "queue")),
         dry_run="dry-run" in given,
         approve=_digest(_only(given, "approve"), "dry-run" in given),
         most=_number("max", _only(given, "max"), 999_999_999),
@@ -217,6 +223,12 @@ def _decimal(word: str, text: str | None, *, most: int) -> float | None:
             f"{word} must be a number above 0, up to {most}, with two decimals at most, got {_shown(text)}"
         )
     return float(text)
+
+
+def _queue(text: str | None) -> str | None:
+    if text is not None and not _QUEUE.fullmatch(text):
+        raise ConfigError(f"queue must be the name of one of the WorkerQueue's queues, got {_shown(text)}")
+    return text
 
 
 def _name(word: str, text: str | None) -> str | None:

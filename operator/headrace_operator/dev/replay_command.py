@@ -40,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--older-than", help="only those that died before: 7d, or a time")
     made.add_argument("--attempts", help="only those after so many failed runs: 3, 2.. or 2..5")
     made.add_argument("--where", action="append", default=[], help="only those with this argument; repeatable")
+    made.add_argument("--queue", dest="only", help="only this one of its queues")
     made.add_argument("--dry-run", action="store_true", help="only count them")
     made.add_argument("--approve", help="only if it is the set that a dry run gave this digest")
     made.add_argument("--max-replays", help="leave out what was replayed so often already")
@@ -90,6 +91,7 @@ def request_value(given: argparse.Namespace) -> str:
     words += [f"where={text}" for text in given.where]
     if given.all or not words:
         words.insert(0, "all")
+    words += [f"queue={given.only}"] if given.only is not None else []
     words += ["dry-run"] if given.dry_run else []
     numbers = (("max", given.max), ("max-replays", given.max_replays), ("rate", given.rate), ("guard", given.guard))
     words += [f"{name}={text}" for name, text in (("approve", given.approve), *numbers) if text is not None]
@@ -126,4 +128,6 @@ def _read(found: object) -> ReplayStatus | None:
 
 def _tell(replay: ReplayStatus) -> int:
     print(replay.message or replay.phase)  # noqa: T201
+    if replay.phase == ReplayPhase.REFUSED:
+        return ExitCode.MISTAKE
     return ExitCode.DONE if replay.phase == ReplayPhase.COMPLETED else ExitCode.FAILED

@@ -62,6 +62,17 @@ _VERBS: Final[Mapping[str, Callable[[Kubectl, Call], int]]] = {
 }
 
 
+_OF_A_QUEUE: Final = ("logs", "dlq replay")
+"""Of those the ones that can be about a single queue."""
+_ONE_PAUSES: Final = (
+    "it is for the whole WorkerQueue; to pause a single queue: headrace pause QUEUE, where its Redis is"
+)
+_ONE_RESUMES: Final = (
+    "it is for the whole WorkerQueue; to resume a single queue: headrace resume QUEUE, where its Redis is"
+)
+_INSTEAD: Final = {"pause": _ONE_PAUSES, "drain": _ONE_PAUSES, "resume": _ONE_RESUMES}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; returns the exit code, see ExitCode."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -81,9 +92,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _find(call: Call) -> Callable[[Kubectl, Call], int]:
     """Raises UsageError."""
     first = call.verb.partition(" ")[0]
-    if call.verb == "dlq replay" and "--dry-run" in call.rest:
-        return _through_the_pod  # it changes nothing, and shows the oldest
     if call.verb in _VERBS:
+        if call.queue is not None and call.verb not in _OF_A_QUEUE:
+            raise UsageError(f"{call.verb} knows no --queue: {_INSTEAD.get(call.verb, 'leave it out')}")
         return _VERBS[call.verb]
     if first not in (*OF_ALL, *OF_ONE, *GROUPS):
         raise UsageError(f"no verb {call.verb!r}: see kubectl headrace --help")

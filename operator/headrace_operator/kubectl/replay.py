@@ -5,48 +5,81 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from headrace.cli.exit_codes import ExitCode
-from headrace.cli.output import note, printable
+from headrace.cli.output import Format, Printer, check_format, note, printable
 from headrace.cli.progress import progress
 from headrace.errors import UsageError
 from headrace_operator.api.names import REPLAY_ANNOTATION
+from headrace_operator.core.replay_request import without_values
 from headrace_operator.kubectl.kubectl import Json, Kubectl, KubectlError
 from headrace_operator.kubectl.look import RESOURCE
-from headrace_operator.kubectl.words import Call
+from headrace_operator.kubectl.pod import find_pod
+from headrace_operator.kubectl.words import Call, Options
 
 _LOOK_EVERY: Final = 0.5
 _PATIENCE: Final = 60.0
 """Seconds without a word of it from the operator."""
-_NO_WAIT: Final = "--no-wait"
 _CANCEL: Final = "--cancel"
+_DRY_RUN: Final = "--dry-run"
+_MAX_REPLAYS: Final = "--max-replays"
 _GOOD: Final = ("Completed",)
 _REFUSED: Final = "Refused"
 
 
 def replay(kubectl: Kubectl, call: Call) -> int:
     """Ask for it and wait for its end; 1 when it failed, 2 when it was refused. Or call off the one under way."""
-    if call.rest == (_CANCEL,):
-        return _cancel(kubectl, call.named)
-    words, request = annotation_words([word for word in call.rest if word != _NO_WAIT])
+    if _CANCEL in call.rest:
+        return _cancel(kubectl, call)
+    if _DRY_RUN not in call.rest:
+        return _ask(kubectl, call)
+    spec = kubectl.get(RESOURCE, call.named)["spec"]
+    if len(spec["queues"]) > 1 and call.queue is None:
+        return _ask(kubectl, call)  # what it finds must be what the operator can be asked to move: in all queues
+    # It changes nothing, and shows the oldest. Its digest holds for the operator's bounds.
+    bound = (spec.get("deadLetters") or {}).get("maxReplays")
+    said = any(word.partition("=")[0] == _MAX_REPLAYS for word in call.rest)
+    rest = call.rest if bound is None or said else (_MAX_REPLAYS, str(bound), *call.rest)
+    return find_pod(kubectl, call.operator).run(replace(call, rest=rest), kubectl.namespace)
+
+
+def _ask(kubectl: Kubectl, call: Call) -> int:
+    parser = Options(call)
+    parser.add_argument("--no-wait", action="store_true")
+    parser.add_argument("-o", "--output", type=Format, choices=list(Format), default=Format.AUTO)
+    own, options = parser.parse_known_args(call.rest)
+    printer = Printer(check_format(own.output))
+    words, request = annotation_words(options, call.queue)
     if any("," in word for word in words):
         raise UsageError("dlq replay: a comma can't stand in a replay's words")
     body = kubectl.get(RESOURCE, call.named)
+    _check_queue(body, call)
     if (under_way := _annotation(body)) is not None:
-        raise UsageError(f"another replay is under way: {under_way}")
+        raise UsageError(f"another replay is under way: {without_values(under_way)}")
     kubectl.run("annotate", RESOURCE, call.named, f"{REPLAY_ANNOTATION}={','.join(words)}")
-    if _NO_WAIT in call.rest:
-        print(f"asked for: {request}")  # noqa: T201
+    if own.no_wait:
+        printer.say(f"asked for: {request}", {"requestId": request})
         return ExitCode.DONE
     try:
-        return _tell(_await(kubectl, call.named, _status(body), request))
+        return _tell(printer, _await(kubectl, call.named, _status(body), request))
     except KeyboardInterrupt:
         note(f"replay {request} goes on; kubectl headrace explain {call.named} says how far it is")
         raise
 
 
-def _cancel(kubectl: Kubectl, name: str) -> int:
+def _check_queue(body: Json, call: Call) -> None:
+    """Raises UsageError."""
+    queues = [queue["name"] for queue in body["spec"]["queues"]]
+    if call.queue is not None and call.queue not in queues:
+        raise UsageError(f"{call.named} has no queue {call.queue!r}, only {', '.join(queues)}")
+
+
+def _cancel(kubectl: Kubectl, call: Call) -> int:
+    if call.rest != (_CANCEL,) or call.queue is not None:
+        raise UsageError("dlq replay: --cancel stands alone: it calls off the one that is under way")
+    name = call.named
     if _annotation(kubectl.get(RESOURCE, name)) is None:
         raise UsageError(f"no replay of {name} is under way")
     kubectl.run("annotate", "--overwrite", RESOURCE, name, f"{REPLAY_ANNOTATION}=cancel")
@@ -54,9 +87,9 @@ def _cancel(kubectl: Kubectl, name: str) -> int:
     return ExitCode.DONE
 
 
-def annotation_words(options: Sequence[str]) -> tuple[list[str], str]:
+def annotation_words(options: Sequence[str], queue: str | None = None) -> tuple[list[str], str]:
     """`--name value`, `--name=value` and `--flag` as the annotation's words, which the operator judges; and the id of
-    the request, made if none is given. Raises UsageError for what is no option.
+    the request, made if none is given. `queue`: the only one that is meant. Raises UsageError for what is no option.
     """
     words: list[str] = []
     left = list(options)
@@ -67,6 +100,7 @@ def annotation_words(options: Sequence[str]) -> tuple[list[str], str]:
         if not equals and left and not left[0].startswith("--"):
             value = left.pop(0)
         words.append(f"{name[2:]}={value}" if value else name[2:])
+    words += [] if queue is None else [f"queue={queue}"]
     given = [word.partition("=")[2] for word in words if word.startswith("request=")]
     if given:
         return words, given[-1]
@@ -104,10 +138,17 @@ def _status(body: Json) -> Json:
     return found
 
 
-def _tell(status: Json) -> int:
+def _tell(printer: Printer, status: Json) -> int:
+    """The outcome, or the whole status as a document; what went wrong is on stderr in any case."""
     said = printable(status.get("message") or f"{status['phase']}, {status.get('replayed', 0)} replayed")
-    if status["phase"] in _GOOD:
-        print(said)  # noqa: T201
-        return ExitCode.DONE
-    note(said)
-    return ExitCode.MISTAKE if status["phase"] == _REFUSED else ExitCode.FAILED
+    good = status["phase"] in _GOOD
+    if printer.structured:
+        printer.document(status)
+    elif good:
+        printer.say(said, status)
+    if not good:
+        note(said)
+        return ExitCode.MISTAKE if status["phase"] == _REFUSED else ExitCode.FAILED
+    if status.get("dryRun") and status.get("matched") and not printer.structured:
+        note(f"to replay just these: the same with --approve {status['digest']} in place of --dry-run")
+    return ExitCode.DONE

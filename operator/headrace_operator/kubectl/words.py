@@ -80,6 +80,8 @@ def read_call(argv: Sequence[str]) -> Call:
             if not left:
                 raise UsageError(f"{option} needs a value")
             value = left.pop(0)
+        if not value:  # a script's variable that is not set: without the option it might mean more
+            raise UsageError(f"{option} needs a value, and got an empty one")
         if option in _OWN:
             own[_OWN[option]] = value
         else:

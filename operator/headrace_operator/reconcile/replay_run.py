@@ -210,6 +210,7 @@ class ReplayRun:
                 guard=request.guard,
                 max_replays=request.max_replays,
                 approve=digest,
+                proposed=request.most,
                 keep_ms=KEEP_MS,
                 on_progress=progress,
             )

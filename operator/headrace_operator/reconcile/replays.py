@@ -11,7 +11,7 @@ from headrace.admin.queue_admin import QueueAdmin
 from headrace.errors import ConfigError
 from headrace_operator.api.names import REPLAY_ID_ANNOTATION
 from headrace_operator.api.status import ReplayStatus
-from headrace_operator.core.replay_request import ReplayPhase, is_cancel, parse_replay_request
+from headrace_operator.core.replay_request import ReplayPhase, ReplayRequest, is_cancel, parse_replay_request
 from headrace_operator.reconcile.record import Record
 from headrace_operator.reconcile.replay_run import FINAL, ReplayRun, begin, told
 from headrace_operator.reconcile.world import World
@@ -79,9 +79,18 @@ def _asks_for(pending: Pending | None, status: ReplayStatus) -> bool:
     return status.request_id == request.request if request.request else told(str(request)) == status.request
 
 
-def _queues(record: Record) -> list[QueueAdmin]:
+def _queues(record: Record, only: str | None = None) -> list[QueueAdmin]:
     assert record.watch is not None
-    return [record.watch.admin(name) for name in record.followed]
+    return [record.watch.admin(name) for name in record.followed if only in (None, name)]
+
+
+def _read(value: str, record: Record) -> ReplayRequest:
+    """Raises ConfigError for what makes no sense, or not for this WorkerQueue."""
+    request = parse_replay_request(value)
+    names = [queue.name for queue in record.spec.queues]
+    if request.queue is not None and request.queue not in names:
+        raise ConfigError(f"there is no queue {request.queue!r} here, only {', '.join(names)}")
+    return request
 
 
 async def _accept(pending: Pending, last: ReplayStatus | None, record: Record, world: World) -> ReplayStatus | None:
@@ -93,7 +102,7 @@ async def _accept(pending: Pending, last: ReplayStatus | None, record: Record, w
     try:
         if is_cancel(pending.value):
             raise ConfigError("there is no replay under way that could be called off")
-        request = parse_replay_request(pending.value)
+        request = _read(pending.value, record)
     except ConfigError as error:
         request_id = _new_id(now)
         accepted = await world.objects.accept(record.key, pending.value, request_id)
@@ -116,19 +125,19 @@ def _start(
 ) -> ReplayStatus | None:
     """Run it, for the first time or again after a restart of the operator."""
     try:
-        request = parse_replay_request(pending.value)
+        request = _read(pending.value, record)
     except ConfigError as error:
         return begin(request_id, pending.value, ReplayPhase.REFUSED, world.now(), str(error))
     same = last is not None and last.request_id == request_id
     accepted = begin(request_id, str(request), ReplayPhase.ACCEPTED, world.now(), by=request.by)
     status = last if last and same else accepted
-    if record.watch is None:
-        return status  # its Redis is not known yet
+    if record.watch is None or not (queues := _queues(record, request.queue)):
+        return status  # its Redis is not known yet, or that one queue not watched yet
     assert record.queue is not None
     policy = record.queue.spec.dead_letters
     if request.max_replays is None and policy is not None:
         request = replace(request, max_replays=policy.max_replays)
-    record.replay = ReplayRun(request, _queues(record), status, record.wake.set, world.now)
+    record.replay = ReplayRun(request, queues, status, record.wake.set, world.now)
     record.replay.task = group.create_task(record.replay.run())
     return status
 

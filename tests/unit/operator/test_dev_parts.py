@@ -217,6 +217,7 @@ def test_a_workers_environment() -> None:
         (["--all", "--dry-run"], "all,dry-run"),
         (["--task", "send", "--reason", "KeyError", "--max", "5"], "task=send,reason=KeyError,max=5"),
         (["--id", "a", "--id", "b"], "id=a,id=b"),
+        (["--all", "--queue", "slow", "--dry-run"], "all,queue=slow,dry-run"),
         (["--since", "2h", "--attempts", "..3", "--where", "to=ada"], "since=2h,attempts=..3,where=to=ada"),
         (["--older-than", "1w", "--max-replays", "2"], "older-than=1w,max-replays=2"),
         (["--approve", "0123456789ab"], "all,approve=0123456789ab"),

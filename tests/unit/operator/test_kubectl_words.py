@@ -75,6 +75,18 @@ def test_a_command_line(line: str) -> None:
         ("logs emails", "name a WorkerQueue and a job"),
         ("dlq replay emails all", "'all' is no option"),
         ("dlq replay emails --reason a,b", "a comma can't stand in"),
+        ("dlq replay emails --all -o xml", "dlq replay: argument -o/--output: invalid Format value: 'xml'"),
+        ("dlq replay emails --all --queue=", "--queue needs a value, and got an empty one"),
+        ("dlq replay emails --cancel --no-wait", "--cancel stands alone"),
+        ("dlq replay emails --cancel --queue slow", "--cancel stands alone"),
+        (
+            "pause emails --queue slow",
+            "pause knows no --queue: it is for the whole WorkerQueue; to pause a single queue",
+        ),
+        ("drain emails --queue slow", "to pause a single queue: headrace pause QUEUE, where its Redis is"),
+        ("resume --queue slow emails", "to resume a single queue: headrace resume QUEUE, where its Redis is"),
+        ("explain emails --queue slow", "explain knows no --queue: leave it out"),
+        ("schedules run nightly --queue slow", "schedules run knows no --queue: leave it out"),
     ],
 )
 def test_a_mistake_is_one_line_and_asks_nobody(
@@ -112,6 +124,7 @@ def test_options_are_the_words_of_the_annotation(options: str, words: list[str])
     made, request = annotation_words(options.split())
     assert made == [*words, f"request={request}"]
     assert annotation_words([*options.split(), "--request", "mine"]) == ([*words, "request=mine"], "mine")
+    assert annotation_words(options.split(), "slow")[0][:-1] == [*words, "queue=slow"]
 
 
 TWO = ("emails", "slow")

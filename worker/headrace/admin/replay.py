@@ -92,6 +92,7 @@ class Replays:
         guard: float | None = None,
         max_replays: int | None = None,
         approve: str | None = None,
+        proposed: int | None = None,
         keep_ms: int = KEEP_MS,
         on_progress: OnProgress | None = None,
     ) -> ReplayProgress:
@@ -106,14 +107,17 @@ class Replays:
 
         `max_replays`: letters that were replayed so often already stay; the first call's stands, too. `approve`: the
         digest of a preview of the same selection and bounds; the request is accepted only if the set is unchanged, and
-        then runs to its end. `keep_ms`: how long the request is remembered after its last move.
+        then runs to its end. `proposed`: the `most` of that preview, where this queue has less left of a bound that it
+        shares with others. `keep_ms`: how long the request is remembered after its last move.
 
         Raises UsageError (a request of that name was accepted with another selection or bound, or was called off; rate
         or guard is wrong), SetChangedError, QueueUnavailableError (call again).
         """
         pace = Pace(rate)
         watch = None if guard is None else Guard(self._handle, guard)
-        progress = await self._accept(selection, request, Terms(most, max_replays), until_us, approve, keep_ms)
+        terms = Terms(most, max_replays)
+        approval = (approve or "", replace(terms, most=proposed or most).salt(selection))
+        progress = await self._accept(selection, request, terms, until_us, approval, keep_ms)
         meant = Range(progress.since_us, progress.until_us)
         async for chosen in self._dead_letters.select(selection, meant):
             left = chosen
@@ -153,7 +157,7 @@ class Replays:
         request: str,
         terms: Terms,
         until_us: int | None,
-        approve: str | None,
+        approval: tuple[str, str],
         keep_ms: int,
     ) -> ReplayProgress:
         if not _REQUEST.fullmatch(request):
@@ -162,11 +166,11 @@ class Replays:
             "accept_replay",
             *(request, selection.digest, terms.most or 0, until_us or 0, keep_ms, terms.max_replays or 0),
             *bound_arguments(selection),
-            *(approve or "", terms.salt(selection)),
+            *approval,
             *choice_arguments(selection),
         )
         if accepted[0] == b"changed":
-            raise SetChangedError(approve or "", accepted[1].decode())
+            raise SetChangedError(approval[0], accepted[1].decode())
         digest, bound, until, total, since = accepted
         if digest.decode() != selection.digest or int(bound) != (terms.most or 0):
             raise UsageError(
