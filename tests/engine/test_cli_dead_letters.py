@@ -95,12 +95,17 @@ def test_an_approval_moves_what_the_dry_run_has_shown_or_nothing(cli: Cli, seed:
     assert dry.err == f"headrace: to replay just these: the same with --approve {digest} in place of --dry-run\n"
     assert cli("dlq", "delete", "q", "--id", "a").code == 0
     refused = cli("dlq", "replay", "q", "--task", "mail", "--approve", digest)
-    assert (refused.code, refused.out) == (2, "")
+    assert (refused.code, refused.out, refused.err.count("\n")) == (1, "", 1)
     assert refused.err.startswith(
-        f"headrace: the dead letters have changed since {digest} was proposed: look again; the"
+        f"headrace: letters, filter, max or max-replays differ from what {digest} was proposed for: look again; the"
     )
     now = cli("dlq", "replay", "q", "--task", "mail", "--dry-run", "-o", "json").json["digest"]
     assert f" is {now} now\n" in refused.err
+    assert cli("dlq", "replay", "q", "--task", "mail", "--max", "1", "--approve", now).code == 1
+    for nothing in ("zzz", "", f"{now}.{now}"):  # an empty one is a script's variable that is not set
+        mistake = cli("dlq", "replay", "q", "--task", "mail", "--approve", nothing)
+        assert (mistake.code, mistake.out) == (2, "")
+        assert mistake.err == f"headrace: --approve must be the digest that a dry run has told, got {nothing!r}\n"
     assert cli("dlq", "replay", "q", "--task", "mail", "--approve", now).out == "1 replayed\n"
     assert cli("dlq", "replay", "q", "--all", "--dry-run", "--approve", now).code == 2
 

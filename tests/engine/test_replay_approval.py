@@ -64,7 +64,7 @@ async def test_a_set_that_changed_is_refused_whole(
     await change(seeder, admin)
     dead = (await admin.stats()).dead
     with pytest.raises(
-        SetChangedError, match=f"^the dead letters have changed since {approved} was proposed"
+        SetChangedError, match=f"^letters, filter, max or max-replays differ from what {approved} was proposed for"
     ) as caught:
         await admin.replays.replay(selection, request="r1", approve=approved)
     assert (await admin.stats()).dead == dead
@@ -113,6 +113,9 @@ async def test_bounds_and_the_words_are_part_of_what_is_approved(seeder: Seeder,
     assert len(set(digests)) == len(digests)
     with pytest.raises(SetChangedError):
         await admin.replays.replay(ALL, request="r1", approve=digests[1])
+    for nothing in ("", "zzz", f"{digests[1]}.{digests[1]}", digests[1].upper()):
+        with pytest.raises(UsageError, match="approve must be the digest that a dry run has told, got "):
+            await admin.replays.replay(ALL, request="r1", approve=nothing)
     assert (await admin.replays.replay(ALL, request="r1", most=2, approve=digests[1])).moved == 2
 
 

@@ -28,12 +28,13 @@ class ConflictError(UsageError):
 
 
 class SetChangedError(UsageError):
-    """The dead letters that a replay was approved for are not those any more; `digest` is that of the present ones.
-    Nothing was moved."""
+    """The dead letters that a replay was approved for are not those any more, or it asks for others; `digest` is that
+    of the present ones. Nothing was moved."""
 
     def __init__(self, approved: str, digest: str) -> None:
         super().__init__(
-            f"the dead letters have changed since {approved} was proposed: look again; the set is {digest} now"
+            f"letters, filter, max or max-replays differ from what {approved} was proposed for: look again; "
+            f"the set is {digest} now"
         )
         self.digest = digest
 

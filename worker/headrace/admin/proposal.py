@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from headrace.admin.sieve import AT_ONCE
 from headrace.contract.protocol import CHUNK
 from headrace.errors import UsageError
 
+_DIGEST: Final = re.compile(r"[0-9a-f]{12}")
 SAMPLE: Final = 10
 COUNTED: Final = 10_000
 """Most letters that are looked at to count those that were replayed too often already."""
@@ -57,6 +59,13 @@ class ReplayPreview:
     """Approves this set: another one as soon as a letter comes or goes that could be meant, or is edited."""
     left_out: int | None = 0
     """Of the letters meant, those that stay since they were replayed too often already; None: too many to count."""
+
+
+def check_digest(text: str, word: str = "approve") -> str:
+    """One queue's, as a preview gives it. Raises UsageError, also for an empty one: it would approve any set."""
+    if not _DIGEST.fullmatch(text):
+        raise UsageError(f"{word} must be the digest that a dry run has told, got {text[:60]!r}")
+    return text
 
 
 async def preview(

@@ -15,7 +15,7 @@ from headrace.admin.dead_letters import DeadLetters
 from headrace.admin.facets import bound_arguments, choice_arguments
 from headrace.admin.handle import QueueHandle
 from headrace.admin.paging import Range
-from headrace.admin.proposal import ReplayPreview, Terms, preview
+from headrace.admin.proposal import ReplayPreview, Terms, check_digest, preview
 from headrace.admin.replay_bounds import Guard, Pace
 from headrace.admin.selection import ReplaySelection
 from headrace.contract.protocol import CHUNK
@@ -116,7 +116,10 @@ class Replays:
         pace = Pace(rate)
         watch = None if guard is None else Guard(self._handle, guard)
         terms = Terms(most, max_replays)
-        approval = (approve or "", replace(terms, most=proposed or most).salt(selection))
+        approval = (
+            "" if approve is None else check_digest(approve),
+            replace(terms, most=proposed or most).salt(selection),
+        )
         progress = await self._accept(selection, request, terms, until_us, approval, keep_ms)
         meant = Range(progress.since_us, progress.until_us)
         async for chosen in self._dead_letters.select(selection, meant):

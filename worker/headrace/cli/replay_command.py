@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from headrace.admin.proposal import check_digest
 from headrace.admin.queue_admin import QueueAdmin
 from headrace.admin.replay import ReplayProgress
 from headrace.admin.selection import ReplaySelection
@@ -13,7 +14,7 @@ from headrace.cli.letter_table import show_preview
 from headrace.cli.output import Format, Printer, note
 from headrace.cli.progress import Tell, progress
 from headrace.cli.session import ask_queue, with_queue
-from headrace.errors import QueueUnavailableError, UsageError
+from headrace.errors import QueueUnavailableError, SetChangedError, UsageError
 
 
 def replay(
@@ -41,6 +42,8 @@ def replay(
     selection = read_selection(read_filter(task, reason, since, older_than, attempts, where), ids, everything)
     if dry_run and approve is not None:
         raise UsageError("--dry-run shows a set, --approve moves it: leave out one of them")
+    if approve is not None:
+        check_digest(approve, "--approve")
     if dry_run:
         _propose(Printer(output), redis_url, queue, selection, most, max_replays)
         return ExitCode.DONE
@@ -64,6 +67,9 @@ def replay(
     try:
         with progress("letters moved", most) as tell:
             done = with_queue(redis_url, queue, lambda admin: move(admin, tell))
+    except SetChangedError as error:  # no mistake: somebody was quicker, or a bound is another one
+        note(str(error))
+        return ExitCode.FAILED
     except (QueueUnavailableError, KeyboardInterrupt):
         note(f"interrupted: go on with --request {name}")
         raise
