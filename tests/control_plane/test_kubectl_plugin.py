@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from support.control_plane import ControlPlane
 from support.kube_client import until
 from support.live_fleet import QUEUE, LiveFleet, StartFleet, scaling
 from support.operator_account import own_namespace
+from support.pages import PAGES
 from support.seeding import Seeder
 
 PLUGIN = Path(sys.executable).with_name("kubectl-headrace")
@@ -168,7 +170,10 @@ async def test_status_and_explain(start_fleet: StartFleet, plugin: Plugin, names
         one = (await plugin("status", QUEUE, "-o", "json")).json
         assert (one["name"], one["namespace"], one["queues"], one["readyReplicas"]) == (QUEUE, namespace, [QUEUE], 1)
         assert one["conditions"]["Ready"] == "True (Accepted)"
+        assert set(one) == documented("kubectl headrace")["status"]
         assert [each["name"] for each in (await plugin("status", "-o", "json")).json] == [QUEUE]
+        everywhere = (await plugin("status", "-A")).out.splitlines()
+        assert [namespace, QUEUE] in [line.split("\t")[:2] for line in everywhere]
         assert (await plugin("status")).out.splitlines()[1].split("\t")[:3] == [QUEUE, "True", "1 of 1"]
         told = await plugin("explain", QUEUE)
         assert told.code == 0
@@ -284,6 +289,7 @@ async def test_a_replay_of_one_queue_of_several(start_fleet: StartFleet, plugin:
         moved = await plugin("dlq", "replay", QUEUE, "--queue=slow", "--all", "--max", "3", *approve, "-o", "json")
         assert (moved.code, moved.err, await dead()) == (0, "", (5, 1))
         assert {"phase": "Completed", "matched": 4, "replayed": 3}.items() <= moved.json.items()
+        assert set(moved.json) | {"by", "digest"} == documented("kubectl headrace")["dlq replay"]
 
         # All of them: the operator's own dry run, in no pod.
         calls = len(plugin.calls)
@@ -328,22 +334,35 @@ SCHEDULE = {
 }
 
 
-async def test_schedules(start_fleet: StartFleet, plugin: Plugin) -> None:
+def documented(command: str) -> dict[str, set[str]]:
+    """Of each verb of that command, the fields that the page names."""
+    table = PAGES["docs/cli"].read_text().partition(f"| verb of `{command}` | document |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| `([a-z ]+)` \| (.+) \|$", table, re.MULTILINE)
+    return {verb: set(re.findall(r"`(\w+)`", fields)) for verb, fields in rows}
+
+
+async def test_schedules(start_fleet: StartFleet, plugin: Plugin, namespace: str) -> None:
     async with start_fleet() as fleet:
         await fleet.kube.apply(fleet.manifest())
         await fleet.kube.apply(SCHEDULE)
 
         async def ready() -> bool:
             [one] = (await plugin("schedules", "list", "-o", "json")).json
-            return str(one["ready"]) == "True (Scheduled)" and one["nextScheduleTime"] is not None
+            return (one["ready"], one["reason"]) == ("True", "Scheduled") and one["nextScheduleTime"] is not None
 
         await until(ready, seconds=60)
         listed = (await plugin("schedules", "list", "nightly")).out.splitlines()
-        assert listed[1].split("\t")[:5] == ["nightly", "0 3 * * *", "Europe/Berlin", "no", "True (Scheduled)"]
+        assert listed[1].split("\t")[:6] == ["nightly", "0 3 * * *", "Europe/Berlin", "no", "True", "Scheduled"]
+        documents = documented("kubectl headrace")
+        assert documents["schedules list"] == set((await plugin("schedules", "list", "-o", "json")).json[0])
+        everywhere = await plugin("schedules", "list", "-A")
+        assert (everywhere.err, everywhere.out.splitlines()[0].split("\t")[:2]) == ("", ["NAMESPACE", "NAME"])
+        assert [namespace, "nightly"] in [line.split("\t")[:2] for line in everywhere.out.splitlines()]
         coming = (await plugin("schedules", "next", "nightly", "--count", "2")).out.splitlines()
         assert [line[10:19] for line in coming] == ["", " 03:00:00", " 03:00:00"]
-        ran = await plugin("schedules", "run", "nightly", "--request", "once")
-        assert (ran.code, ran.err) == (0, ""), ran.err
+        ran = await plugin("schedules", "run", "nightly", "--request", "once", "-o", "json")
+        assert (ran.code, ran.err, ran.json["phase"]) == (0, "", "Enqueued"), ran
+        assert documents["schedules run"] == set(ran.json)
         assert (await fleet.admin.stats()).enqueued == 1
         assert (await plugin("schedules", "run", "nightly", "--request", "once")).code == 0
         assert (await fleet.admin.stats()).enqueued == 1

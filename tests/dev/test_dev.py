@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -153,7 +154,9 @@ def test_replay_from_the_command_line(dev: DevProcess) -> None:
     dev.edit("shop.py", 'VERSION = "1"', 'VERSION = "2"')
     dev.until("the code is seen", lambda: "the code has changed" in dev.printed)
     assert dev.run("replay", "shop", "--reason", "KeyError") == "replayed 0 of 0 dead letters"
-    assert dev.run("replay", "shop", "--max", "1") == "replayed 1 of 2 dead letters"
+    assert "there is no queue 'none' here, only " in dev.run("replay", "shop", "--all", "--queue", "none", code=2)
+    told = json.loads(dev.run("replay", "shop", "--all", "--max", "1", "-o", "json"))
+    assert (told["phase"], told["matched"], told["message"]) == ("Completed", 2, "replayed 1 of 2 dead letters")
     assert dev.run("replay", "shop") == "replayed 1 of 1 dead letters"
     dev.until("both have run", lambda: sorted(dev.out) == ["2 a", "2 b"])
     for wrong, says in (

@@ -126,10 +126,13 @@ async def test_one_queue_of_several(rig: Rig) -> None:
         replay = await over(rig, key)
         assert (replay.matched, replay.replayed) == (6, 6)
         assert [(await rig.admin(name).stats()).dead for name in "ab"] == [4, 0]
-        rig.objects.annotate(key, REPLAY_ANNOTATION, "all,queue=c")
-        refused = await over(rig, key, ReplayPhase.REFUSED)
-        assert (refused.message, refused.replayed) == ("there is no queue 'c' here, only a, b", 0)
-        assert [(await rig.admin(name).stats()).dead for name in "ab"] == [4, 0]
+        for wrong in ("all,queue=c", "all,queue=c,request=mine"):
+            rig.objects.annotate(key, REPLAY_ANNOTATION, wrong)
+            refused = await over(rig, key, ReplayPhase.REFUSED)
+            assert (refused.message, refused.request) == ("there is no queue 'c' here, only a, b", wrong)
+            assert [(await rig.admin(name).stats()).dead for name in "ab"] == [4, 0]
+        rig.objects.annotate(key, REPLAY_ANNOTATION, "all,queue=a,request=mine")
+        assert (await over(rig, key)).replayed == 4, "a name that was refused is free"
 
 
 async def test_one_queue_that_leaves_the_spec_amid_its_replay(rig: Rig) -> None:

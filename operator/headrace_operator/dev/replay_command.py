@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from headrace.cli.exit_codes import ExitCode
+from headrace.cli.output import Format, Printer, check_format
 from headrace.errors import ConfigError, HeadraceError, UsageError
 from headrace_operator.api.names import REPLAY_ANNOTATION, ObjectKey
 from headrace_operator.api.status import ReplayStatus
@@ -23,7 +24,7 @@ from headrace_operator.core.replay_request import (
 )
 from headrace_operator.dev.asking import Place, key_of, new_request
 from headrace_operator.dev.options import FOLDER
-from headrace_operator.reconcile.replay_run import FINAL
+from headrace_operator.reconcile.replay_run import FINAL, told
 
 
 def parser() -> argparse.ArgumentParser:
@@ -48,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--rate", help="at most so many per second")
     made.add_argument("--guard", help="stop when this share of them dies again, such as 0.2")
     made.add_argument("--cancel", action="store_true", help="call off the replay that is under way")
+    made.add_argument("-o", "--output", type=Format, choices=list(Format), default=Format.AUTO)
     made.add_argument("--data", default=FOLDER, help=f"where that dev keeps its data ({FOLDER})")
     made.add_argument("--timeout", type=float, default=3600.0, help="seconds to wait for the end (3600)")
     return made
@@ -60,10 +62,10 @@ def main(argv: Sequence[str]) -> int:
         key, place = key_of(given.queue), Place(Path(given.data).absolute(), "WorkerQueue")
         if given.cancel:
             return _cancel(place, key, given)
-        value = request_value(given)
+        value, printer = request_value(given), Printer(check_format(given.output))
         place.check(key)
         request = _ask(place, key, value)
-        return _tell(_await(place, key, request, given.timeout))
+        return _tell(printer, _await(place, key, request, given.timeout))
     except HeadraceError as error:
         print(f"headrace replay: {error}", file=sys.stderr)  # noqa: T201
         return ExitCode.MISTAKE if isinstance(error, UsageError) else ExitCode.FAILED
@@ -113,8 +115,11 @@ def _await(place: Place, key: ObjectKey, request: ReplayRequest, timeout: float)
 
     def look() -> ReplayStatus | None:
         replay = _read(place.status(key).get("replay"))
-        ended = replay is not None and replay.request_id == request.request and replay.phase in FINAL
-        return replay if ended else None
+        if replay is None or replay.phase not in FINAL:
+            return None
+        # One that is refused has an id of its own.
+        ours = replay.request_id == request.request or replay.request == told(request.value)
+        return replay if ours else None
 
     return place.wait(look, what="the replay", timeout=timeout)
 
@@ -126,8 +131,8 @@ def _read(found: object) -> ReplayStatus | None:
         return None
 
 
-def _tell(replay: ReplayStatus) -> int:
-    print(replay.message or replay.phase)  # noqa: T201
+def _tell(printer: Printer, replay: ReplayStatus) -> int:
+    printer.say(replay.message or replay.phase, replay.model_dump(by_alias=True, exclude_none=True, mode="json"))
     if replay.phase == ReplayPhase.REFUSED:
         return ExitCode.MISTAKE
     return ExitCode.DONE if replay.phase == ReplayPhase.COMPLETED else ExitCode.FAILED

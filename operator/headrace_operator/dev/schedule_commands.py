@@ -10,23 +10,22 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from headrace.cli.exit_codes import ExitCode
-from headrace.cli.output import Format, Printer, check_format, note, printable
+from headrace.cli.output import Format, Printer, check_format, printable
 from headrace.errors import ConfigError, HeadraceError, UsageError
 from headrace_operator.api.names import RUN_NOW_ANNOTATION, RUN_REQUEST, ObjectKey
-from headrace_operator.core.schedule_events import RunNowPhase
 from headrace_operator.dev.asking import Place, StillRunningError, key_of, new_request
 from headrace_operator.dev.options import FOLDER
 from headrace_operator.objects.documents import ScheduleDocument, read_schedules
-from headrace_operator.schedules.upcoming import Upcoming, read_count, upcoming, warning
+from headrace_operator.schedules.asked import tell_run
+from headrace_operator.schedules.coming import OF_ALL, OF_ONE, show_all, show_one
+from headrace_operator.schedules.upcoming import Upcoming, read_count, upcoming
 
 _FILE: Final = "queue.yaml"
-_GOOD: Final = (RunNowPhase.ENQUEUED, RunNowPhase.REPLACED, RunNowPhase.REPEATED)
-_OF_ONE: Final = 5
-"""Ticks shown of one Schedule; of all of them the next."""
 
 
 def next_main(argv: Sequence[str]) -> int:
@@ -34,7 +33,7 @@ def next_main(argv: Sequence[str]) -> int:
     made = _parser("next", "Show when the Schedules of a YAML are due next, each in its own time zone.")
     made.add_argument("name", nargs="?", help="only this one")
     made.add_argument("-f", "--file", default=_FILE, help=f"the YAML with the Schedules ({_FILE})")
-    made.add_argument("--count", type=read_count, help=f"how many times of each ({_OF_ONE} of one, else 1)")
+    made.add_argument("--count", type=read_count, help=f"how many times of each ({OF_ONE} of one, else {OF_ALL})")
     made.add_argument("-o", "--output", type=Format, choices=list(Format), default=Format.AUTO)
     return _carried_out("next", lambda: _next(made.parse_args(argv)))
 
@@ -44,6 +43,7 @@ def run_main(argv: Sequence[str]) -> int:
     made = _parser("run", "Run a Schedule of `headrace dev` once, now, beside its ticks.")
     made.add_argument("name", help="the Schedule's name, or namespace/name")
     made.add_argument("--request", help="an id of your own: the same id runs once")
+    made.add_argument("-o", "--output", type=Format, choices=list(Format), default=Format.AUTO)
     made.add_argument("--data", default=FOLDER, help=f"where that dev keeps its data ({FOLDER})")
     made.add_argument("--timeout", type=float, default=60.0, help="seconds to wait for the end (60)")
     return _carried_out("run", lambda: _run(made.parse_args(argv)))
@@ -74,27 +74,10 @@ def _carried_out(verb: str, work: Callable[[], int]) -> int:
 def _next(given: argparse.Namespace) -> int:
     printer = Printer(check_format(given.output))
     documents = _chosen(Path(given.file), given.name)
-    count = given.count or (_OF_ONE if given.name else 1)
-    found: dict[str, Upcoming] = {}
-    wrong: list[str] = []
-    for document in documents:
-        try:
-            found[document.key.name] = _upcoming(document, count)
-        except ConfigError as error:
-            if given.name:
-                raise
-            wrong.append(f"{document.key.name}: {error}")
     if given.name:
-        (only,) = found.values()
-        printer.rows(("NEXT",), [[text] for text in only.shown], only.document)
-    else:
-        rows = [[name, text] for name, one in found.items() for text in one.shown]
-        printer.rows(("NAME", "NEXT"), rows, [{"name": name, **one.document} for name, one in found.items()])
-    if not printer.structured:
-        wrong = [*(warning(name) for name, one in found.items() if one.suspended), *wrong]
-    for problem in wrong:
-        note(problem)
-    return ExitCode.DONE if len(found) == len(documents) else ExitCode.MISTAKE
+        return show_one(printer, documents[0].key.name, _upcoming(documents[0], given.count or OF_ONE))
+    count = given.count or OF_ALL
+    return show_all(printer, [(one.key.name, partial(_upcoming, one, count)) for one in documents])
 
 
 def _chosen(file: Path, name: str | None) -> Sequence[ScheduleDocument]:
@@ -119,6 +102,7 @@ def _upcoming(document: ScheduleDocument, count: int) -> Upcoming:
 
 
 def _run(given: argparse.Namespace) -> int:
+    printer = Printer(check_format(given.output))
     request = given.request or new_request()
     if not RUN_REQUEST.fullmatch(request):
         raise UsageError("--request must have 1 to 100 letters, digits, '.', '_', ':' or '-'")
@@ -127,12 +111,7 @@ def _run(given: argparse.Namespace) -> int:
     with place.annotations.change(key) as found:
         found[RUN_NOW_ANNOTATION] = request
     status = place.wait(lambda: _told(place, key, request), what="the run", timeout=given.timeout)
-    said = status.get("message") or f"{status['phase']} {status.get('jobId', '')}".strip()
-    if status["phase"] in _GOOD:
-        print(printable(said))  # noqa: T201
-        return ExitCode.DONE
-    note(said)
-    return ExitCode.MISTAKE if status["phase"] == RunNowPhase.REFUSED else ExitCode.FAILED
+    return tell_run(printer, status)
 
 
 def _told(place: Place, key: ObjectKey, request: str) -> dict[str, Any] | None:

@@ -31,7 +31,7 @@ A fleet by the name of its WorkerQueue. What kubectl may do there, this may; nob
   dlq replay NAME          run dead letters again; options are the words of the replay annotation (--all, --reason R,
                            --max N, --by WHO, …); --no-wait leaves once it is asked for, --cancel calls it off
   schedules list [NAME]    when Schedules have run and will
-  schedules next NAME      the next times at which one is due (--count N)
+  schedules next [NAME]    the next times at which one is due (--count N), or the next one of each
   schedules run NAME       run one now (--request ID)
   schedules pause NAME, schedules resume NAME
 
@@ -41,6 +41,7 @@ By `headrace` in the operator's pod, with the options that `headrace VERB --help
 
 Options anywhere:
   -n, --namespace NS         namespace of the WorkerQueue (that of the context)
+  -A, --all-namespaces       status, schedules list and schedules next: of all namespaces
   --queue QUEUE              which of its queues, where it has several
   --operator-namespace NS    where the operator is (HEADRACE_OPERATOR_NAMESPACE, else headrace)
   --context, --kubeconfig, … as kubectl takes them
@@ -62,6 +63,8 @@ _VERBS: Final[Mapping[str, Callable[[Kubectl, Call], int]]] = {
 }
 
 
+_OF_MANY: Final = ("status", "schedules list", "schedules next")
+"""Those that without a name are about all that there are."""
 _OF_A_QUEUE: Final = ("logs", "dlq replay")
 """Of those the ones that can be about a single queue."""
 _ONE_PAUSES: Final = (
@@ -92,6 +95,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _find(call: Call) -> Callable[[Kubectl, Call], int]:
     """Raises UsageError."""
     first = call.verb.partition(" ")[0]
+    if call.everywhere and (call.verb not in _OF_MANY or call.name is not None):
+        raise UsageError(f"-A is for {', '.join(_OF_MANY)}, without a name")
     if call.verb in _VERBS:
         if call.queue is not None and call.verb not in _OF_A_QUEUE:
             raise UsageError(f"{call.verb} knows no --queue: {_INSTEAD.get(call.verb, 'leave it out')}")

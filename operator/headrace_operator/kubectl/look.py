@@ -29,8 +29,11 @@ def show_status(kubectl: Kubectl, call: Call) -> int:
     """All WorkerQueues of the namespace, or one of them with its conditions."""
     printer = Printer(output_format(call))
     if call.name is None:
-        found = [summary(body) for body in kubectl.get(RESOURCE)["items"]]
-        printer.rows(_COLUMNS, [_row(one) for one in found], found)
+        found = [summary(body) for body in kubectl.get(RESOURCE, *everywhere(call))["items"]]
+        if call.everywhere:
+            printer.rows(("NAMESPACE", *_COLUMNS), [[one["namespace"], *_row(one)] for one in found], found)
+        else:
+            printer.rows(_COLUMNS, [_row(one) for one in found], found)
         return 0
     one = summary(kubectl.get(RESOURCE, call.name))
     shown = {name.lower(): value for name, value in zip(_COLUMNS, _row(one), strict=True)}
@@ -50,6 +53,11 @@ def explain_queue(kubectl: Kubectl, call: Call) -> int:
     for line in explain(kubectl.get(RESOURCE, call.named)):
         print(printable(line))  # noqa: T201
     return 0
+
+
+def everywhere(call: Call) -> tuple[str, ...]:
+    """kubectl's option for all namespaces, where the call asks for them."""
+    return ("--all-namespaces",) if call.everywhere else ()
 
 
 def output_format(call: Call) -> Format:

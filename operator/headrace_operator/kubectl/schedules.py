@@ -5,20 +5,28 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from functools import partial
 from typing import Any, Final
 
 from headrace.cli.exit_codes import ExitCode
-from headrace.cli.output import Format, Printer, check_format, note, printable
+from headrace.cli.output import Format, Printer, check_format
 from headrace.errors import UsageError
 from headrace_operator.api.names import GROUP, RUN_NOW_ANNOTATION, RUN_REQUEST, SCHEDULE_PLURAL
 from headrace_operator.kubectl.kubectl import Json, Kubectl, KubectlError
+from headrace_operator.kubectl.look import everywhere
 from headrace_operator.kubectl.words import Call, Options
-from headrace_operator.schedules.upcoming import read_count, upcoming, warning
+from headrace_operator.schedules.asked import tell_run
+from headrace_operator.schedules.coming import OF_ALL, OF_ONE, show_all, show_one
+from headrace_operator.schedules.upcoming import Upcoming, read_count, upcoming
 
 _RESOURCE: Final = f"{SCHEDULE_PLURAL}.{GROUP}"
-_COLUMNS: Final = ("NAME", "CRON", "TIME ZONE", "SUSPENDED", "READY", "LAST", "NEXT", "ACTIVE", "MISSED")
+_COLUMNS: Final = ("NAME", "CRON", "TIME ZONE", "SUSPENDED", "READY", "REASON", "LAST", "NEXT", "ACTIVE", "MISSED")
+_SHOWN: Final = (
+    *("name", "cron", "timeZone", "suspended", "ready", "reason"),
+    *("lastScheduleTime", "nextScheduleTime", "active", "missed"),
+)
+"""What of a document stands under these."""
 _LOOK_EVERY: Final = 0.5
-_GOOD: Final = ("Enqueued", "Replaced", "Repeated")
 _PATIENCE: Final = 60.0
 """Seconds for the operator, and for a Redis that is away."""
 
@@ -28,46 +36,58 @@ def list_all(kubectl: Kubectl, call: Call) -> int:
     options = Options(call)
     options.add_argument("-o", "--output", type=Format, choices=list(Format), default=Format.AUTO)
     printer = Printer(check_format(options.parse_args(call.rest).output))
-    bodies = kubectl.get(_RESOURCE)["items"] if call.name is None else [kubectl.get(_RESOURCE, call.name)]
-    found = [_summary(body) for body in bodies]
-    printer.rows(_COLUMNS, [list(one.values())[: len(_COLUMNS)] for one in found], found)
+    found = [_summary(body) for body in _bodies(kubectl, call)]
+    rows = [[one[field] for field in _SHOWN] for one in found]
+    if call.everywhere:
+        rows = [[one["namespace"], *row] for one, row in zip(found, rows, strict=True)]
+    printer.rows((*(("NAMESPACE",) if call.everywhere else ()), *_COLUMNS), rows, found)
     return ExitCode.DONE
 
 
 def next_ticks(kubectl: Kubectl, call: Call) -> int:
-    """The next times at which one is due, in its own zone."""
+    """The next times at which one is due, in its own zone; without a name the next one of each."""
     options = Options(call)
     options.add_argument("-o", "--output", type=Format, choices=list(Format), default=Format.AUTO)
-    options.add_argument("--count", type=read_count, default=5)
+    options.add_argument("--count", type=read_count)
     chosen = options.parse_args(call.rest)
     printer = Printer(check_format(chosen.output))
-    spec = kubectl.get(_RESOURCE, _named(call))["spec"]
-    now_ms, suspended = time.time_ns() // 1_000_000, bool(spec.get("suspend"))
-    found = upcoming(
-        spec["cron"], spec.get("timeZone", "UTC"), suspended=suspended, after_ms=now_ms, count=chosen.count
-    )
-    printer.rows(("NEXT",), [[text] for text in found.shown], found.document)
-    if suspended and not printer.structured:
-        note(warning(_named(call)))
-    return ExitCode.DONE
+    if call.name is not None:
+        return show_one(printer, call.name, _upcoming(kubectl.get(_RESOURCE, call.name), chosen.count or OF_ONE))
+    count = chosen.count or OF_ALL
+    return show_all(printer, [(_place(body, call), partial(_upcoming, body, count)) for body in _bodies(kubectl, call)])
+
+
+def _upcoming(body: Json, count: int) -> Upcoming:
+    """Raises ConfigError."""
+    spec, now_ms = body["spec"], time.time_ns() // 1_000_000
+    suspended = bool(spec.get("suspend"))
+    return upcoming(spec["cron"], spec.get("timeZone", "UTC"), suspended=suspended, after_ms=now_ms, count=count)
+
+
+def _bodies(kubectl: Kubectl, call: Call) -> list[Json]:
+    if call.name is not None:
+        return [kubectl.get(_RESOURCE, call.name)]
+    found: list[Json] = kubectl.get(_RESOURCE, *everywhere(call))["items"]
+    return found
+
+
+def _place(body: Json, call: Call) -> str:
+    metadata: Json = body["metadata"]
+    return f"{metadata['namespace']}/{metadata['name']}" if call.everywhere else str(metadata["name"])
 
 
 def run_now(kubectl: Kubectl, call: Call) -> int:
     """Run one now, by its annotation, and wait until that is done; 1 when it was skipped, 2 when it was refused."""
     options = Options(call)
     options.add_argument("--request")
-    name = _named(call)
-    request = options.parse_args(call.rest).request or f"{time.strftime('%Y%m%dt%H%M%S')}-{secrets.token_hex(3)}"
+    options.add_argument("-o", "--output", type=Format, choices=list(Format), default=Format.AUTO)
+    chosen = options.parse_args(call.rest)
+    printer, name = Printer(check_format(chosen.output)), _named(call)
+    request = chosen.request or f"{time.strftime('%Y%m%dt%H%M%S')}-{secrets.token_hex(3)}"
     if not RUN_REQUEST.fullmatch(request):
         raise UsageError("schedules run: --request must have 1 to 100 letters, digits, '.', '_', ':' or '-'")
     kubectl.run("annotate", "--overwrite", _RESOURCE, name, f"{RUN_NOW_ANNOTATION}={request}")
-    status = _await(kubectl, name, request)
-    said = status.get("message") or f"{status['phase']} {status.get('jobId', '')}".strip()
-    if status["phase"] in _GOOD:
-        print(printable(said))  # noqa: T201
-        return ExitCode.DONE
-    note(said)
-    return ExitCode.MISTAKE if status["phase"] == "Refused" else ExitCode.FAILED
+    return tell_run(printer, _await(kubectl, name, request))
 
 
 def _await(kubectl: Kubectl, name: str, request: str) -> Json:
@@ -112,16 +132,18 @@ def _named(call: Call) -> str:
 
 
 def _summary(body: Json) -> dict[str, Any]:
-    """In the order of _COLUMNS, then what only a document has."""
+    """The document of one."""
     spec: Json = body["spec"]
     status: Json = body.get("status") or {}
     ready: Json = next((one for one in status.get("conditions", ()) if one["type"] == "Ready"), {})
     return {
         "name": body["metadata"]["name"],
+        "namespace": body["metadata"]["namespace"],
         "cron": spec["cron"],
         "timeZone": spec.get("timeZone", "UTC"),
         "suspended": bool(spec.get("suspend")),
-        "ready": f"{ready['status']} ({ready['reason']})" if ready else "Unknown",
+        "ready": ready.get("status", "Unknown"),
+        "reason": ready.get("reason", ""),
         "lastScheduleTime": status.get("lastScheduleTime"),
         "nextScheduleTime": status.get("nextScheduleTime"),
         "active": len(status.get("active", ())),

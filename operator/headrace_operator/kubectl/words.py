@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NoReturn
 
 from headrace.errors import UsageError
@@ -14,6 +14,7 @@ _TO_KUBECTL: Final = (
     *("--certificate-authority", "--tls-server-name", "--request-timeout", "--cache-dir"),
 )
 _OWN: Final = {"-n": "namespace", "--namespace": "namespace", "--queue": "queue", "--operator-namespace": "operator"}
+_EVERYWHERE: Final = ("-A", "--all-namespaces")
 GROUPS: Final = ("dlq", "schedules")
 """Their verb is the second word."""
 
@@ -32,6 +33,8 @@ class Call:
     """None: that of kubectl's context."""
     queue: str | None = None
     """Which of the WorkerQueue's queues; None where there is but one."""
+    everywhere: bool = False
+    """In all namespaces."""
     operator: str | None = None
     """The operator's namespace."""
     connection: tuple[str, ...] = ()
@@ -66,12 +69,16 @@ def read_call(argv: Sequence[str]) -> Call:
     own: dict[str, str] = {}
     connection: list[str] = []
     words: list[str] = []
+    everywhere = False
     left = list(argv)
     while left:
         word = left.pop(0)
         if word == "--":
             words += [word, *left]
             break
+        if word in _EVERYWHERE:
+            everywhere = True
+            continue
         option, equals, value = word.partition("=")
         if option not in _OWN and option not in _TO_KUBECTL:
             words.append(word)
@@ -86,7 +93,7 @@ def read_call(argv: Sequence[str]) -> Call:
             own[_OWN[option]] = value
         else:
             connection.append(f"{option}={value}")
-    return _call(words, own, connection)
+    return replace(_call(words, own, connection), everywhere=everywhere)
 
 
 def _call(words: list[str], own: dict[str, str], connection: list[str]) -> Call:

@@ -72,6 +72,8 @@ def _asks_for(pending: Pending | None, status: ReplayStatus) -> bool:
     """
     if pending is None or is_cancel(pending.value) or pending.accepted not in (None, status.request_id):
         return False
+    if status.phase == ReplayPhase.REFUSED:  # under an id of its own, whatever it calls itself
+        return told(pending.value) == status.request
     try:
         request = parse_replay_request(pending.value)
     except ConfigError:

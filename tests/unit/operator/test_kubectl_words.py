@@ -15,6 +15,8 @@ from headrace_operator.operate.queue_words import command_line
 CALLS: dict[str, dict[str, Any]] = {
     "stats emails": {"verb": "stats", "name": "emails"},
     "status": {"verb": "status", "name": None},
+    "status -A -o json": {"verb": "status", "name": None, "rest": ("-o", "json"), "everywhere": True},
+    "enqueue emails send -- -A": {"verb": "enqueue", "name": "emails", "rest": ("send", "--", "-A")},
     "status -o json": {"verb": "status", "name": None, "rest": ("-o", "json")},
     "dlq list emails --limit 5 -n mail": {
         "verb": "dlq list",
@@ -68,7 +70,10 @@ def test_a_command_line(line: str) -> None:
         ("status -o xml", "status: argument -o/--output: invalid Format value: 'xml'"),
         ("schedules", "a verb of schedules must come first"),
         ("schedules fly nightly", "no verb 'schedules fly'"),
-        ("schedules next", "name a Schedule: kubectl headrace schedules next NAME"),
+        ("schedules run", "name a Schedule: kubectl headrace schedules run NAME"),
+        ("schedules run nightly -o xml", "schedules run: argument -o/--output: invalid Format value: 'xml'"),
+        ("status emails -A", "-A is for status, schedules list, schedules next, without a name"),
+        ("dlq list emails --all-namespaces", "-A is for status"),
         ("schedules next nightly --count 0", "schedules next: argument --count: must be a number from 1 to 1000"),
         ("schedules run nightly --request a,b", "schedules run: --request must have 1 to 100 letters"),
         ("schedules pause nightly soon", "schedules pause takes no 'soon'"),

@@ -15,9 +15,11 @@ import yaml
 
 from headrace.cli.entry import main
 from headrace.cli.exit_codes import ExitCode
+from headrace.cli.output import Format, Printer
 from headrace.errors import ConfigError
 from headrace_operator.kubectl.schedules import next_ticks
 from headrace_operator.kubectl.words import read_call
+from headrace_operator.schedules.asked import tell_run
 from headrace_operator.schedules.upcoming import upcoming
 from support.bad_queues import patched
 from support.bad_schedules import good_schedule
@@ -106,6 +108,46 @@ def test_a_mistake_is_one_line(said: Said, words: tuple[str, ...], says: str) ->
     assert (ran.code, ran.out, len(ran.err.splitlines())) == (2, "", 1)
     assert ran.err.startswith(f"headrace schedules {words[0]}: ")
     assert says in ran.err
+
+
+@pytest.mark.parametrize("form", ["plain", "json"])
+@pytest.mark.parametrize("cron", ["@hourly", "99 * * * *"])
+def test_the_plugin_says_the_same_of_all(said: Said, capsys: pytest.CaptureFixture[str], form: str, cron: str) -> None:
+    """Also of one that makes no sense, under the exit code of a mistake."""
+    Path("queue.yaml").write_text(yaml.safe_dump_all([document("nightly"), document("often", cron=cron)]))
+    written = [{**one, "metadata": one["metadata"]} for one in yaml.safe_load_all(Path("queue.yaml").read_text())]
+    asked: list[tuple[str, ...]] = []
+
+    def get(*words: str) -> Any:
+        asked.append(words[1:])
+        for one in written:
+            one["metadata"]["namespace"] = "mail"
+        return {"items": written}
+
+    kubectl: Any = SimpleNamespace(get=get)
+    code = next_ticks(kubectl, read_call(("schedules", "next", "-o", form)))
+    there = capsys.readouterr()
+    here = said("next", "-o", form)
+    assert (code, there.out) == (here.code, here.out)
+    assert there.out.count("nightly") == 1
+    assert (code, len(there.err.splitlines())) == ((0, 0) if cron == "@hourly" else (2, 1))
+    next_ticks(kubectl, read_call(("schedules", "next", "-A", "-o", "json")))
+    assert '"mail/nightly"' in capsys.readouterr().out
+    assert asked == [(), ("--all-namespaces",)]
+
+
+@pytest.mark.parametrize(
+    ("phase", "code"), [("Enqueued", 0), ("Repeated", 0), ("Replaced", 0), ("Skipped", 1), ("Refused", 2)]
+)
+def test_what_a_run_has_come_to_is_a_document(phase: str, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    status = {"request": "once", "phase": phase, "time": "2026-11-23T19:00:00Z", "message": "so it was"}
+    assert tell_run(Printer(Format.JSON), status) == code
+    told = capsys.readouterr()
+    assert json.loads(told.out) == status
+    assert told.err == ("" if code == 0 else "headrace: so it was\n")
+    assert tell_run(Printer(Format.PLAIN), status) == code
+    told = capsys.readouterr()
+    assert (told.out, told.err) == (("so it was\n", "") if code == 0 else ("", "headrace: so it was\n"))
 
 
 @pytest.mark.parametrize("form", ["plain", "json", "yaml"])
