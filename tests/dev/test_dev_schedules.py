@@ -113,7 +113,8 @@ def test_a_run_out_of_turn_from_the_command_line(folder: Path) -> None:
         dev.until("it has run", lambda: dev.out == ["sunday 3"])
         again = dev.run("schedules", "run", "nightly", "--request", "mine")
         assert again == f"this request has run before as {said}; another value runs it again"
-        dev.run("schedules", "run", "default/nightly")
+        told = json.loads(dev.run("schedules", "run", "default/nightly", "-o", "json"))
+        assert (told["phase"], told["message"]) == ("Enqueued", f"job {told['jobId']}")
         dev.until("it has run once more", lambda: dev.out == ["sunday 3"] * 2)
         dev.until("the other is judged", lambda: bool(dev.ready("unsound")))
         refused = dev.run("schedules", "run", "unsound", code=2)
