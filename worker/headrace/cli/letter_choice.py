@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from headrace.admin.selection import LetterFilter, ReplaySelection, letter_filter, select
 from headrace.errors import UsageError
+
+WHICH_LETTERS: Final = "say which letters: --id, --all, or a filter such as --task, --reason or --since"
+"""To who has not said any, which never means all of them."""
 
 
 def read_filter(
@@ -23,5 +28,5 @@ def read_filter(
 def read_selection(said: LetterFilter, ids: list[str], everything: bool) -> ReplaySelection:
     """Raises UsageError, also where nothing is said."""
     if not (ids or said.words or everything):
-        raise UsageError("say which letters: --id, --all, or a filter such as --task, --reason or --since")
+        raise UsageError(WHICH_LETTERS)
     return select(said, everything=everything, ids=ids)
