@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from headrace.admin.queue_admin import QueueAdmin
 from headrace.admin.replay import Replays
+from headrace.admin.selection import ReplaySelection
+from headrace.contract.envelope import DeathRecord, encode_death, lua_string
 from headrace.errors import QueueUnavailableError
 from support.cli import Cli, Seed, three_dead
 from support.seeding import Seeder
@@ -56,6 +59,44 @@ def test_dlq_replay_dry_run_then_for_real(cli: Cli, seed: Seed) -> None:
     assert cli("dlq", "replay", "q", "--all").out == "1 replayed\n"
     (said,) = cli("stats", "q", "-o", "json").json
     assert (said["dead"], said["ready"], said["replayed"]) == (0, 3, 3)
+
+
+def test_a_bounded_dry_run_shows_what_would_move(cli: Cli, seed: Seed) -> None:
+    seed(three_dead)
+    bounded = ("dlq", "replay", "q", "--all", "--max", "1", "--dry-run")
+    dry = cli(*bounded, "-o", "json").json
+    assert (dry["count"], dry["matched"], dry["by_reason"]) == (1, 3, {"ValueError": 1})
+    assert [letter["id"] for letter in dry["sample"]] == ["a"]
+    told = cli(*bounded).out.splitlines()
+    assert told[:2] == ["REASON\tLETTERS", "ValueError\t1"]
+    assert [line.split("\t")[0] for line in told[2:]] == ["ID", "a", "1 of 3 that match would be replayed"]
+
+
+def test_letters_replayed_too_often_are_in_no_dry_run(cli: Cli, seed: Seed) -> None:
+    async def fill(seeder: Seeder) -> None:
+        await three_dead(seeder)
+        await QueueAdmin(seeder.link, "q").replays.replay(ReplaySelection(ids=("a",)), request="r0")
+        await seeder.exchange(1)
+        record = lua_string(encode_death(DeathRecord("again", 1, 0)))
+        await seeder.exchange(0, ["bury", "a", seeder.claim, "mail", "ValueError", record, "", "", 1])
+
+    seed(fill)
+    spared = ("dlq", "replay", "q", "--all", "--max-replays", "1", "--dry-run")
+    dry = cli(*spared, "-o", "json").json
+    assert (dry["count"], dry["matched"], dry["left_out"]) == (2, 3, 1)
+    assert dry["by_reason"] == {"ValueError": 1, "OSError": 1}
+    assert [letter["id"] for letter in dry["sample"]] == ["b", "c"]
+    assert cli(*spared).out.splitlines()[-1] == "2 of 3 that match would be replayed; 1 replayed too often stay"
+
+
+def test_beyond_what_is_looked_at_reasons_are_of_all_that_match(
+    cli: Cli, seed: Seed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed(three_dead)
+    monkeypatch.setattr("headrace.admin.proposal.COUNTED", 1)
+    told = cli("dlq", "replay", "q", "--all", "--max", "2", "--dry-run").out.splitlines()
+    assert told[:3] == ["REASON\tMATCHED", "ValueError\t2", "OSError\t1"]
+    assert told[-1] == "2 of 3 that match would be replayed"
 
 
 def test_an_interrupted_replay_says_how_to_go_on(cli: Cli, seed: Seed, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,6 +82,6 @@ def _propose(
     preview = ask_queue(
         redis_url, queue, lambda admin: admin.replays.preview(selection, most=most, max_replays=max_replays)
     )
-    show_preview(printer, preview, "would be replayed", most)
-    if preview.count and not printer.structured:
+    show_preview(printer, preview, "would be replayed")
+    if preview.moves and not printer.structured:
         note(f"to replay just these: the same with --approve {preview.digest} in place of --dry-run")
