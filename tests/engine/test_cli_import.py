@@ -82,6 +82,7 @@ def test_each_bad_line_is_said_and_no_good_one_lost(cli: Cli, tmp_path: Path) ->
     ]
     file = tmp_path / "letters.jsonl"
     file.write_text("\n".join(lines))
+    cli("enqueue", "q", "t")
     ran = cli("dlq", "import", "q", str(file))
     assert (ran.code, ran.out) == (2, "2 imported; 9 lines left out\n")
     said = ran.err.splitlines()
@@ -109,6 +110,7 @@ def test_lines_are_read_a_bounded_part_at_a_time(cli: Cli, tmp_path: Path, monke
             out.write(json.dumps({**FIRST, "id": f"j{number}"}) + "\n")
             if number == 100:
                 out.write(json.dumps({**FIRST, "error": "x" * 5000}) + "\n")
+    cli("enqueue", "q", "t")
     ran = cli("dlq", "import", "q", str(file))
     assert (ran.code, ran.out) == (2, "250 imported; 1 lines left out\n")
     assert ran.err == "headrace: line 102: it has more than 1,000 bytes\n"

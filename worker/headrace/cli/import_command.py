@@ -13,6 +13,7 @@ from headrace.admin.queue_admin import QueueAdmin
 from headrace.cli.exit_codes import ExitCode
 from headrace.cli.output import Format, Printer, note
 from headrace.cli.session import with_queue
+from headrace.cli.unused_queue import note_unused
 from headrace.errors import UsageError
 
 AT_ONCE = 100
@@ -43,6 +44,7 @@ class _Import:
         self._size = 0
 
     async def run(self) -> _Import:
+        await note_unused(self._admin)
         for number, line in enumerate(self._whole_lines(), 1):
             if line is not None and not line.strip():
                 continue

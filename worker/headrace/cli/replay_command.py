@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from headrace.admin.queue_admin import QueueAdmin
 from headrace.admin.replay import ReplayProgress
@@ -13,7 +14,11 @@ from headrace.cli.letter_table import show_preview
 from headrace.cli.output import Format, Printer, note
 from headrace.cli.progress import Tell, progress
 from headrace.cli.session import ask_queue, with_queue
+from headrace.cli.unused_queue import note_unused
 from headrace.errors import QueueUnavailableError, UsageError
+
+if TYPE_CHECKING:
+    from headrace.admin.proposal import ReplayPreview
 
 
 def replay(
@@ -50,7 +55,7 @@ def replay(
         async def on_progress(so_far: ReplayProgress) -> None:
             tell(so_far.total)
 
-        return await admin.replays.replay(
+        done = await admin.replays.replay(
             selection,
             request=name,
             most=most,
@@ -60,6 +65,9 @@ def replay(
             approve=approve,
             on_progress=on_progress,
         )
+        if not done.total:
+            await note_unused(admin)
+        return done
 
     try:
         with progress("letters moved", most) as tell:
@@ -79,9 +87,13 @@ def replay(
 def _propose(
     printer: Printer, redis_url: str, queue: str, selection: ReplaySelection, most: int | None, max_replays: int | None
 ) -> None:
-    preview = ask_queue(
-        redis_url, queue, lambda admin: admin.replays.preview(selection, most=most, max_replays=max_replays)
-    )
+    async def look(admin: QueueAdmin) -> ReplayPreview:
+        found = await admin.replays.preview(selection, most=most, max_replays=max_replays)
+        if not found.count:
+            await note_unused(admin)
+        return found
+
+    preview = ask_queue(redis_url, queue, look)
     show_preview(printer, preview, "would be replayed")
     if preview.moves and not printer.structured:
         note(f"to replay just these: the same with --approve {preview.digest} in place of --dry-run")
