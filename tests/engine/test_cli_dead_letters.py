@@ -146,6 +146,32 @@ def test_an_approval_moves_what_the_dry_run_has_shown_or_nothing(cli: Cli, seed:
     assert cli("dlq", "replay", "q", "--all", "--dry-run", "--approve", now).code == 2
 
 
+REPLAY, DELETE = ("dlq", "replay", "q"), ("dlq", "delete", "q")
+
+
+@pytest.mark.parametrize("verb", [REPLAY, DELETE, (*REPLAY, "--dry-run"), (*DELETE, "--dry-run")], ids=" ".join)
+@pytest.mark.parametrize("form", ["plain", "json"])
+def test_ids_of_no_letter_are_named(cli: Cli, seed: Seed, verb: tuple[str, ...], form: str) -> None:
+    seed(three_dead)
+    none = cli(*verb, "--id", "nope", "--id", "nope", "--id", "no\x1b", "-o", form)
+    assert (none.code, none.err) == (2, "headrace: no dead letters 'nope', 'no\\x1b' in queue 'q'\n")
+    some = cli(*verb, "--id", "a", "--id", "nope", "-o", form)
+    assert some.code == 0
+    assert some.err.startswith("headrace: ")
+    assert some.err.endswith("headrace: no dead letter 'nope' in queue 'q'\n")
+    many = cli(*verb, *(word for i in range(12) for word in ("--id", f"x{i}")), "-o", form)
+    assert many.err.endswith("'x9' and 2 more in queue 'q'\n")
+    assert "nope" not in cli(*verb, "--id", "b", "-o", form).err
+
+
+def test_a_replay_that_goes_on_misses_none_of_what_it_moved(cli: Cli, seed: Seed) -> None:
+    seed(three_dead)
+    for said in ("1 replayed\n", "0 replayed\n"):
+        ran = cli(*REPLAY, "--id", "a", "--request", "mine")
+        assert (ran.code, ran.out, ran.err) == (0, said, "")
+    assert cli(*REPLAY, "--id", "nope", "--request", "other").code == 2
+
+
 def test_filters_stand_on_every_verb(cli: Cli, seed: Seed) -> None:
     seed(three_dead)
     few = ("--since", "1h", "--attempts", "3", "--reason", "OSError")

@@ -9,7 +9,7 @@ from headrace.admin.queue_admin import QueueAdmin
 from headrace.admin.replay import ReplayProgress
 from headrace.admin.selection import ReplaySelection
 from headrace.cli.exit_codes import ExitCode
-from headrace.cli.letter_choice import read_filter, read_selection
+from headrace.cli.letter_choice import absent, note_absent, read_filter, read_selection
 from headrace.cli.letter_table import show_preview
 from headrace.cli.output import Format, Printer, note
 from headrace.cli.progress import Tell, progress
@@ -47,14 +47,14 @@ def replay(
     if dry_run and approve is not None:
         raise UsageError("--dry-run shows a set, --approve moves it: leave out one of them")
     if dry_run:
-        _propose(Printer(output), redis_url, queue, selection, most, max_replays)
-        return ExitCode.DONE
+        return _propose(Printer(output), redis_url, queue, selection, most, max_replays)
     name = request or f"cli-{os.urandom(6).hex()}"
 
-    async def move(admin: QueueAdmin, tell: Tell) -> ReplayProgress:
+    async def move(admin: QueueAdmin, tell: Tell) -> tuple[ReplayProgress, list[str]]:
         async def on_progress(so_far: ReplayProgress) -> None:
             tell(so_far.total)
 
+        gone = await absent(admin, ids)
         done = await admin.replays.replay(
             selection,
             request=name,
@@ -67,33 +67,36 @@ def replay(
         )
         if not done.total:
             await note_unused(admin)
-        return done
+        before = done.total > done.moved  # it was under way: letters that it has moved are dead no more
+        return done, [] if before else gone
 
     try:
         with progress("letters moved", most) as tell:
-            done = with_queue(redis_url, queue, lambda admin: move(admin, tell))
+            done, gone = with_queue(redis_url, queue, lambda admin: move(admin, tell))
     except (QueueUnavailableError, KeyboardInterrupt):
         note(f"interrupted: go on with --request {name}")
         raise
+    mistaken = note_absent(queue, ids, gone)
     if done.stopped:
         Printer(output).say(f"{done.moved} replayed, then stopped: {done.stopped}", done)
         note(f"to go on all the same: --request {name}")
         return ExitCode.FAILED
     spared = f"; {done.left_out} were replayed too often and stay" if done.left_out else ""
     Printer(output).say(f"{done.moved} replayed{spared}", done)
-    return ExitCode.DONE
+    return ExitCode.MISTAKE if mistaken else ExitCode.DONE
 
 
 def _propose(
     printer: Printer, redis_url: str, queue: str, selection: ReplaySelection, most: int | None, max_replays: int | None
-) -> None:
-    async def look(admin: QueueAdmin) -> ReplayPreview:
+) -> int:
+    async def look(admin: QueueAdmin) -> tuple[ReplayPreview, list[str]]:
         found = await admin.replays.preview(selection, most=most, max_replays=max_replays)
         if not found.count:
             await note_unused(admin)
-        return found
+        return found, await absent(admin, list(selection.ids))
 
-    preview = ask_queue(redis_url, queue, look)
+    preview, gone = ask_queue(redis_url, queue, look)
     show_preview(printer, preview, "would be replayed")
     if preview.moves and not printer.structured:
         note(f"to replay just these: the same with --approve {preview.digest} in place of --dry-run")
+    return ExitCode.MISTAKE if note_absent(queue, list(selection.ids), gone) else ExitCode.DONE
