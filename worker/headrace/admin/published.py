@@ -67,6 +67,11 @@ def named_arguments(schema: Schema, task: str, args: Sequence[Any], kwargs: Mapp
 
 
 def _check(schema: Schema, task: str, arguments: Mapping[str, Any]) -> None:
+    """In the operator's words, then for what those leave to the worker: patterns, formats."""
+    from headrace.admin.schema_check import find_problem
+
+    if (wrong := find_problem(schema, arguments)) is not None:
+        raise PayloadError(f"task {task}: {wrong}")
     import fastjsonschema
 
     try:

@@ -1,4 +1,4 @@
-"""`headrace top`: queues as they are now, again and again, until q; in a pipe one look with its rates."""
+"""`headrace top`: queues as they are now, again and again, until q; in a pipe two looks, and the rates between them."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ _ALL: Final = (
     _verb(
         "top",
         "top_command:top",
-        "Watch queues: depths, rates, the oldest job, workers. Ends with q; without a terminal it looks once.",
+        "Watch queues: depths, rates, the oldest job, workers. Ends with q; without a terminal it looks twice.",
         QUEUES,
         option(
             "every",
