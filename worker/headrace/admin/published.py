@@ -47,7 +47,7 @@ def check_arguments(
     if task not in schemas:
         known = ", ".join(sorted(schemas))
         raise UnknownTaskError(
-            f"queue {queue} has no task {task!r}; its workers know {known} (--unchecked enqueues it)"
+            f"queue {queue} has no task {task!r}; its workers know {known} (--unchecked takes it all the same)"
         )
     schema = schemas[task]
     if schema.get("type") != "object":  # positional-only parameters, or none described: the worker checks

@@ -230,6 +230,7 @@ _ALL: Final = (
         "Bring dead letters back from a file. Jobs whose id the queue has are passed over.",
         QUEUE,
         argument("file", "FILE", "What dlq export --payload has written; -: stdin.", kind=Kind.PATH),
+        UNCHECKED,
         *_SHOWN,
     ),
     _verb(
