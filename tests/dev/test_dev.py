@@ -149,7 +149,7 @@ def test_replay_from_the_command_line(dev: DevProcess) -> None:
     for text in "ab":
         dev.enqueue("picky", text)
     dev.until("both are dead", lambda: dev.status["deadLetters"]["total"] == 2)
-    proposed = dev.run("replay", "shop", "--dry-run")
+    proposed = dev.run("replay", "shop", "--all", "--dry-run")
     assert proposed.startswith("would replay 2 of 2 dead letters: 2 RuntimeError; approve=")
     dev.edit("shop.py", 'VERSION = "1"', 'VERSION = "2"')
     dev.until("the code is seen", lambda: "the code has changed" in dev.printed)
@@ -157,13 +157,15 @@ def test_replay_from_the_command_line(dev: DevProcess) -> None:
     assert "there is no queue 'none' here, only " in dev.run("replay", "shop", "--all", "--queue", "none", code=2)
     told = json.loads(dev.run("replay", "shop", "--all", "--max", "1", "-o", "json"))
     assert (told["phase"], told["matched"], told["message"]) == ("Completed", 2, "replayed 1 of 2 dead letters")
-    assert dev.run("replay", "shop") == "replayed 1 of 1 dead letters"
+    assert dev.run("replay", "shop", "--all") == "replayed 1 of 1 dead letters"
     dev.until("both have run", lambda: sorted(dev.out) == ["2 a", "2 b"])
     for wrong, says in (
-        (["nobody"], "no WorkerQueue 'nobody' here; there is shop"),
-        (["shop", "--max", "x"], "max must be a whole number"),
+        (["nobody", "--all"], "no WorkerQueue 'nobody' here; there is shop"),
+        (["shop", "--all", "--max", "x"], "max must be a whole number"),
         (["shop", "--all", "--task", "t"], "all goes with no filter"),
-        (["shop", "--data", "/nonexistent"], "no `headrace dev` runs with its data in /nonexistent"),
+        (["shop"], "say which letters: --id, --all, or a filter"),
+        (["shop", "--dry-run", "--max", "1"], "say which letters: --id, --all, or a filter"),
+        (["shop", "--all", "--data", "/nonexistent"], "no `headrace dev` runs with its data in /nonexistent"),
     ):
         assert says in dev.run("replay", *wrong, code=2)
 
@@ -174,9 +176,9 @@ def test_a_replay_is_called_off_from_the_command_line(dev: DevProcess) -> None:
     dev.until("all are dead", lambda: dev.status["deadLetters"]["total"] == 3)
     assert "no replay of shop is under way" in dev.run("replay", "shop", "--cancel", code=2)
     with ThreadPoolExecutor() as others:
-        slow = others.submit(dev.run, "replay", "shop", "--rate", "0.05", code=1)
+        slow = others.submit(dev.run, "replay", "shop", "--all", "--rate", "0.05", code=1)
         dev.until("it runs", lambda: dev.status.get("replay", {}).get("replayed") == 1)
-        assert "another replay is under way" in dev.run("replay", "shop", code=2)
+        assert "another replay is under way" in dev.run("replay", "shop", "--all", code=2)
         assert "--cancel stands alone" in dev.run("replay", "shop", "--cancel", "--max", "1", code=2)
         assert dev.run("replay", "shop", "--cancel") == "the replay of shop is called off"
         assert slow.result(timeout=60) == "called off; 1 were replayed"

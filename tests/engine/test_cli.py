@@ -200,8 +200,9 @@ def test_a_reader_that_leaves_early_is_no_error(cli: Cli, redis_url: str) -> Non
 
 @pytest.mark.parametrize("closed", ["1", "2", "1 2"])
 @pytest.mark.parametrize("line", ["pause q", "stats q", "jobs q -o json"])
-def test_who_starts_it_without_output_gets_its_exit_code(redis_url: str, line: str, closed: str) -> None:
+def test_who_starts_it_without_output_gets_its_exit_code(cli: Cli, redis_url: str, line: str, closed: str) -> None:
     """As from a service or a cron table."""
+    cli("enqueue", "q", "t")
     gone = " ".join(f"{number}>&-" for number in closed.split())
     done = subprocess.run(
         ["sh", "-c", f"{sys.executable} -m headrace {line} {gone}"],

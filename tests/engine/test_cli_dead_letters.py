@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from headrace.admin.queue_admin import QueueAdmin
 from headrace.admin.replay import Replays
+from headrace.admin.selection import ReplaySelection
+from headrace.contract.envelope import DeathRecord, encode_death, lua_string
 from headrace.errors import QueueUnavailableError
 from support.cli import Cli, Seed, three_dead
 from support.seeding import Seeder
@@ -56,6 +59,44 @@ def test_dlq_replay_dry_run_then_for_real(cli: Cli, seed: Seed) -> None:
     assert cli("dlq", "replay", "q", "--all").out == "1 replayed\n"
     (said,) = cli("stats", "q", "-o", "json").json
     assert (said["dead"], said["ready"], said["replayed"]) == (0, 3, 3)
+
+
+def test_a_bounded_dry_run_shows_what_would_move(cli: Cli, seed: Seed) -> None:
+    seed(three_dead)
+    bounded = ("dlq", "replay", "q", "--all", "--max", "1", "--dry-run")
+    dry = cli(*bounded, "-o", "json").json
+    assert (dry["count"], dry["matched"], dry["by_reason"]) == (1, 3, {"ValueError": 1})
+    assert [letter["id"] for letter in dry["sample"]] == ["a"]
+    told = cli(*bounded).out.splitlines()
+    assert told[:2] == ["REASON\tLETTERS", "ValueError\t1"]
+    assert [line.split("\t")[0] for line in told[2:]] == ["ID", "a", "1 of 3 that match would be replayed"]
+
+
+def test_letters_replayed_too_often_are_in_no_dry_run(cli: Cli, seed: Seed) -> None:
+    async def fill(seeder: Seeder) -> None:
+        await three_dead(seeder)
+        await QueueAdmin(seeder.link, "q").replays.replay(ReplaySelection(ids=("a",)), request="r0")
+        await seeder.exchange(1)
+        record = lua_string(encode_death(DeathRecord("again", 1, 0)))
+        await seeder.exchange(0, ["bury", "a", seeder.claim, "mail", "ValueError", record, "", "", 1])
+
+    seed(fill)
+    spared = ("dlq", "replay", "q", "--all", "--max-replays", "1", "--dry-run")
+    dry = cli(*spared, "-o", "json").json
+    assert (dry["count"], dry["matched"], dry["left_out"]) == (2, 3, 1)
+    assert dry["by_reason"] == {"ValueError": 1, "OSError": 1}
+    assert [letter["id"] for letter in dry["sample"]] == ["b", "c"]
+    assert cli(*spared).out.splitlines()[-1] == "2 of 3 that match would be replayed; 1 replayed too often stay"
+
+
+def test_beyond_what_is_looked_at_reasons_are_of_all_that_match(
+    cli: Cli, seed: Seed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed(three_dead)
+    monkeypatch.setattr("headrace.admin.proposal.COUNTED", 1)
+    told = cli("dlq", "replay", "q", "--all", "--max", "2", "--dry-run").out.splitlines()
+    assert told[:3] == ["REASON\tMATCHED", "ValueError\t2", "OSError\t1"]
+    assert told[-1] == "2 of 3 that match would be replayed"
 
 
 def test_an_interrupted_replay_says_how_to_go_on(cli: Cli, seed: Seed, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,6 +149,32 @@ def test_an_approval_moves_what_the_dry_run_has_shown_or_nothing(cli: Cli, seed:
         assert mistake.err == f"headrace: --approve must be the digest that a dry run has told, got {nothing!r}\n"
     assert cli("dlq", "replay", "q", "--task", "mail", "--approve", now).out == "1 replayed\n"
     assert cli("dlq", "replay", "q", "--all", "--dry-run", "--approve", now).code == 2
+
+
+REPLAY, DELETE = ("dlq", "replay", "q"), ("dlq", "delete", "q")
+
+
+@pytest.mark.parametrize("verb", [REPLAY, DELETE, (*REPLAY, "--dry-run"), (*DELETE, "--dry-run")], ids=" ".join)
+@pytest.mark.parametrize("form", ["plain", "json"])
+def test_ids_of_no_letter_are_named(cli: Cli, seed: Seed, verb: tuple[str, ...], form: str) -> None:
+    seed(three_dead)
+    none = cli(*verb, "--id", "nope", "--id", "nope", "--id", "no\x1b", "-o", form)
+    assert (none.code, none.err) == (2, "headrace: no dead letters 'nope', 'no\\x1b' in queue 'q'\n")
+    some = cli(*verb, "--id", "a", "--id", "nope", "-o", form)
+    assert some.code == 0
+    assert some.err.startswith("headrace: ")
+    assert some.err.endswith("headrace: no dead letter 'nope' in queue 'q'\n")
+    many = cli(*verb, *(word for i in range(12) for word in ("--id", f"x{i}")), "-o", form)
+    assert many.err.endswith("'x9' and 2 more in queue 'q'\n")
+    assert "nope" not in cli(*verb, "--id", "b", "-o", form).err
+
+
+def test_a_replay_that_goes_on_misses_none_of_what_it_moved(cli: Cli, seed: Seed) -> None:
+    seed(three_dead)
+    for said in ("1 replayed\n", "0 replayed\n"):
+        ran = cli(*REPLAY, "--id", "a", "--request", "mine")
+        assert (ran.code, ran.out, ran.err) == (0, said, "")
+    assert cli(*REPLAY, "--id", "nope", "--request", "other").code == 2
 
 
 def test_filters_stand_on_every_verb(cli: Cli, seed: Seed) -> None:

@@ -72,9 +72,14 @@ def test_other_arguments(cli: Cli, seed: Seed, words: tuple[str, ...], arguments
     ("words", "said"),
     [
         ((), "say what to change: --set, --kwargs or --args"),
-        (("--set", "count=many"), "task mail: count: must be integer"),
-        (("--set", "s3cret=1"), "task mail: arguments: must not contain"),
-        (("--args", "[]"), "task mail: arguments: must contain ['to'] properties"),
+        (("--set", "count=many"), "task mail: count: must be a whole number"),
+        (("--set", "s3cret=1"), "task mail: s3cret: is not allowed"),
+        (("--args", "[]"), "task mail: to: is required"),
+        (
+            ("--kwargs", '{"to": "eve"}'),
+            "task mail: to is given twice, by position and by name; the letter has positional arguments: add "
+            "--args '[]', or use --set",
+        ),
         (("--kwargs", "s3cret"), '--kwargs: must be an object such as {"to": "ada"}, as JSON'),
         (("--args", "{}"), '--args: must be a list such as [1, "a"], as JSON'),
         (("--set", "to"), "--set must name an argument and its value"),

@@ -59,6 +59,7 @@ def test_each_letter_is_a_line_with_all_that_is_kept_of_it(cli: Cli, seed: Seed)
 
 
 def test_an_empty_queue_exports_nothing(cli: Cli, tmp_path: Path) -> None:
+    cli("enqueue", "q", "t")
     assert cli("dlq", "export", "q").out == ""
     assert cli("dlq", "export", "q", "--out", str(tmp_path / "none")).err.startswith("headrace: 0 dead letters in ")
     assert (tmp_path / "none").read_text() == ""

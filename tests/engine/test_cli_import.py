@@ -82,6 +82,7 @@ def test_each_bad_line_is_said_and_no_good_one_lost(cli: Cli, tmp_path: Path) ->
     ]
     file = tmp_path / "letters.jsonl"
     file.write_text("\n".join(lines))
+    cli("enqueue", "q", "t")
     ran = cli("dlq", "import", "q", str(file))
     assert (ran.code, ran.out) == (2, "2 imported; 9 lines left out\n")
     said = ran.err.splitlines()
@@ -91,6 +92,39 @@ def test_each_bad_line_is_said_and_no_good_one_lost(cli: Cli, tmp_path: Path) ->
     assert said[4].endswith("args and kwargs say something else than payload: leave out payload to use them")
     assert "s3cret" not in ran.err
     assert [one["id"] for one in cli("dlq", "list", "q", "-o", "json").json["letters"]] == ["a", "z"]
+
+
+def _letters(file: Path, *changes: dict[str, Any]) -> str:
+    """A line for each."""
+    packed = encode_arguments(codec_named("msgpack"), "mail", [], {"too": 1}, MAX_PAYLOAD)
+    died_of_it = {"payload": base64.b64encode(packed).decode(), "args": [], "kwargs": {"too": 1}}
+    lines = [{**FIRST, "id": "as-it-was", **died_of_it}, *({**FIRST, **change} for change in changes)]
+    file.write_text("\n".join(map(json.dumps, lines)))
+    return str(file)
+
+
+def test_edited_arguments_must_fit_what_workers_have_published(cli: Cli, seed: Seed, tmp_path: Path) -> None:
+    async def publish(seeder: Seeder) -> None:
+        schema = {"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]}
+        await seeder.raw("HSET", "schemas", "mail", json.dumps({**schema, "additionalProperties": False}))
+
+    seed(publish)
+    file = _letters(
+        tmp_path / "letters.jsonl",
+        {"id": "b", "args": [], "kwargs": {"too": "s3cret"}},
+        {"id": "c", "args": ["ada"], "kwargs": {}},
+        {"id": "d", "args": ["ada"], "kwargs": {"to": "s3cret"}},
+        {"id": "e", "task": "scan"},
+    )
+    ran = cli("dlq", "import", "q", file)
+    assert (ran.code, ran.out) == (2, "2 imported; 3 lines left out\n")
+    assert ran.err.splitlines() == [
+        "headrace: line 2: task mail: too: is not allowed",
+        "headrace: line 4: task mail: to is given twice, by position and by name",
+        "headrace: line 5: queue q has no task 'scan'; its workers know mail (--unchecked takes it all the same)",
+    ]
+    unchecked = cli("dlq", "import", "q", file, "--unchecked")
+    assert (unchecked.code, unchecked.out) == (0, "3 imported; 2 passed over: the queue has them\n")
 
 
 def test_lines_are_read_a_bounded_part_at_a_time(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,6 +143,7 @@ def test_lines_are_read_a_bounded_part_at_a_time(cli: Cli, tmp_path: Path, monke
             out.write(json.dumps({**FIRST, "id": f"j{number}"}) + "\n")
             if number == 100:
                 out.write(json.dumps({**FIRST, "error": "x" * 5000}) + "\n")
+    cli("enqueue", "q", "t")
     ran = cli("dlq", "import", "q", str(file))
     assert (ran.code, ran.out) == (2, "250 imported; 1 lines left out\n")
     assert ran.err == "headrace: line 102: it has more than 1,000 bytes\n"

@@ -88,7 +88,7 @@ def test_enqueue_compares_with_what_workers_have_published(cli: Cli, seed: Seed)
     seed(publish)
     assert cli("enqueue", "q", "mail", "--kwargs", '{"to": "ada"}').code == 0
     wrong = cli("enqueue", "q", "mail", "--args", "[3]")
-    assert (wrong.code, wrong.err) == (2, "headrace: task mail: to: must be string\n")
+    assert (wrong.code, wrong.err) == (2, "headrace: task mail: to: must be a string\n")
     unknown = cli("enqueue", "q", "sned")
     assert (unknown.code, unknown.err.count("\n")) == (2, 1)
     assert "no task 'sned'" in unknown.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -138,6 +139,39 @@ async def test_letters_replayed_too_often_stay_and_are_counted(seeder: Seeder, a
     assert [letter.id for letter in (await admin.dead_letters.page()).letters] == ["a"]
     named = await admin.replays.replay(ReplaySelection(ids=("a",)), request="r2", max_replays=2)
     assert (named.moved, named.left_out) == (1, 0)
+
+
+@pytest.mark.parametrize("selection", CHOICES, ids=NAMES)
+@pytest.mark.parametrize(("most", "max_replays"), [(None, None), (1, None), (2, None), (None, 1), (1, 1), (9, 1)])
+async def test_a_preview_shows_the_letters_that_then_move(
+    seeder: Seeder, admin: QueueAdmin, selection: ReplaySelection, most: int | None, max_replays: int | None
+) -> None:
+    await _bury(seeder)
+    await _dies_again(seeder, admin)
+    shown = await admin.replays.preview(selection, most=most, max_replays=max_replays)
+    before = await admin.dead_letters.page()
+    done = await admin.replays.replay(selection, request="r1", most=most, max_replays=max_replays, approve=shown.digest)
+    left = {letter.id for letter in (await admin.dead_letters.page()).letters}
+    moved = [letter for letter in before.letters if letter.id not in left]
+    assert {letter.id for letter in shown.sample} == {letter.id for letter in moved}
+    assert shown.moves == done.moved == len(moved)
+    assert shown.moves_by_reason == Counter(letter.reason for letter in moved)
+    assert sum(shown.by_reason.values()) == shown.count >= shown.moves
+
+
+async def test_a_preview_looks_at_no_more_than_it_may(
+    seeder: Seeder, admin: QueueAdmin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _bury(seeder)
+    await _dies_again(seeder, admin)
+    monkeypatch.setattr("headrace.admin.proposal.COUNTED", 2)
+    monkeypatch.setattr("headrace.admin.proposal.SAMPLE", 3)
+    few, many = await admin.replays.preview(ALL, most=2), await admin.replays.preview(ALL, most=3)
+    assert (few.moves, few.moves_by_reason) == (2, {"ValueError": 2})
+    assert (many.moves, many.moves_by_reason, len(many.sample)) == (3, None, 3)
+    spared = await admin.replays.preview(ALL, most=2, max_replays=1)
+    assert (spared.moves, spared.moves_by_reason, spared.left_out) == (2, None, None)
+    assert "a" not in {letter.id for letter in spared.sample}
 
 
 async def test_beyond_what_is_looked_at_nobody_counts_who_stays(

@@ -68,6 +68,44 @@ async def test_it_stops_when_what_it_moves_dies_again(seeder: Seeder, admin: Que
     assert (await admin.stats()).dead == 800
 
 
+@pytest.fixture
+def paced(monkeypatch: pytest.MonkeyPatch, admin: QueueAdmin) -> None:
+    """Time passes as the rate has it, and in each pause all jobs that were moved end."""
+    now = 0.0
+
+    async def idle() -> bool:
+        stats = await admin.stats()
+        return stats.ready + stats.leased == 0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+        await eventually(idle)
+
+    monkeypatch.setattr(replay_bounds, "monotonic", lambda: now)
+    monkeypatch.setattr(replay_bounds, "_sleep", sleep)
+
+
+@pytest.mark.usefixtures("paced")
+@pytest.mark.parametrize("rate", [1, 50])
+async def test_a_rate_doesn_t_make_it_judge_fewer(seeder: Seeder, admin: QueueAdmin, rate: float) -> None:
+    """The oldest letter alone dies again, and at this rate it has ended long before twenty have moved."""
+    await _bury(seeder, 100)
+    async with _working(seeder, bad=range(1)):
+        done = await admin.replays.replay(ALL, request="r1", rate=rate, guard=0.2)
+    assert (done.finished, done.stopped, done.moved, done.died_again) == (True, "", 100, 1)
+
+
+@pytest.mark.usefixtures("paced")
+@pytest.mark.parametrize("rate", [1, 50, 99.9])
+async def test_a_rate_doesn_t_make_it_judge_later(seeder: Seeder, admin: QueueAdmin, rate: float) -> None:
+    await _bury(seeder, 100)
+    async with _working(seeder, bad=range(0, 100, 5)):
+        done = await admin.replays.replay(ALL, request="r1", rate=rate, guard=0.2)
+    assert done.stopped == f"of the last {LEAST} replayed jobs that ended 4 are dead again"
+    assert (done.finished, done.moved) == (False, LEAST)
+
+
 async def test_it_stops_in_the_middle_and_goes_on_when_told_to(seeder: Seeder, admin: QueueAdmin) -> None:
     await _bury(seeder, 3000)
     async with _working(seeder, bad=range(1000, 1600)):

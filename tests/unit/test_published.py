@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from headrace.admin.published import check_arguments
 from headrace.client.arguments import Arguments
@@ -21,6 +21,9 @@ class Address(BaseModel):
 def send(to: str, subject: str = "", *, at: datetime | None = None, address: Address | None = None) -> None: ...
 
 
+def coded(code: Annotated[str, Field(pattern="^[a-z]{2}$")]) -> None: ...
+
+
 def only(a: int, b: int, /) -> None: ...
 
 
@@ -30,7 +33,9 @@ def nothing() -> None: ...
 def anything(*args: int, **more: str) -> None: ...
 
 
-SCHEMAS = {task.__name__: Arguments(task.__name__, task).json_schema() for task in (send, only, nothing, anything)}
+SCHEMAS = {
+    task.__name__: Arguments(task.__name__, task).json_schema() for task in (send, coded, only, nothing, anything)
+}
 
 
 @pytest.mark.parametrize(
@@ -51,13 +56,16 @@ def test_what_fits(task: str, args: list[Any], kwargs: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("task", "args", "kwargs", "problem"),
     [
-        ("send", [], {}, "task send: arguments: must contain ['to'] properties"),
-        ("send", [3], {}, "task send: to: must be string"),
+        ("send", [], {}, "task send: to: is required"),
+        ("send", [3], {}, "task send: to: must be a string"),
         ("send", ["ada", "x", "y", "z", "w"], {}, "task send: takes at most 4 arguments, got 5"),
         ("send", ["ada"], {"to": "bob"}, "task send: to is given twice, by position and by name"),
-        ("send", ["ada"], {"secret": 1}, "task send: arguments: must not contain {'secret'} properties"),
+        ("send", ["ada"], {"secret": 1}, "task send: secret: is not allowed"),
+        ("send", [], {"too": "ada"}, "task send: too: is not allowed"),
+        ("send", ["ada"], {"address": {}}, "task send: address.street: is required"),
+        ("coded", ["x"], {}, "task coded: code: must match pattern ^[a-z]{2}$"),
         ("nothing", [1], {}, "task nothing: takes at most 0 arguments, got 1"),
-        ("sned", [], {}, "queue q has no task 'sned'; its workers know anything, nothing, only, send"),
+        ("sned", [], {}, "queue q has no task 'sned'; its workers know anything, coded, nothing, only, send"),
     ],
 )
 def test_what_does_not_fit(task: str, args: list[Any], kwargs: dict[str, Any], problem: str) -> None:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from headrace.admin.schema_check import find_problem
 from headrace.errors import ConfigError
 from headrace_operator.api.schedule_spec import ScheduleSpec
 from headrace_operator.api.worker_queue import WorkerQueue
 from headrace_operator.core.recurrence import Recurrence, parse
-from headrace_operator.core.schema_check import find_problem
 
 
 class ScheduleReason(StrEnum):

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from headrace.cli.exit_codes import ExitCode
+from headrace.cli.letter_choice import WHICH_LETTERS
 from headrace.cli.output import Format, Printer, check_format
 from headrace.errors import ConfigError, HeadraceError, UsageError
 from headrace_operator.api.names import REPLAY_ANNOTATION, ObjectKey
@@ -33,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
         prog="headrace replay", description="Run dead letters again, in the fleet that `headrace dev` runs here."
     )
     made.add_argument("queue", help="the WorkerQueue's name, or namespace/name")
-    made.add_argument("--all", action="store_true", help="every dead letter (as without any selection)")
+    made.add_argument("--all", action="store_true", help="every dead letter")
     made.add_argument("--task", help="only those of this task")
     made.add_argument("--reason", help="only those that died of this")
     made.add_argument("--id", action="append", default=[], help="only this job; repeatable")
@@ -86,12 +87,14 @@ def _cancel(place: Place, key: ObjectKey, given: argparse.Namespace) -> int:
 
 
 def request_value(given: argparse.Namespace) -> str:
-    """The annotation's value. Raises ConfigError for words that make no sense."""
+    """The annotation's value. Raises ConfigError for words that make no sense, and where no letters are named."""
     words = [f"id={job}" for job in given.id]
     filters = (("task", given.task), ("reason", given.reason), ("since", given.since), ("older-than", given.older_than))
     words += [f"{name}={text}" for name, text in (*filters, ("attempts", given.attempts)) if text is not None]
     words += [f"where={text}" for text in given.where]
-    if given.all or not words:
+    if not (given.all or words):
+        raise UsageError(WHICH_LETTERS)
+    if given.all:
         words.insert(0, "all")
     words += [f"queue={given.only}"] if given.only is not None else []
     words += ["dry-run"] if given.dry_run else []

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from headrace.errors import ConfigError
+from headrace.errors import ConfigError, UsageError
 from headrace_operator.api.disruption import Disruption
 from headrace_operator.api.names import QueueKey, ScheduleKey
 from headrace_operator.api.rollout import Rollout
@@ -213,14 +213,14 @@ def test_a_workers_environment() -> None:
 @pytest.mark.parametrize(
     ("words", "value"),
     [
-        ([], "all"),
+        (["--all"], "all"),
         (["--all", "--dry-run"], "all,dry-run"),
         (["--task", "send", "--reason", "KeyError", "--max", "5"], "task=send,reason=KeyError,max=5"),
         (["--id", "a", "--id", "b"], "id=a,id=b"),
         (["--all", "--queue", "slow", "--dry-run"], "all,queue=slow,dry-run"),
         (["--since", "2h", "--attempts", "..3", "--where", "to=ada"], "since=2h,attempts=..3,where=to=ada"),
         (["--older-than", "1w", "--max-replays", "2"], "older-than=1w,max-replays=2"),
-        (["--approve", "0123456789ab"], "all,approve=0123456789ab"),
+        (["--all", "--approve", "0123456789ab"], "all,approve=0123456789ab"),
     ],
 )
 def test_the_replay_verb_says_what_the_annotation_says(words: list[str], value: str) -> None:
@@ -233,6 +233,12 @@ def test_the_replay_verb_refuses_what_makes_no_sense() -> None:
     given: argparse.Namespace = parser().parse_args(["shop", "--all", "--id", "a"])
     with pytest.raises(ConfigError, match="all goes with no filter"):
         request_value(given)
+
+
+@pytest.mark.parametrize("words", [[], ["--dry-run"], ["--max", "1"], ["--approve", "0123456789ab"]])
+def test_the_replay_verb_never_takes_nothing_for_everything(words: list[str]) -> None:
+    with pytest.raises(UsageError, match="say which letters: --id, --all, or a filter"):
+        request_value(parser().parse_args(["shop", *words]))
 
 
 def test_a_home_has_one_owner(tmp_path: Path) -> None:

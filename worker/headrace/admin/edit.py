@@ -52,6 +52,7 @@ async def edit(handle: QueueHandle, job_id: str, change: Change, *, unchecked: b
     names = list(schemas.get(stored.task, {}).get("properties", {}))
     args, kwargs = change.applied(*decode_arguments(envelope.codec, envelope.payload), names)
     if not unchecked and stored.given is None:  # a workflow's result comes first, and is in no argument
+        _check_places(change, stored.task, names[: len(args)], kwargs)
         check_arguments(schemas, handle.queue, stored.task, args, kwargs)
     limit = max(MAX_PAYLOAD, len(envelope.payload))
     payload = encode_arguments(codec_named(envelope.codec), stored.task, args, kwargs, limit)
@@ -62,6 +63,16 @@ async def edit(handle: QueueHandle, job_id: str, change: Change, *, unchecked: b
             raise _no_letter(handle, job_id)
         case b"changed":
             raise ConflictingEditError(f"dead letter {job_id!r} was changed meanwhile; look again, then edit it")
+
+
+def _check_places(change: Change, task: str, by_position: Sequence[str], kwargs: Mapping[str, Any]) -> None:
+    """Who names all named arguments may not know that the letter has others by position. Raises PayloadError."""
+    twice = [name for name in by_position if name in kwargs]
+    if twice and change.args is None:
+        raise PayloadError(
+            f"task {task}: {twice[0]} is given twice, by position and by name; "
+            "the letter has positional arguments: add --args '[]', or use --set"
+        )
 
 
 def _readable(job_id: str, value: bytes) -> Stored:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
 import msgspec
 
 from headrace.admin.handle import QueueHandle
+from headrace.admin.published import Schema, check_arguments
 from headrace.client.codec import codec_named, decode_arguments, encode_arguments
 from headrace.contract.envelope import DeathRecord, Envelope, dead_value, encode_death, lua_string
 from headrace.contract.protocol import Priority
@@ -88,10 +89,20 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
 _decode = msgspec.json.Decoder(Letter).decode
 
 
-def read_letter(line: bytes) -> list[Any]:
-    """A line of an export, ready to be brought in. Raises UsageError, which never quotes a payload."""
+def read_letter(line: bytes, queue: str = "", schemas: Mapping[str, Schema] | None = None) -> list[Any]:
+    """A line of an export, ready to be brought in.
+
+    `schemas`: what the workers of `queue` have published. Arguments that stand in for a payload must fit it, as those
+    of an edit; what was exported with its payload comes back as it was.
+
+    Raises UsageError, which never quotes a payload.
+    """
     try:
-        return _decode(line).packed()
+        letter = _decode(line)
+        packed = letter.packed()
+        if letter.payload is None and schemas:
+            check_arguments(schemas, queue, letter.task, letter.args or [], letter.kwargs or {})
+        return packed
     except msgspec.ValidationError as error:
         raise UsageError(f"it is no dead letter: {error}") from None
     except (msgspec.MsgspecError, UnicodeDecodeError):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from headrace.admin.dead_letters import DeadLetter, DeadLetters, read_letters
@@ -20,7 +20,7 @@ from headrace.errors import UsageError
 _DIGEST: Final = re.compile(r"[0-9a-f]{12}")
 SAMPLE: Final = 10
 COUNTED: Final = 10_000
-"""Most letters that are looked at to count those that were replayed too often already."""
+"""Most letters that are looked at to say which of them a bound lets move."""
 REPLAYS_MOST: Final = 255
 """How far replays of a letter are counted."""
 
@@ -52,13 +52,17 @@ class ReplayPreview:
     count: int
     """Letters that are meant; a bound may leave some of them out."""
     by_reason: Mapping[str, int]
-    """Exception class → letters."""
+    """Exception class → letters that are meant."""
     sample: tuple[DeadLetter, ...]
-    """The oldest few."""
+    """The oldest few of those that would move."""
     digest: str = ""
     """Approves this set: another one as soon as a letter comes or goes that could be meant, or is edited."""
     left_out: int | None = 0
     """Of the letters meant, those that stay since they were replayed too often already; None: too many to count."""
+    moves: int = 0
+    """How many of them would move; the most it can be where `left_out` is None."""
+    moves_by_reason: Mapping[str, int] | None = None
+    """Exception class → letters that would move; None: too many to look at."""
 
 
 def check_digest(text: str, word: str = "approve") -> str:
@@ -71,68 +75,98 @@ def check_digest(text: str, word: str = "approve") -> str:
 async def preview(
     handle: QueueHandle, dead_letters: DeadLetters, selection: ReplaySelection, terms: Terms
 ) -> ReplayPreview:
-    """The indexes alone answer for ids, tasks, reasons and times; attempts and payloads take a look at each letter."""
+    """The indexes alone answer for tasks, reasons and times.
+
+    Ids, attempts and payloads take a look at each letter, and bounds at those that they let move.
+    """
     found = await survey(handle, selection, terms=terms.salt(selection))
-    if selection.ids:
-        counts, sample = await _counted_ids(dead_letters, selection)
-    elif selection.scans:
-        counts, sample = await _counted_one_by_one(dead_letters, selection, found)
+    if selection.ids or selection.scans:
+        counts, sample = await _one_by_one(dead_letters, selection, found)
     else:
         counts = Counter()
         for facet in found.facets:
             counts[facet.reason] += facet.count
         sample = read_letters(await read_page(handle, Wanted(selection.task, selection.reason, found.range), SAMPLE))
-    left_out = await _left_out(handle, dead_letters, selection, found, terms, counts.total())
-    by_reason = {reason: count for reason, count in counts.most_common() if count}
-    return ReplayPreview(counts.total(), by_reason, tuple(sample), found.digest, left_out)
+    count = counts.total()
+    if terms.max_replays is None and (terms.most is None or count <= terms.most):
+        by_reason = _ranked(counts)
+        return ReplayPreview(count, by_reason, tuple(sample), found.digest, 0, count, by_reason)
+    walk = _Walk(handle, terms, count)
+    await walk.go(_letters(dead_letters, selection, found))
+    shown = ReplayPreview(count, _ranked(counts), tuple(walk.sample), found.digest, walk.left_out, walk.most)
+    return replace(shown, moves=walk.moves.total(), moves_by_reason=_ranked(walk.moves)) if walk.whole else shown
 
 
-Counted = tuple[Counter[str], list[DeadLetter]]
+def _ranked(counts: Counter[str]) -> dict[str, int]:
+    return {reason: count for reason, count in counts.most_common() if count}
 
 
-async def _counted_ids(dead_letters: DeadLetters, selection: ReplaySelection) -> Counted:
-    counts: Counter[str] = Counter()
-    sample: list[DeadLetter] = []
-    ids = list(dict.fromkeys(selection.ids))
-    for start in range(0, len(ids), CHUNK):
-        letters = await dead_letters.letters(ids[start : start + CHUNK])
-        counts.update(letter.reason for letter in letters)
-        sample = (sample + letters)[:SAMPLE]
-    return counts, sample
-
-
-async def _counted_one_by_one(dead_letters: DeadLetters, selection: ReplaySelection, found: Survey) -> Counted:
-    counts: Counter[str] = Counter()
-    sample: list[DeadLetter] = []
-    newest = await dead_letters.newest_us()
-    async for kept in dead_letters.sift(selection, found.range.until(newest)):
-        letters = read_letters(kept)
-        counts.update(letter.reason for letter in letters)
-        sample = (sample + letters)[:SAMPLE]
-    return counts, sample
-
-
-async def _left_out(
-    handle: QueueHandle,
-    dead_letters: DeadLetters,
-    selection: ReplaySelection,
-    found: Survey,
-    terms: Terms,
-    count: int,
-) -> int | None:
-    if terms.max_replays is None:
-        return 0
-    if count > COUNTED:
-        return None
-    spent = 0
+async def _letters(
+    dead_letters: DeadLetters, selection: ReplaySelection, found: Survey
+) -> AsyncIterator[list[DeadLetter]]:
+    """Those that are meant, in the order in which a replay moves them."""
+    if selection.ids:
+        ids = list(dict.fromkeys(selection.ids))
+        for start in range(0, len(ids), CHUNK):
+            yield await dead_letters.letters(ids[start : start + CHUNK])
+        return
     meant = found.range.until(await dead_letters.newest_us())
-    async for ids in dead_letters.select(selection, meant):
-        for start in range(0, len(ids), AT_ONCE):
-            spent += await _spent(handle, ids[start : start + AT_ONCE], terms.max_replays)
-    return spent
+    async for kept in dead_letters.sift(selection, meant):
+        yield read_letters(kept)
 
 
-async def _spent(handle: QueueHandle, ids: Sequence[str], max_replays: int) -> int:
-    scores, values = await handle.pipeline([("ZMSCORE", "dead", *ids), ("HMGET", "jobs", *ids)])
-    alive = (value for score, value in zip(scores, values, strict=True) if score is not None and value)
-    return sum(value[2] >= max_replays for value in alive)
+async def _one_by_one(
+    dead_letters: DeadLetters, selection: ReplaySelection, found: Survey
+) -> tuple[Counter[str], list[DeadLetter]]:
+    counts: Counter[str] = Counter()
+    sample: list[DeadLetter] = []
+    async for letters in _letters(dead_letters, selection, found):
+        counts.update(letter.reason for letter in letters)
+        sample = (sample + letters)[:SAMPLE]
+    return counts, sample
+
+
+class _Walk:
+    """Goes through the letters as the replay would, up to COUNTED of them, to say which of them its bounds let move."""
+
+    def __init__(self, handle: QueueHandle, terms: Terms, count: int) -> None:
+        """count: letters that are meant."""
+        self._handle = handle
+        self._max_replays = terms.max_replays
+        self.most = count if terms.most is None else min(terms.most, count)
+        self.moves: Counter[str] = Counter()
+        self.sample: list[DeadLetter] = []
+        self.whole = (count if self._max_replays is not None else self.most) <= COUNTED
+        """Whether `moves` has all that would move; else there is just a sample."""
+        self.left_out: int | None = 0 if self.whole or self._max_replays is None else None
+
+    async def go(self, parts: AsyncIterator[list[DeadLetter]]) -> None:
+        """To the end, or until nothing more can be learnt."""
+        looked_at = 0
+        async for letters in parts:
+            for start in range(0, len(letters), AT_ONCE):
+                await self._look(letters[start : start + AT_ONCE])
+            looked_at += len(letters)
+            if self._done() or looked_at >= COUNTED:
+                return
+
+    def _done(self) -> bool:
+        if not self.whole:
+            return len(self.sample) == SAMPLE
+        return self._max_replays is None and self.moves.total() == self.most
+
+    async def _look(self, letters: Sequence[DeadLetter]) -> None:
+        spent = await self._spent([letter.id for letter in letters])
+        if self.left_out is not None:
+            self.left_out += len(spent)
+        moving = [letter for letter in letters if letter.id not in spent][: self.most - self.moves.total()]
+        self.moves.update(letter.reason for letter in moving)
+        self.sample = (self.sample + moving)[:SAMPLE]
+
+    async def _spent(self, ids: Sequence[str]) -> set[str]:
+        """Those of them that are dead and were replayed as often as they may be."""
+        if self._max_replays is None or not ids:
+            return set()
+        scores, values = await self._handle.pipeline([("ZMSCORE", "dead", *ids), ("HMGET", "jobs", *ids)])
+        found = zip(ids, scores, values, strict=True)
+        return {i for i, score, value in found if score is not None and value and value[2] >= self._max_replays}

@@ -47,7 +47,7 @@ def check_arguments(
     if task not in schemas:
         known = ", ".join(sorted(schemas))
         raise UnknownTaskError(
-            f"queue {queue} has no task {task!r}; its workers know {known} (--unchecked enqueues it)"
+            f"queue {queue} has no task {task!r}; its workers know {known} (--unchecked takes it all the same)"
         )
     schema = schemas[task]
     if schema.get("type") != "object":  # positional-only parameters, or none described: the worker checks
@@ -67,6 +67,11 @@ def named_arguments(schema: Schema, task: str, args: Sequence[Any], kwargs: Mapp
 
 
 def _check(schema: Schema, task: str, arguments: Mapping[str, Any]) -> None:
+    """In the operator's words, then for what those leave to the worker: patterns, formats."""
+    from headrace.admin.schema_check import find_problem
+
+    if (wrong := find_problem(schema, arguments)) is not None:
+        raise PayloadError(f"task {task}: {wrong}")
     import fastjsonschema
 
     try:

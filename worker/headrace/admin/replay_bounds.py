@@ -77,13 +77,15 @@ class Guard:
         self._under_way += moved
 
     async def room(self) -> int | str:
-        """How many may go next, as soon as any may; or why none may any more."""
-        if not self._moved:
-            return LEAST
+        """How many may go next, as soon as any may; or why none may any more.
+
+        The first LEAST go unjudged, in however many steps: of fewer, one that is dead again would be a large share.
+        """
+        if self._moved < LEAST:
+            return LEAST - self._moved
         while True:
             await self._look()
-            ended = self._moved - len(self._under_way)
-            enough = ended >= LEAST or not self._under_way
+            enough = self._moved - len(self._under_way) >= LEAST
             if enough and (why := verdict(self._latest, self._share)) is not None:
                 return why
             if enough and (free := WINDOW - len(self._under_way)) > 0:

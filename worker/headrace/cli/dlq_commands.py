@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from headrace.admin.dead_letters import DeadLetterDetail, Page
 from headrace.admin.facets import Facet
 from headrace.admin.queue_admin import QueueAdmin
-from headrace.admin.selection import LetterFilter
+from headrace.admin.selection import LetterFilter, ReplaySelection
 from headrace.cli.asking import confirm
-from headrace.cli.letter_choice import read_filter, read_selection
+from headrace.cli.exit_codes import ExitCode
+from headrace.cli.letter_choice import absent, note_absent, read_filter, read_selection
 from headrace.cli.letter_json import detail_json, letter_json
 from headrace.cli.letter_table import COLUMNS, row, show_preview
 from headrace.cli.output import Cell, Format, Printer, note, printable_lines, time_of
 from headrace.cli.session import ask_queue
+from headrace.cli.unused_queue import note_unused
 from headrace.errors import UsageError
+
+if TYPE_CHECKING:
+    from headrace.admin.proposal import ReplayPreview
 
 
 def list_letters(
@@ -42,7 +48,10 @@ def list_letters(
         return
 
     async def read(admin: QueueAdmin) -> Page:
-        return await admin.dead_letters.page(said, cursor=cursor, limit=limit, newest_first=newest)
+        page = await admin.dead_letters.page(said, cursor=cursor, limit=limit, newest_first=newest)
+        if not page.letters:
+            await note_unused(admin)
+        return page
 
     page = ask_queue(redis_url, queue, read)
     data = {"letters": [letter_json(letter) for letter in page.letters], "cursor": page.cursor}
@@ -55,7 +64,10 @@ def list_letters(
 async def _facets(admin: QueueAdmin, said: LetterFilter) -> Sequence[Facet]:
     if said.scans:
         raise UsageError("--by-reason counts by task, reason and time; leave out --attempts and --where")
-    return await admin.dead_letters.facets(said)
+    facets = await admin.dead_letters.facets(said)
+    if not facets:
+        await note_unused(admin)
+    return facets
 
 
 def show(queue: str, job_id: str, redis_url: str, output: Format) -> None:
@@ -101,14 +113,31 @@ def delete(
     yes: bool,
     redis_url: str,
     output: Format,
-) -> None:
+) -> int:
     """Asks first, except for given ids. Raises UsageError where nobody can answer."""
     said = read_filter(task, reason, since, older_than, attempts, where)
     selection = read_selection(said, ids, everything)
     if dry_run or not (ids or yes):
-        preview = ask_queue(redis_url, queue, lambda admin: admin.replays.preview(selection))
+        preview, gone = ask_queue(redis_url, queue, lambda admin: _preview(admin, selection))
         if dry_run:
-            return show_preview(Printer(output), preview, "would be deleted")
+            show_preview(Printer(output), preview, "would be deleted")
+            return ExitCode.MISTAKE if note_absent(queue, ids, gone) else ExitCode.DONE
         confirm(f"delete {preview.count} dead letters of {queue}?")
-    deleted = ask_queue(redis_url, queue, lambda admin: admin.dead_letters.delete(selection))
-    return Printer(output).say(f"{deleted} deleted", {"deleted": deleted})
+    deleted, gone = ask_queue(redis_url, queue, lambda admin: _delete(admin, selection))
+    Printer(output).say(f"{deleted} deleted", {"deleted": deleted})
+    return ExitCode.MISTAKE if note_absent(queue, ids, gone) else ExitCode.DONE
+
+
+async def _preview(admin: QueueAdmin, selection: ReplaySelection) -> tuple[ReplayPreview, list[str]]:
+    found = await admin.replays.preview(selection)
+    if not found.count:
+        await note_unused(admin)
+    return found, await absent(admin, list(selection.ids))
+
+
+async def _delete(admin: QueueAdmin, selection: ReplaySelection) -> tuple[int, list[str]]:
+    gone = await absent(admin, list(selection.ids))
+    deleted = await admin.dead_letters.delete(selection)
+    if not deleted:
+        await note_unused(admin)
+    return deleted, gone

@@ -19,6 +19,7 @@ from headrace.cli.letter_json import detail_json
 from headrace.cli.output import note
 from headrace.cli.progress import Tell, progress
 from headrace.cli.session import with_queue
+from headrace.cli.unused_queue import note_unused
 from headrace.client.codec import decode_arguments
 from headrace.errors import HeadraceError, PayloadError, UsageError
 
@@ -59,6 +60,8 @@ async def _export(admin: QueueAdmin, write: Write, tell: Tell, said: LetterFilte
         write(b"".join(_line(letter) for letter in letters))
         count += len(letters)
         tell(count)
+    if not count:
+        await note_unused(admin)
     return count
 
 

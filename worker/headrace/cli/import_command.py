@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from headrace.admin.importing import LONGEST_LINE, read_letter
+from headrace.admin.published import Schema
 from headrace.admin.queue_admin import QueueAdmin
 from headrace.cli.exit_codes import ExitCode
 from headrace.cli.output import Format, Printer, note
 from headrace.cli.session import with_queue
+from headrace.cli.unused_queue import note_unused
 from headrace.errors import UsageError
 
 AT_ONCE = 100
@@ -21,10 +23,10 @@ MOST_BYTES = 4 * 1024 * 1024
 """… or so many bytes of them."""
 
 
-def import_letters(queue: str, file: Path, redis_url: str, output: Format) -> int:
+def import_letters(queue: str, file: Path, *, unchecked: bool, redis_url: str, output: Format) -> int:
     """Lines that are none are left out, and named on stderr. Raises UsageError."""
     with _lines(file) as stream:
-        told = with_queue(redis_url, queue, lambda admin: _Import(admin, stream).run())
+        told = with_queue(redis_url, queue, lambda admin: _Import(admin, stream).run(unchecked=unchecked))
     known = f"; {told.passed} passed over: the queue has them" if told.passed else ""
     bad = f"; {told.bad} lines left out" if told.bad else ""
     data = {"imported": told.imported, "passed_over": told.passed, "bad_lines": told.bad}
@@ -42,12 +44,14 @@ class _Import:
         self._part: list[list[Any]] = []
         self._size = 0
 
-    async def run(self) -> _Import:
+    async def run(self, *, unchecked: bool) -> _Import:
+        await note_unused(self._admin)
+        schemas = {} if unchecked else await self._admin.published.schemas()
         for number, line in enumerate(self._whole_lines(), 1):
             if line is not None and not line.strip():
                 continue
             try:
-                self._part.append(_read(line))
+                self._part.append(_read(line, self._admin.queue, schemas))
             except UsageError as error:
                 self.bad += 1
                 note(f"line {number}: {error}")
@@ -74,10 +78,10 @@ class _Import:
         self._part, self._size = [], 0
 
 
-def _read(line: bytes | None) -> list[Any]:
+def _read(line: bytes | None, queue: str, schemas: Mapping[str, Schema]) -> list[Any]:
     if line is None:
         raise UsageError(f"it has more than {LONGEST_LINE:,} bytes")
-    return read_letter(line)
+    return read_letter(line, queue, schemas)
 
 
 @contextmanager

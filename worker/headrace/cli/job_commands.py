@@ -13,6 +13,7 @@ from headrace.admin.queue_admin import QueueAdmin
 from headrace.admin.transition_words import describe
 from headrace.cli.output import Cell, Format, Printer, note, time_of
 from headrace.cli.session import ask_queue
+from headrace.cli.unused_queue import note_unused
 from headrace.client.codec import decode_arguments
 from headrace.contract.progress import Progress
 from headrace.contract.protocol import State
@@ -36,11 +37,16 @@ def jobs(queue: str, *, state: State | None, limit: int, cursor: str | None, red
 
 async def _list(admin: QueueAdmin, state: State | None, cursor: str | None, limit: int) -> JobPage:
     if state is not None:
-        return await admin.jobs.page(state, cursor=cursor, limit=limit)
+        page = await admin.jobs.page(state, cursor=cursor, limit=limit)
+        if not page.jobs:
+            await note_unused(admin)
+        return page
     found: tuple[JobView, ...] = ()
     for each in LISTED:
         if len(found) < limit:
             found += (await admin.jobs.page(each, limit=limit - len(found))).jobs
+    if not found:
+        await note_unused(admin)
     return JobPage(found, None)
 
 

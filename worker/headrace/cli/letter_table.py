@@ -23,18 +23,24 @@ def row(letter: DeadLetter) -> list[Cell]:
     ]
 
 
-def show_preview(printer: Printer, preview: ReplayPreview, verb: str, most: int | None = None) -> None:
-    """Counts by reason and the oldest few. verb: what would be done to so many."""
-    spared = preview.left_out or 0
-    count = preview.count - spared if most is None else min(preview.count - spared, most)
+def show_preview(printer: Printer, preview: ReplayPreview, verb: str) -> None:
+    """Counts by reason and the oldest few, of what would move; beyond a number, reasons are of all that match.
+
+    verb: what would be done to so many.
+    """
+    spared, count = preview.left_out or 0, preview.moves
+    by_reason = preview.by_reason if preview.moves_by_reason is None else preview.moves_by_reason
     if printer.structured:
         sample = [letter_json(letter) for letter in preview.sample]
-        said = {"count": count, "by_reason": preview.by_reason, "sample": sample, "digest": preview.digest}
-        return printer.document(said | {"left_out": preview.left_out})
-    printer.rows(("REASON", "LETTERS"), list(preview.by_reason.items()), None)
+        said = {"count": count, "matched": preview.count, "by_reason": by_reason, "sample": sample}
+        return printer.document(said | {"digest": preview.digest, "left_out": preview.left_out})
+    printer.rows(
+        ("REASON", "LETTERS" if preview.moves_by_reason is not None else "MATCHED"), list(by_reason.items()), None
+    )
     if preview.sample:
         printer.rows(COLUMNS, [row(letter) for letter in preview.sample], None, title="the oldest")
     aside = f"; {spared} replayed too often stay" if spared else ""
     if preview.left_out is None:
         aside = " at most; those replayed too often stay"
-    return printer.say(f"{count} {verb}{aside}", None)
+    of = "" if preview.count == count else f" of {preview.count} that match"
+    return printer.say(f"{count}{of} {verb}{aside}", None)

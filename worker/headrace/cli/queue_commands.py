@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, TypeVar
 
-from headrace.admin.queue_admin import stats_many
+from headrace.admin.queue_admin import QueueAdmin, stats_many
 from headrace.cli.asking import confirm
 from headrace.cli.exit_codes import ExitCode
 from headrace.cli.load import state_of
 from headrace.cli.output import Cell, Format, Printer, note, time_of
 from headrace.cli.progress import progress
 from headrace.cli.session import ask_link, ask_queue, with_queue
+from headrace.cli.unused_queue import note_unused, unused
 from headrace.contract.keys import check_queue_name
 from headrace.contract.stats import QueueStats
 from headrace.errors import HeadraceError, UsageError
 
 if TYPE_CHECKING:
     from headrace.admin.findings import AuditReport
+
+T = TypeVar("T")
 
 
 def stats(queues: list[str], redis_url: str, output: Format) -> int:
@@ -28,6 +32,8 @@ def stats(queues: list[str], redis_url: str, output: Format) -> int:
     failed = {queue: said for queue, said in found.items() if isinstance(said, HeadraceError)}
     for queue, error in failed.items():
         note(f"queue {queue}: {error}")
+    for line in filter(None, map(unused, read.values())):
+        note(line)
     return ExitCode.FAILED if failed else ExitCode.DONE
 
 
@@ -66,16 +72,23 @@ def _stats_row(said: QueueStats) -> list[Cell]:
     ]
 
 
+async def _told(admin: QueueAdmin, work: Awaitable[T]) -> T:
+    """What was done, with a line where the queue's name may be wrong."""
+    done = await work
+    await note_unused(admin)
+    return done
+
+
 def pause(queue: str, redis_url: str, output: Format) -> None:
     """Says so, too, when it was paused already."""
-    changed = ask_queue(redis_url, queue, lambda admin: admin.control.pause())
+    changed = ask_queue(redis_url, queue, lambda admin: _told(admin, admin.control.pause()))
     said = f"{queue} is paused" if changed else f"{queue} was paused already"
     Printer(output).say(said, {"queue": queue, "paused": True, "changed": changed})
 
 
 def resume(queue: str, redis_url: str, output: Format) -> None:
     """Says so, too, when it was not paused."""
-    changed = ask_queue(redis_url, queue, lambda admin: admin.control.resume())
+    changed = ask_queue(redis_url, queue, lambda admin: _told(admin, admin.control.resume()))
     said = f"{queue} goes on" if changed else f"{queue} was not paused"
     Printer(output).say(said, {"queue": queue, "paused": False, "changed": changed})
 
@@ -84,7 +97,7 @@ def limit(queue: str, jobs: str | None, redis_url: str, output: Format) -> None:
     """Without a number it only shows. Raises UsageError."""
     if jobs is not None:
         wanted = _limit_of(jobs)
-        ask_queue(redis_url, queue, lambda admin: admin.control.set_limit(wanted))
+        ask_queue(redis_url, queue, lambda admin: _told(admin, admin.control.set_limit(wanted)))
     kept = ask_queue(redis_url, queue, lambda admin: admin.control.limit())
     said = f"{queue} has no limit" if kept is None else f"{queue} takes {kept:,} waiting jobs"
     Printer(output).say(said, {"queue": queue, "limit": kept})
@@ -105,14 +118,16 @@ def purge(queue: str, *, yes: bool, redis_url: str, output: Format) -> None:
         waiting = stats.ready + stats.held + stats.due + stats.scheduled + stats.parked + stats.awaiting
         confirm(f"call off {waiting} waiting jobs of {queue}?")
     with progress("calling off") as tell:
-        purged = with_queue(redis_url, queue, lambda admin: admin.control.purge(on_progress=tell))
+        purged = with_queue(redis_url, queue, lambda admin: _told(admin, admin.control.purge(on_progress=tell)))
     Printer(output).say(f"{purged} jobs called off", {"queue": queue, "purged": purged})
 
 
 def audit(queue: str, *, repair: bool, redis_url: str, output: Format) -> int:
     """Findings are shown before they are counted."""
     with progress("ids looked at") as tell:
-        report = with_queue(redis_url, queue, lambda admin: admin.audit.run(repair=repair, on_progress=tell))
+        report = with_queue(
+            redis_url, queue, lambda admin: _told(admin, admin.audit.run(repair=repair, on_progress=tell))
+        )
     printer = Printer(output)
     if printer.structured:
         printer.document(_audit_json(report))

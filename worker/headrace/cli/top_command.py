@@ -1,4 +1,4 @@
-"""`headrace top`: queues as they are now, again and again, until q; in a pipe one look with its rates."""
+"""`headrace top`: queues as they are now, again and again, until q; in a pipe two looks, and the rates between them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from headrace.cli.exit_codes import ExitCode
 from headrace.cli.load import COLUMNS, loads, row
 from headrace.cli.output import Format, Printer, note, printable, rich_table, texts, turn
 from headrace.cli.session import with_link
+from headrace.cli.unused_queue import unused
 from headrace.contract.keys import check_queue_name
 from headrace.contract.stats import QueueStats
 from headrace.errors import HeadraceError
@@ -31,18 +32,23 @@ def top(queues: list[str], every: float, redis_url: str, output: Format) -> int:
     if live:
         with_link(redis_url, lambda link: _watch(link, names, every))
         return ExitCode.DONE
-    seen, trouble = with_link(redis_url, lambda link: _look_twice(link, names, every))
+    seen, trouble, strange = with_link(redis_url, lambda link: _look_twice(link, names, every))
     Printer(output).rows(COLUMNS, [row(one) for one in seen], seen)
-    for said in trouble:
+    for said in (*trouble, *strange):
         note(said)
     return ExitCode.FAILED if trouble else ExitCode.DONE
 
 
-async def _look_twice(link: Link, names: list[str], every: float) -> tuple[list[Any], list[str]]:
+async def _look_twice(link: Link, names: list[str], every: float) -> tuple[list[Any], list[str], list[str]]:
     before, _ = await _look(link, names)
     await asyncio.sleep(every)
     after, trouble = await _look(link, names)
-    return loads(before, after), trouble
+    return loads(before, after), trouble, _strange(after)
+
+
+def _strange(read: Mapping[str, QueueStats]) -> list[str]:
+    """A line for each queue whose name may be wrong."""
+    return [line for line in map(unused, read.values()) if line is not None]
 
 
 async def _look(link: Link, names: list[str]) -> tuple[dict[str, QueueStats], list[str]]:
@@ -82,7 +88,7 @@ def _screen(width: int, before: Mapping[str, QueueStats], now: Mapping[str, Queu
     from rich.console import Group
     from rich.text import Text
 
-    said = [Text(printable(line), style="red") for line in trouble]
+    said = [Text(printable(line), style="red") for line in (*trouble, *_strange(now))]
     shown = rich_table("", *turn(COLUMNS, texts([row(one) for one in loads(before, now)]), width))
     return Group(shown, *said, Text("q ends", style="dim"))
 

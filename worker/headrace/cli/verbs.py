@@ -79,7 +79,7 @@ _ALL: Final = (
     _verb(
         "top",
         "top_command:top",
-        "Watch queues: depths, rates, the oldest job, workers. Ends with q; without a terminal it looks once.",
+        "Watch queues: depths, rates, the oldest job, workers. Ends with q; without a terminal it looks twice.",
         QUEUES,
         option(
             "every",
@@ -230,6 +230,7 @@ _ALL: Final = (
         "Bring dead letters back from a file. Jobs whose id the queue has are passed over.",
         QUEUE,
         argument("file", "FILE", "What dlq export --payload has written; -: stdin.", kind=Kind.PATH),
+        UNCHECKED,
         *_SHOWN,
     ),
     _verb(

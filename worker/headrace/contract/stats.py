@@ -109,6 +109,12 @@ class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
     workers: tuple[WorkerPresence, ...] = ()
 
     @property
+    def used(self) -> bool:
+        """Whether a producer, a worker or a WorkerQueue has ever been here: else its name may be a wrong one."""
+        jobs = self.enqueued + self.scheduled + self.parked + self.awaiting + self.dead + self.replayed + self.cancelled
+        return bool(jobs + self.demand + self.held or self.protocol or self.owner or self.workers or self.versions)
+
+    @property
     def demand(self) -> int:
         """Jobs that a worker could be running now: runnable plus due plus in flight."""
         return self.ready + self.due + self.leased

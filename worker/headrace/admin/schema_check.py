@@ -1,4 +1,5 @@
-"""Whether a value fits a JSON Schema that came from Redis. Pure, and safe with any schema.
+"""Whether a value fits a JSON Schema that came from Redis, in the same words wherever it is asked. Pure, and safe with
+any schema.
 
 Whoever may write to that Redis could otherwise keep the operator busy for ever, or make it run or fetch something. So
 this knows what schemas of annotations consist of; what it does not know (patterns, formats, references to elsewhere)
@@ -90,10 +91,14 @@ class _Check:
     def _entries(self, schema: Mapping[str, Any], value: Mapping[str, Any], where: str, depth: int) -> Iterator[str]:
         known = schema.get("properties")
         known = known if isinstance(known, Mapping) else {}
+        further = True if "patternProperties" in schema else schema.get("additionalProperties", True)
+        if further is False:  # first of all: a name that is misspelt is missing, too
+            for name in value:
+                if name not in known:
+                    yield _said(_below(where, name), "is not allowed")
         for name in _list(schema.get("required")):
             if name not in value:
                 yield _said(_below(where, name), "is required")
-        further = True if "patternProperties" in schema else schema.get("additionalProperties", True)
         for name, one in value.items():
             yield from self.look(known.get(name, further), one, _below(where, name), depth + 1)
 

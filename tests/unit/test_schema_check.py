@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace_operator.core.schema_check import find_problem
+from headrace.admin.schema_check import find_problem
 
 PAGE = {
     "type": "object",
@@ -56,6 +56,8 @@ PAGE = {
         ({"day": "mon", "either": "x"}, "either: fits none of its allowed forms"),
         ({"day": "mon", "counts": {"a": 1, "b": "2"}}, "counts.b: must be a whole number"),
         ({"day": "mon", "month": 1}, "month: is not allowed"),
+        ({"dya": "mon"}, "dya: is not allowed"),
+        ({"day": 5, "month": 1}, "month: is not allowed"),
     ],
 )
 def test_the_first_problem_is_told_by_its_place(given: dict[str, Any], says: str) -> None:
