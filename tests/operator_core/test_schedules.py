@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import msgspec
 import pytest
+import yaml
 
 from headrace.contract.envelope import decode
-from headrace_operator.api.names import RUN_NOW_ANNOTATION, ScheduleKey
+from headrace_operator.api.names import API_VERSION, KIND, RUN_NOW_ANNOTATION, ScheduleKey
 from headrace_operator.core.schedule_summary import condition
-from support.bad_queues import REMOVE
-from support.bad_schedules import MISTAKES, SCHEMAS, Mistake
-from support.fleet_rig import until
+from headrace_operator.objects.file import FileSchedules
+from headrace_operator.reconcile.addresses import SpecAddresses
+from headrace_operator.schedules.controller import ScheduleController
+from support.bad_queues import REMOVE, patched
+from support.bad_schedules import MISTAKES, SCHEMAS, Mistake, good_schedule
+from support.fleet_rig import MemorySecrets, until
 from support.queue_driver import QueueDriver
 from support.schedule_rig import FAST, NIGHTLY, ScheduleRig
 from support.seeding import Seeder
@@ -86,6 +92,33 @@ async def test_ticks_that_pass_meanwhile_are_missed(rig: ScheduleRig) -> None:
         await rig.has_jobs(1)
         await rig.is_reason("Scheduled")
         assert rig.status().missed >= 2
+
+
+async def test_a_schedule_of_a_file_owes_the_ticks_since_it_was_put_in(rig: ScheduleRig, tmp_path: Path) -> None:
+    """Its file gives it a birth, as the API server does: what passed before its queue was known is counted."""
+    path = tmp_path / "queue.yaml"
+    other = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": "other"}}
+    spec = {"redis": {"url": rig.url}, "queues": [{"name": "q"}], "worker": {"app": "app"}}
+    schedule = patched(good_schedule(), {"spec.startingDeadlineSeconds": 1})
+    path.write_text(yaml.safe_dump_all([other | {"spec": spec}, schedule]))
+    for part in ("status", "annotations"):
+        (tmp_path / part).mkdir()
+    FileSchedules(path, tmp_path)  # a first process
+    [born] = (tmp_path / "uids").iterdir()
+    os.utime(born, (time.time() - 60, time.time() - 60))
+
+    schedules = FileSchedules(path, tmp_path)
+    controller = ScheduleController(
+        schedules, rig.objects, SpecAddresses(MemorySecrets()), rig.settings, fence=lambda: None
+    )
+    loop = asyncio.create_task(controller.run())
+    try:
+        await rig.has_jobs(1)
+        assert (await rig.admin().schedules.look(born.read_text().strip())).missed in range(57, 63)
+    finally:
+        loop.cancel()
+        await asyncio.wait([loop])
+        await rig.link.close()
 
 
 async def test_its_jobs_are_enqueued_as_it_says_and_under_the_limit_of_their_task(rig: ScheduleRig) -> None:

@@ -118,7 +118,17 @@ def test_ticks_only_go_forward_and_the_latest_is_the_one_before_the_next(schedul
 @pytest.mark.parametrize(
     ("make", "complaint"),
     [
-        (lambda: Cron("61 * * * *"), r"cron '61 \* \* \* \*': bad minute \(use five fields"),
+        (lambda: Cron("61 * * * *"), r"cron '61 \* \* \* \*': minute: 61 is not within 0-59$"),
+        (lambda: Cron("60 * * * * *"), r"': second: 60 is not within 0-59$"),
+        (lambda: Cron("0 9-24 * * *"), r"': hour: 24 is not within 0-23$"),
+        (lambda: Cron("0 0 1,0 * *"), r"': day-of-month: 0 is not within 1-31$"),
+        (lambda: Cron("0 0 * 13/2 *"), r"': month: 13 is not within 1-12$"),
+        (lambda: Cron("0 0 * * 8"), r"': day-of-week: 8 is not within 0-7$"),
+        (lambda: Cron("0 0 ? * MON"), r"': day-of-month: \? is not known here, write \*$"),
+        (lambda: Cron("0 5-1 * * *"), r"': bad hour$"),
+        (lambda: Cron("0 0 * * MON#6"), r"': bad day-of-week$"),
+        (lambda: Cron("* * * *"), r"wrong number of fields \(use five fields, or six with seconds\)$"),
+        (lambda: Cron("@every 5m"), r"is no name of a schedule \(use @hourly, @daily, @midnight"),
         (lambda: Cron("* * *"), "wrong number of fields"),
         (lambda: Cron("@often"), r"cron '@often': .* \(use @hourly, "),
         (lambda: Cron("0 0 30 2 *"), "bad day-of-month"),

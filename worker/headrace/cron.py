@@ -23,6 +23,16 @@ NAMED: Final = {
     "@annually": "0 0 1 1 *",
 }
 
+_RANGES: Final = {
+    "second": (0, 59),
+    "minute": (0, 59),
+    "hour": (0, 23),
+    "day-of-month": (1, 31),
+    "month": (1, 12),
+    "day-of-week": (0, 7),
+}
+"""What plain numbers may be, by field, as cronsim has it."""
+
 
 @dataclass(frozen=True)
 class Cron:
@@ -49,8 +59,8 @@ class Cron:
         try:
             self.next_after(0)
         except CronSimError as error:
-            known = ", ".join(NAMED) if self.expression.strip().startswith("@") else "five fields, or six with seconds"
-            raise ConfigError(f"cron {self.expression!r}: {str(error).lower()} (use {known})") from None
+            problem = _problem(self._fields) or str(error).lower()
+            raise ConfigError(f"cron {self.expression!r}: {problem}") from None
         except StopIteration:
             raise ConfigError(f"cron {self.expression!r}: is never due") from None
 
@@ -93,6 +103,26 @@ class Cron:
         start = datetime.fromtimestamp(ms // 1000, self._zone)
         for tick in CronWalk(self._fields, start, reverse=back):
             yield int(tick.timestamp()) * 1000
+
+
+def _problem(fields: str) -> str:
+    """What is wrong with an expression that can't be read, where that is plain to see."""
+    given = fields.split()
+    if fields.strip().startswith("@"):
+        return f"is no name of a schedule (use {', '.join(NAMED)})"
+    if len(given) not in (5, 6):
+        return "wrong number of fields (use five fields, or six with seconds)"
+    for name, text in zip(list(_RANGES)[-len(given) :], given, strict=True):
+        least, most = _RANGES[name]
+        for term in text.split(","):
+            if "?" in term:
+                return f"{name}: ? is not known here, write *"
+            numbers = term.partition("/")[0].split("-")
+            if all(number.isascii() and number.isdigit() for number in numbers):
+                for number in numbers:
+                    if not least <= int(number[:9]) <= most:
+                        return f"{name}: {number} is not within {least}-{most}"
+    return ""
 
 
 def _zone(name: str) -> tzinfo:

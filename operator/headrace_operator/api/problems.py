@@ -16,6 +16,9 @@ from headrace_operator.api.spec import SHAPES
 
 _SHOWN = 80
 
+_HERE = {"schedule": "cron", "jobTemplate": "task"}
+"""What fields of a CronJob are called in a Schedule."""
+
 _WORDS = {
     "int_type": "must be a whole number",
     "float_type": "must be a number",
@@ -40,6 +43,9 @@ def one_line(error: ValidationError, root: type[BaseModel]) -> str:
     everything = error.errors(include_url=False)
     # A list whose entries are wrong is also reported as too short.
     problems = [one for one in everything if not any(_is_within(other, one) for other in everything)]
+    # An unknown field that is meant to be another one is one mistake, and so the other one is not missing.
+    meant = {_meant(one, root) for one in problems if one["type"] == "extra_forbidden"}
+    problems = [one for one in problems if one["type"] != "missing" or one["loc"] not in meant]
     # An unknown field is mostly the cause of a missing one.
     problems.sort(key=lambda problem: problem["type"] != "extra_forbidden")
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
@@ -76,14 +82,18 @@ def _line(problem: ErrorDetails, root: type[BaseModel]) -> str:
         case "missing":
             text = "is required"
         case "extra_forbidden":
-            text = "unknown field" + _suggestion(str(location[-1]), _siblings(root, location[:-1]))
+            name, meant = str(location[-1]), _meant(problem, root)
+            hint = "; it is called {} here" if name in _HERE else ", did you mean {}?"
+            text = "unknown field" + (hint.format(meant[-1]) if meant else "")
         case "rule":
             location += [context["field"]] if context["field"] else []
             text = context["problem"]
         case "string_pattern_mismatch":
             text = f"must be {SHAPES[context['pattern']]}, got {_shown(problem['input'])}"
         case kind if kind in _WORDS:
-            text = f"{_WORDS[kind].format_map(context)}, got {_shown(problem['input'])}"
+            value = problem["input"]
+            got = str(len(value)) if kind in ("too_short", "too_long") else _shown(value)
+            text = f"{_WORDS[kind].format_map(context)}, got {got}"
         case _:
             text = problem["msg"]
     return f"{path(location)}: {text}" if location else text
@@ -95,16 +105,19 @@ def path(location: Iterable[str | int]) -> str:
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return f"{len(value)}"
     text = redact(json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
-def _suggestion(name: str, known: list[str]) -> str:
+def _meant(problem: ErrorDetails, root: type[BaseModel]) -> tuple[str | int, ...]:
+    """The place of the known field that somebody means by an unknown one; empty if nobody can say."""
+    *parents, name = problem["loc"]
+    known = _siblings(root, parents)
+    if _HERE.get(str(name)) in known:
+        return (*parents, _HERE[str(name)])
     by_folded = {candidate.lower(): candidate for candidate in known}
-    close = get_close_matches(name.lower().replace("_", ""), by_folded, n=1)
-    return f", did you mean {by_folded[close[0]]}?" if close else ""
+    close = get_close_matches(str(name).lower().replace("_", ""), by_folded, n=1)
+    return (*parents, by_folded[close[0]]) if close else ()
 
 
 def _siblings(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic
+from typing import Any, Final, Generic
 
 import yaml
 
 from headrace.errors import ConfigError
 from headrace_operator.api.kinds import SCHEDULES, WORKER_QUEUES, Kind
-from headrace_operator.api.names import ObjectKey
+from headrace_operator.api.names import API_VERSION, ObjectKey
 from headrace_operator.api.resource import R
 from headrace_operator.api.schedule import Schedule
 from headrace_operator.api.worker_queue import WorkerQueue
@@ -35,6 +36,8 @@ class Documents:
 
 
 ScheduleDocument = Document[Schedule]
+
+_KINDS: Final = (WORKER_QUEUES.name, SCHEDULES.name)
 
 
 def read_documents(path: Path) -> Documents:
@@ -79,6 +82,8 @@ def _documents(path: Path, kind: Kind[R], given: list[Any]) -> list[Document[R]]
 def _document(path: Path, kind: Kind[R], loaded: object) -> Document[R]:
     key = _key(loaded)
     try:
+        if isinstance(loaded, dict) and _is_of_no_kind(loaded):
+            raise ConfigError(f"kind: must be {' or '.join(_KINDS)}, got {json.dumps(loaded.get('kind'), default=str)}")
         found = kind.load(loaded)
     except ConfigError as error:
         if key is None or not isinstance(loaded, dict):
@@ -86,6 +91,10 @@ def _document(path: Path, kind: Kind[R], loaded: object) -> Document[R]:
         return Document(key, loaded, None, str(error))
     assert isinstance(loaded, dict)
     return Document(found.key, loaded, found)
+
+
+def _is_of_no_kind(loaded: dict[str, Any]) -> bool:
+    return loaded.get("apiVersion") == API_VERSION and loaded.get("kind") not in _KINDS
 
 
 def _key(loaded: object) -> ObjectKey | None:

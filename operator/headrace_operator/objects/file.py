@@ -37,13 +37,14 @@ class _Stored(Generic[R, S]):
     annotations: dict[str, str]
     status: S | None
     uid: str
+    created: str
 
 
 class FileResources(ABC, Generic[R, S]):
     """Resources over one YAML file. `folder` has the subfolders `status` and `annotations`, and is this process's."""
 
-    kept: ClassVar[str]
-    """The field of the status of an earlier run that matters: what was asked for must not run twice."""
+    kept: ClassVar[tuple[str, ...]]
+    """The fields of the status of an earlier run that matter: what was asked for must not run twice."""
 
     def __init__(self, kind: Kind[R], status: type[S], path: Path, folder: Path) -> None:
         """Raises ConfigError in one line for a file that is wrong in any way: nothing is running yet."""
@@ -149,7 +150,9 @@ class FileResources(ABC, Generic[R, S]):
             if stored is None:
                 annotations = self._said(document)
                 uid = self._uids.of(document.key)
-                stored = _Stored(document, 1, 0, annotations, self._last_status(document.key), uid)
+                stored = _Stored(
+                    document, 1, 0, annotations, self._last_status(document.key), uid, self._uids.created(document.key)
+                )
                 self._stored[document.key] = stored
                 self._touch(document.key, stored)
             elif stored.document.raw != document.raw:
@@ -175,7 +178,7 @@ class FileResources(ABC, Generic[R, S]):
     def _last_status(self, key: ObjectKey) -> S | None:
         try:
             found: dict[str, Any] = json.loads((self._status / file_name(key)).read_text(encoding="utf-8"))
-            return self._status_model.model_validate_json(json.dumps({self.kept: found.get(self.kept)}))
+            return self._status_model.model_validate_json(json.dumps({name: found.get(name) for name in self.kept}))
         except (OSError, ValueError, AttributeError, ValidationError):
             return None
 
@@ -198,6 +201,7 @@ class FileResources(ABC, Generic[R, S]):
         metadata = found.metadata.model_copy(
             update={
                 "uid": stored.uid,
+                "creation_timestamp": stored.created,
                 "generation": stored.generation,
                 "resource_version": str(stored.version),
                 "annotations": dict(stored.annotations),
@@ -213,7 +217,7 @@ class FileResources(ABC, Generic[R, S]):
 class FileObjects(FileResources[WorkerQueue, WorkerQueueStatus]):
     """The WorkerQueues of the file."""
 
-    kept = "replay"
+    kept = ("replay",)
 
     def __init__(self, path: Path, folder: Path) -> None:
         super().__init__(WORKER_QUEUES, WorkerQueueStatus, path, folder)
@@ -225,7 +229,7 @@ class FileObjects(FileResources[WorkerQueue, WorkerQueueStatus]):
 class FileSchedules(FileResources[Schedule, ScheduleStatus]):
     """The Schedules of the file."""
 
-    kept = "runNow"
+    kept = ("runNow", "lastScheduleTime")  # a Redis that has lost its data goes on after the latter
 
     def __init__(self, path: Path, folder: Path) -> None:
         super().__init__(SCHEDULES, ScheduleStatus, path, folder)

@@ -1,4 +1,4 @@
-"""An id for each object of a YAML file, another one each time it is put in: what the API server gives of itself."""
+"""An id and a time of creation for each object of a YAML file, anew each time it is put in: as the API server gives."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from headrace_operator.api.names import ObjectKey
+from headrace_operator.core.clock import timestamp
 from headrace_operator.objects.annotations import file_name, write_atomically
 
 
@@ -26,6 +27,10 @@ class Uids:
             made = str(uuid4())
             write_atomically(path, made)
             return made
+
+    def created(self, key: ObjectKey) -> str:
+        """When `of` made its id, as Kubernetes writes times: its file is written once."""
+        return timestamp((self._folder / file_name(key)).stat().st_mtime)
 
     def keep_only(self, keys: Iterable[ObjectKey]) -> None:
         """Forget all others."""

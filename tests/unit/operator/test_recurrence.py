@@ -177,7 +177,7 @@ def test_two_ticks_are_never_at_one_time(expression: str, zone: str) -> None:
     [
         ("* * *", "UTC", "wrong number of fields"),
         ("", "UTC", "wrong number of fields"),
-        ("61 * * * *", "UTC", "bad minute"),
+        ("61 * * * *", "UTC", "minute: 61 is not within 0-59"),
         ("@reboot", "UTC", "use @hourly, @daily"),
         ("0 0 31 2 *", "UTC", "bad day-of-month"),
         ("0 0 * * MON#1/2", "UTC", "bad"),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import yaml
 
 from headrace.errors import ConfigError
 from headrace_operator.api.names import RUN_NOW_ANNOTATION, RUN_NOW_ID_ANNOTATION, ScheduleKey
 from headrace_operator.api.schedule import load_schedule, read_schedule
+from headrace_operator.objects.documents import read_documents
 from headrace_operator.seams.objects import Pending, pending_run
-from support.bad_queues import patched
+from support.bad_queues import REMOVE, patched
 from support.bad_schedules import BAD, GOOD, MISTAKES, ScheduleCase, good_schedule
 
 
@@ -29,6 +33,33 @@ def test_what_only_the_operator_can_judge_is_taken(case: ScheduleCase) -> None:
 def test_a_kind_is_not_mistaken_for_another() -> None:
     with pytest.raises(ConfigError, match='kind: must be Schedule, got "WorkerQueue"'):
         load_schedule(patched(good_schedule(), {"kind": "WorkerQueue"}))
+
+
+def test_another_kind_in_a_file_is_told_both_that_there_are(tmp_path: Path) -> None:
+    path = tmp_path / "queue.yaml"
+    path.write_text(yaml.safe_dump(good_schedule() | {"kind": "CronSchedule"}))
+    [document] = read_documents(path).queues
+    assert document.problem == 'kind: must be WorkerQueue or Schedule, got "CronSchedule"'
+
+
+@pytest.mark.parametrize(
+    ("patch", "problem"),
+    [
+        ({"schedule": "* * * * *", "cron": REMOVE}, "spec.schedule: unknown field; it is called cron here"),
+        ({"corn": "* * * * *", "cron": REMOVE}, "spec.corn: unknown field, did you mean cron?"),
+        ({"whenever": 1, "cron": REMOVE}, "spec.whenever: unknown field (and 1 more)"),
+        (
+            {"schedule": "* * * * *", "task": REMOVE},
+            "spec.schedule: unknown field; it is called cron here (and 1 more)",
+        ),
+        ({"kwargs": [1]}, "spec.kwargs: must be a mapping, got [1]"),
+        ({"kwargs": ["x" * 100]}, f'spec.kwargs: must be a mapping, got ["{"x" * 78}…'),
+    ],
+)
+def test_one_mistake_is_told_as_one(patch: dict[str, object], problem: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load_schedule(patched(good_schedule(), {f"spec.{name}": value for name, value in patch.items()}))
+    assert str(refused.value) == problem
 
 
 def test_what_is_left_out_is_as_in_cronjob() -> None:
