@@ -20,9 +20,8 @@ from headrace.errors import ConfigError, HeadraceError, UsageError
 from headrace_operator.api.names import RUN_NOW_ANNOTATION, RUN_REQUEST, ObjectKey
 from headrace_operator.dev.asking import Place, StillRunningError, key_of, new_request
 from headrace_operator.dev.options import FOLDER
+from headrace_operator.kubectl.schedule_answers import OF_ALL, OF_ONE, show_all, show_one, tell_run
 from headrace_operator.objects.documents import ScheduleDocument, read_schedules
-from headrace_operator.schedules.asked import tell_run
-from headrace_operator.schedules.coming import OF_ALL, OF_ONE, show_all, show_one
 from headrace_operator.schedules.upcoming import Upcoming, read_count, upcoming
 
 _FILE: Final = "queue.yaml"

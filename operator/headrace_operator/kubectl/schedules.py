@@ -14,9 +14,8 @@ from headrace.errors import UsageError
 from headrace_operator.api.names import GROUP, RUN_NOW_ANNOTATION, RUN_REQUEST, SCHEDULE_PLURAL
 from headrace_operator.kubectl.kubectl import Json, Kubectl, KubectlError
 from headrace_operator.kubectl.look import everywhere
+from headrace_operator.kubectl.schedule_answers import OF_ALL, OF_ONE, show_all, show_one, tell_run
 from headrace_operator.kubectl.words import Call, Options
-from headrace_operator.schedules.asked import tell_run
-from headrace_operator.schedules.coming import OF_ALL, OF_ONE, show_all, show_one
 from headrace_operator.schedules.upcoming import Upcoming, read_count, upcoming
 
 _RESOURCE: Final = f"{SCHEDULE_PLURAL}.{GROUP}"

@@ -17,9 +17,9 @@ from headrace.cli.entry import main
 from headrace.cli.exit_codes import ExitCode
 from headrace.cli.output import Format, Printer
 from headrace.errors import ConfigError
+from headrace_operator.kubectl.schedule_answers import tell_run
 from headrace_operator.kubectl.schedules import next_ticks
 from headrace_operator.kubectl.words import read_call
-from headrace_operator.schedules.asked import tell_run
 from headrace_operator.schedules.upcoming import upcoming
 from support.bad_queues import patched
 from support.bad_schedules import good_schedule

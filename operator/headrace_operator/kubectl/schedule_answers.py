@@ -1,18 +1,20 @@
-"""What `schedules next` prints, on a cluster and on a laptop: the ticks of one Schedule, or the next one of each."""
+"""What `schedules next` and `schedules run` answer, on a cluster and on a laptop."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from headrace.cli.exit_codes import ExitCode
 from headrace.cli.output import Printer, note
 from headrace.errors import ConfigError
+from headrace_operator.core.schedule_events import RunNowPhase
 from headrace_operator.schedules.upcoming import Upcoming, warning
 
 OF_ONE: Final = 5
 """Ticks shown of one Schedule; of all of them the next."""
 OF_ALL: Final = 1
+_GOOD: Final = (RunNowPhase.ENQUEUED, RunNowPhase.REPLACED, RunNowPhase.REPEATED)
 
 
 def show_one(printer: Printer, name: str, found: Upcoming) -> int:
@@ -39,3 +41,15 @@ def show_all(printer: Printer, schedules: Sequence[tuple[str, Callable[[], Upcom
     for problem in wrong:
         note(problem)
     return ExitCode.DONE if len(found) == len(schedules) else ExitCode.MISTAKE
+
+
+def tell_run(printer: Printer, status: Mapping[str, Any]) -> int:
+    """`status`: the resource's `runNow`, which is the document. 1 when it was skipped, 2 when it was refused."""
+    said = status.get("message") or f"{status['phase']} {status.get('jobId', '')}".strip()
+    good = status["phase"] in _GOOD
+    if good or printer.structured:
+        printer.say(said, status)
+    if good:
+        return ExitCode.DONE
+    note(said)
+    return ExitCode.MISTAKE if status["phase"] == RunNowPhase.REFUSED else ExitCode.FAILED
