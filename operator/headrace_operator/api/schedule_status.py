@@ -58,7 +58,7 @@ class ScheduleStatus(ResourceStatus):
     enqueued: int = 0
     """Jobs made, all in all."""
     skipped: int = 0
-    """Ticks skipped by concurrencyPolicy Forbid, all in all."""
+    """Ticks and runs out of turn skipped by concurrencyPolicy Forbid, all in all."""
     missed: int = 0
     """Ticks that passed without running and never will, all in all; suspended ones are not among them."""
     recent: Annotated[tuple[ScheduleRun, ...], Field(strict=False, max_length=HISTORY_MOST)] = ()

@@ -41,7 +41,9 @@ GAUGES: Final = (
     Series("active_jobs", "Jobs of the last runs that are not over.", _count(lambda one: len(one.active))),
 )
 COUNTERS: Final = (
-    Series("runs", "Jobs made, asked for or by a tick.", _count(lambda one: one.enqueued)),
-    Series("skipped", "Ticks skipped as the job before was not over.", _count(lambda one: one.skipped)),
+    Series("runs", "Jobs made by a tick or out of turn.", _count(lambda one: one.enqueued)),
+    Series(
+        "skipped", "Ticks and runs out of turn that concurrencyPolicy Forbid skipped.", _count(lambda one: one.skipped)
+    ),
     Series("missed", "Ticks that passed without running and never will.", _count(lambda one: one.missed)),
 )
