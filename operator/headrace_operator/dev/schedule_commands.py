@@ -19,6 +19,7 @@ from headrace.errors import ConfigError, HeadraceError, UsageError
 from headrace_operator.api.names import RUN_NOW_ANNOTATION, RUN_REQUEST, ObjectKey
 from headrace_operator.core.schedule_events import RunNowPhase
 from headrace_operator.dev.asking import Place, StillRunningError, key_of, new_request
+from headrace_operator.dev.home import in_use
 from headrace_operator.dev.options import FOLDER
 from headrace_operator.objects.documents import ScheduleDocument, read_schedules
 from headrace_operator.schedules.upcoming import Upcoming, read_count, upcoming, warning
@@ -35,6 +36,7 @@ def next_main(argv: Sequence[str]) -> int:
     made.add_argument("name", nargs="?", help="only this one")
     made.add_argument("-f", "--file", default=_FILE, help=f"the YAML with the Schedules ({_FILE})")
     made.add_argument("--count", type=read_count, help=f"how many times of each ({_OF_ONE} of one, else 1)")
+    made.add_argument("--data", default=FOLDER, help=f"where the dev that runs them keeps its data ({FOLDER})")
     made.add_argument("-o", "--output", type=Format, choices=list(Format), default=Format.AUTO)
     return _carried_out("next", lambda: _next(made.parse_args(argv)))
 
@@ -84,17 +86,37 @@ def _next(given: argparse.Namespace) -> int:
             if given.name:
                 raise
             wrong.append(f"{document.key.name}: {error}")
+    ready = _ready(Path(given.data).absolute(), documents)
+    known = {name: one.document | ready.get(name, {}) for name, one in found.items()}
     if given.name:
         (only,) = found.values()
-        printer.rows(("NEXT",), [[text] for text in only.shown], only.document)
+        printer.rows(("NEXT",), [[text] for text in only.shown], *known.values())
     else:
         rows = [[name, text] for name, one in found.items() for text in one.shown]
-        printer.rows(("NAME", "NEXT"), rows, [{"name": name, **one.document} for name, one in found.items()])
+        printer.rows(("NAME", "NEXT"), rows, [{"name": name, **one} for name, one in known.items()])
     if not printer.structured:
-        wrong = [*(warning(name) for name, one in found.items() if one.suspended), *wrong]
+        refused = [(name, one) for name, one in ready.items() if name in found and not one["ready"]]
+        wrong = [
+            *(warning(name) for name, one in found.items() if one.suspended),
+            *(f"{name} is not Ready: {one['reason']}: {one['message']}" for name, one in refused),
+            *wrong,
+        ]
     for problem in wrong:
         note(problem)
     return ExitCode.DONE if len(found) == len(documents) else ExitCode.MISTAKE
+
+
+def _ready(data: Path, documents: Sequence[ScheduleDocument]) -> dict[str, dict[str, Any]]:
+    """What the fleet that runs there says of each: its condition Ready, of those that it has judged."""
+    if not in_use(data):
+        return {}
+    place, said = Place(data, "Schedule", "schedules"), {}
+    for document in documents:
+        for one in place.status(document.key).get("conditions") or ():
+            if one.get("type") == "Ready":
+                ready = one["status"] == "True"
+                said[document.key.name] = {"ready": ready, "reason": one["reason"], "message": one["message"]}
+    return said
 
 
 def _chosen(file: Path, name: str | None) -> Sequence[ScheduleDocument]:
