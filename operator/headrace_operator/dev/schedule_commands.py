@@ -19,6 +19,7 @@ from headrace.cli.output import Format, Printer, check_format, printable
 from headrace.errors import ConfigError, HeadraceError, UsageError
 from headrace_operator.api.names import RUN_NOW_ANNOTATION, RUN_REQUEST, ObjectKey
 from headrace_operator.dev.asking import Place, StillRunningError, key_of, new_request
+from headrace_operator.dev.home import in_use
 from headrace_operator.dev.options import FOLDER
 from headrace_operator.kubectl.schedule_answers import OF_ALL, OF_ONE, show_all, show_one, tell_run
 from headrace_operator.objects.documents import ScheduleDocument, read_schedules
@@ -33,6 +34,7 @@ def next_main(argv: Sequence[str]) -> int:
     made.add_argument("name", nargs="?", help="only this one")
     made.add_argument("-f", "--file", default=_FILE, help=f"the YAML with the Schedules ({_FILE})")
     made.add_argument("--count", type=read_count, help=f"how many times of each ({OF_ONE} of one, else {OF_ALL})")
+    made.add_argument("--data", default=FOLDER, help=f"where the dev that runs them keeps its data ({FOLDER})")
     made.add_argument("-o", "--output", type=Format, choices=list(Format), default=Format.AUTO)
     return _carried_out("next", lambda: _next(made.parse_args(argv)))
 
@@ -73,10 +75,25 @@ def _carried_out(verb: str, work: Callable[[], int]) -> int:
 def _next(given: argparse.Namespace) -> int:
     printer = Printer(check_format(given.output))
     documents = _chosen(Path(given.file), given.name)
+    ready = _ready(Path(given.data).absolute(), documents)
     if given.name:
-        return show_one(printer, documents[0].key.name, _upcoming(documents[0], given.count or OF_ONE))
+        found = _upcoming(documents[0], given.count or OF_ONE)
+        return show_one(printer, documents[0].key.name, found, ready)
     count = given.count or OF_ALL
-    return show_all(printer, [(one.key.name, partial(_upcoming, one, count)) for one in documents])
+    return show_all(printer, [(one.key.name, partial(_upcoming, one, count)) for one in documents], ready)
+
+
+def _ready(data: Path, documents: Sequence[ScheduleDocument]) -> dict[str, dict[str, Any]]:
+    """What the fleet that runs there says of each: its condition Ready, of those that it has judged."""
+    if not in_use(data):
+        return {}
+    place, said = Place(data, "Schedule", "schedules"), {}
+    for document in documents:
+        for one in place.status(document.key).get("conditions") or ():
+            if one.get("type") == "Ready":
+                ready = one["status"] == "True"
+                said[document.key.name] = {"ready": ready, "reason": one["reason"], "message": one["message"]}
+    return said
 
 
 def _chosen(file: Path, name: str | None) -> Sequence[ScheduleDocument]:

@@ -17,15 +17,22 @@ OF_ALL: Final = 1
 _GOOD: Final = (RunNowPhase.ENQUEUED, RunNowPhase.REPLACED, RunNowPhase.REPEATED)
 
 
-def show_one(printer: Printer, name: str, found: Upcoming) -> int:
+Ready = Mapping[str, Mapping[str, Any]]
+"""By name `ready`, `reason` and `message`, of Schedules that an operator has judged."""
+_NOBODY_SAYS: Final[Ready] = {}
+
+
+def show_one(printer: Printer, name: str, found: Upcoming, ready: Ready = _NOBODY_SAYS) -> int:
     """Its ticks, one a line."""
-    printer.rows(("NEXT",), [[text] for text in found.shown], found.document)
-    if found.suspended and not printer.structured:
-        note(warning(name))
+    printer.rows(("NEXT",), [[text] for text in found.shown], {**found.document, **ready.get(name, {})})
+    if not printer.structured:
+        _warn([(name, found)], ready)
     return ExitCode.DONE
 
 
-def show_all(printer: Printer, schedules: Sequence[tuple[str, Callable[[], Upcoming]]]) -> int:
+def show_all(
+    printer: Printer, schedules: Sequence[tuple[str, Callable[[], Upcoming]]], ready: Ready = _NOBODY_SAYS
+) -> int:
     """Of each behind its name; one that makes no sense is a line on stderr, and then the exit code is 2."""
     found: list[tuple[str, Upcoming]] = []
     wrong: list[str] = []
@@ -35,12 +42,23 @@ def show_all(printer: Printer, schedules: Sequence[tuple[str, Callable[[], Upcom
         except ConfigError as error:
             wrong.append(f"{name}: {error}")
     rows = [[name, text] for name, one in found for text in one.shown]
-    printer.rows(("NAME", "NEXT"), rows, [{"name": name, **one.document} for name, one in found])
+    documents = [{"name": name, **one.document, **ready.get(name, {})} for name, one in found]
+    printer.rows(("NAME", "NEXT"), rows, documents)
     if not printer.structured:
-        wrong = [*(warning(name) for name, one in found if one.suspended), *wrong]
+        _warn(found, ready)
     for problem in wrong:
         note(problem)
     return ExitCode.DONE if len(found) == len(schedules) else ExitCode.MISTAKE
+
+
+def _warn(found: Sequence[tuple[str, Upcoming]], ready: Ready) -> None:
+    """Of those whose ticks will not run as shown."""
+    for name, one in found:
+        if one.suspended:
+            note(warning(name))
+    for name, _ in found:
+        if name in ready and not ready[name]["ready"]:
+            note(f"{name} is not Ready: {ready[name]['reason']}: {ready[name]['message']}")
 
 
 def tell_run(printer: Printer, status: Mapping[str, Any]) -> int:

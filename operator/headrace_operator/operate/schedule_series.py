@@ -43,7 +43,7 @@ GAUGES: Final = (
 COUNTERS: Final = (
     Series("runs", "Jobs made by a tick or out of turn.", _count(lambda one: one.enqueued)),
     Series(
-        "skipped", "Ticks and runs out of turn skipped as the job before was not over.", _count(lambda one: one.skipped)
+        "skipped", "Ticks and runs out of turn that concurrencyPolicy Forbid skipped.", _count(lambda one: one.skipped)
     ),
     Series("missed", "Ticks that passed without running and never will.", _count(lambda one: one.missed)),
 )

@@ -17,9 +17,15 @@ from headrace.cli.entry import main
 from headrace.cli.exit_codes import ExitCode
 from headrace.cli.output import Format, Printer
 from headrace.errors import ConfigError
+from headrace_operator.api.names import ObjectKey
+from headrace_operator.core.schedule_summary import Found, summarise
+from headrace_operator.core.schedule_verdict import ScheduleReason, Verdict
+from headrace_operator.dev.home import open_home
+from headrace_operator.dev.options import FOLDER
 from headrace_operator.kubectl.schedule_answers import tell_run
 from headrace_operator.kubectl.schedules import next_ticks
 from headrace_operator.kubectl.words import read_call
+from headrace_operator.objects.annotations import file_name
 from headrace_operator.schedules.upcoming import upcoming
 from support.bad_queues import patched
 from support.bad_schedules import good_schedule
@@ -73,6 +79,24 @@ def test_of_all_it_shows_the_next_time_of_each(said: Said) -> None:
     document = said("next", "-o", "json")
     assert [(one["name"], len(one["next_ms"])) for one in document.json] == [("nightly", 1), ("hourly", 1)]
     assert document.err == ""
+
+
+def test_what_the_fleet_here_cannot_fire_is_said_with_its_reason(said: Said) -> None:
+    found = Found(1, Verdict(ScheduleReason.UNKNOWN_TASK, "spec.task: no such task"))
+    good = Found(1, Verdict(ScheduleReason.SCHEDULED, "as it should be"))
+    with open_home(Path(FOLDER)) as home:
+        for name, one in (("nightly", found), ("hourly", good)):
+            status = summarise(None, one, 0.0).document()
+            (home.schedules / "status" / file_name(ObjectKey("default", name))).write_text(json.dumps(status))
+        ran, document = said("next"), said("next", "-o", "json")
+        only = said("next", "nightly", "-o", "json").json
+    assert (ran.code, ran.err.splitlines()[1:]) == (
+        0,
+        ["headrace: nightly is not Ready: UnknownTask: spec.task: no such task"],
+    )
+    assert [(one["ready"], one["reason"]) for one in document.json] == [(False, "UnknownTask"), (True, "Scheduled")]
+    assert (only["ready"], only["reason"], only["message"]) == (False, "UnknownTask", "spec.task: no such task")
+    assert "Ready" not in said("next").err, "no fleet runs, and what it said then may not be so"
 
 
 def test_one_with_a_mistake_leaves_the_others_alone(said: Said) -> None:
