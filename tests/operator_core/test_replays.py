@@ -11,7 +11,7 @@ from headrace.admin.selection import ReplaySelection
 from headrace_operator.api.names import REPLAY_ANNOTATION
 from headrace_operator.core.replay_request import ReplayPhase
 from support.fleet_rig import Rig, until
-from support.replays import FIXED, RECORD, bury, over, reasons
+from support.replays import FIXED, RECORD, bury, over, reasons, removed, succeed
 
 
 async def test_everything(rig: Rig) -> None:
@@ -172,17 +172,10 @@ async def test_a_request_runs_once_ever(rig: Rig) -> None:
     async with rig.running():
         rig.objects.annotate(key, REPLAY_ANNOTATION, "all,request=monday")
         await over(rig, key)
-        worker = rig.seeder(sid="w")
-        await worker.join()
-        ids = await worker.exchange(3)
-        await worker.exchange(0, *[["done", one, worker.claim, 0] for one in ids])
+        await succeed(rig, 3)
         await bury(rig, 2, "KeyError")
         rig.objects.annotate(key, REPLAY_ANNOTATION, "all,request=monday")
-
-        async def removed() -> bool:
-            return REPLAY_ANNOTATION not in rig.objects.get(key).metadata.annotations
-
-        await until("the annotation is removed", removed)
+        await removed(rig, key)
         assert (await rig.admin().stats()).dead == 2
 
 

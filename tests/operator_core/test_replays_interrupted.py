@@ -14,7 +14,7 @@ from headrace_operator.api.names import REPLAY_ANNOTATION, REPLAY_ID_ANNOTATION,
 from headrace_operator.core.replay_request import ReplayPhase
 from headrace_operator.seams.errors import ObjectsUnavailableError
 from support.fleet_rig import Rig, until
-from support.replays import FIXED, RECORD, bury, over, reasons
+from support.replays import FIXED, RECORD, bury, over, reasons, succeed
 
 
 async def test_a_restarted_operator_goes_on(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,10 +83,7 @@ async def test_a_request_that_comes_back_behind_another_one_moves_nothing_and_sa
         for value in ("all,request=monday", "all,dry-run"):
             rig.objects.annotate(key, REPLAY_ANNOTATION, value)
             await over(rig, key)
-        worker = rig.seeder(sid="w")
-        await worker.join()
-        ids = await worker.exchange(3)
-        await worker.exchange(0, *[["done", one, worker.claim, 0] for one in ids])
+        worker = await succeed(rig, 3)
         await bury(rig, 2, "KeyError")
         rig.objects.annotate(key, REPLAY_ANNOTATION, "all,request=monday")
         await rig.says(key, "told", lambda status: bool(status.replay and status.replay.request_id == "monday"))

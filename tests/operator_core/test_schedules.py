@@ -6,7 +6,6 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import pytest
 import yaml
 
 from headrace.contract.envelope import decode
-from headrace_operator.api.names import API_VERSION, KIND, RUN_NOW_ANNOTATION, ScheduleKey
+from headrace_operator.api.names import API_VERSION, KIND, RUN_NOW_ANNOTATION
 from headrace_operator.core.schedule_summary import condition
 from headrace_operator.objects.file import FileSchedules
 from headrace_operator.reconcile.addresses import SpecAddresses
@@ -24,7 +23,7 @@ from support.bad_queues import REMOVE, patched
 from support.bad_schedules import MISTAKES, SCHEMAS, Mistake, good_schedule
 from support.fleet_rig import MemorySecrets, until
 from support.queue_driver import QueueDriver
-from support.schedule_rig import FAST, NIGHTLY, ScheduleRig
+from support.schedule_rig import NIGHTLY, ScheduleRig
 from support.seeding import Seeder
 
 
@@ -272,21 +271,6 @@ async def test_one_that_does_not_lead_fires_nothing(rig: ScheduleRig) -> None:
         await rig.has_jobs(1)
 
 
-async def test_a_dead_redis_delays_only_its_own(rig: ScheduleRig) -> None:
-    rig.serve("lost", url="redis://127.0.0.1:1/0")
-    rig.apply(metadata__name="lost", spec__workerQueue="lost")
-    rig.apply()
-    lost = ScheduleKey("default", "lost")
-    async with rig.running():
-        await rig.is_reason("RedisUnavailable", lost)
-        began, had = time.monotonic(), await rig.jobs()
-        await rig.has_jobs(had + 3)
-        assert time.monotonic() - began < 20
-        assert rig.told(lost) == ["RedisUnavailable"]
-        rig.serve("lost", queue="other")
-        await rig.is_reason("QueueNotFound", lost)
-
-
 async def test_deleted_its_record_goes_and_its_jobs_stay(rig: ScheduleRig) -> None:
     rig.apply()
     async with rig.running():
@@ -343,50 +327,6 @@ def told_of(rig: ScheduleRig, reason: str) -> Callable[[], Awaitable[bool]]:
         return reason in rig.told()
 
     return told
-
-
-async def test_moved_to_another_queue_it_fires_there(rig: ScheduleRig) -> None:
-    rig.serve("others", queue="r")
-    rig.apply()
-    async with rig.running():
-        await rig.has_jobs(1)
-        rig.apply(spec__workerQueue="others", spec__queue="r")
-        await rig.has_jobs(1, "r")
-
-        async def rests() -> bool:
-            return (await rig.admin().schedules.look(rig.uid())).suspended
-
-        await until("the record there is at rest", rests)
-        had = await rig.jobs()
-        rig.apply()
-        await rig.has_jobs(had + 1)
-        assert (await rig.admin().schedules.look(rig.uid())).missed == 0
-        uid = rig.uid()
-        rig.schedules.delete(NIGHTLY)
-
-        async def forgotten() -> bool:
-            records = [await rig.admin(queue).schedules.look(uid) for queue in ("q", "r")]
-            return not any(record.known for record in records)
-
-        await until("both records are gone", forgotten)
-
-
-async def test_a_redis_that_it_has_left_and_that_is_away_is_given_up(redis_url: str) -> None:
-    rig = ScheduleRig(redis_url, replace(FAST, forget_for=0.5, retry_cap=0.2))
-    rig.serve("lost", url="redis://127.0.0.1:1/0")
-    rig.serve()
-    await rig.publish()
-    rig.apply(spec__workerQueue="lost")
-    async with rig.running():
-        await rig.is_reason("RedisUnavailable")
-        rig.apply()
-        await rig.has_jobs(2)
-        rig.schedules.delete(NIGHTLY)
-
-        async def forgotten() -> bool:
-            return not await rig.admin().schedules.all()
-
-        await until("the one that can be reached is forgotten", forgotten)
 
 
 async def test_what_can_not_be_understood_is_told(rig: ScheduleRig) -> None:

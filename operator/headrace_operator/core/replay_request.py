@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from headrace.admin.selection import LetterFilter, letter_filter
+from headrace.contract.keys import check_queue_name
 from headrace.errors import ConfigError, UsageError
 
 MOST_CHARACTERS = 16_384
@@ -36,7 +37,6 @@ _EXAMPLES = {
     "guard": "0.2",
 }
 _FLAGS = ("all", "dry-run")
-_QUEUE = re.compile(r"[a-z0-9]([-a-z0-9._]{0,61}[a-z0-9])?")
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._:@-]{0,62}[A-Za-z0-9])?")
 _DIGESTS = re.compile(r"[0-9a-f]{12}(\.[0-9a-f]{12}){0,15}")
 _VALUE = re.compile(
@@ -226,9 +226,12 @@ def _decimal(word: str, text: str | None, *, most: int) -> float | None:
 
 
 def _queue(text: str | None) -> str | None:
-    if text is not None and not _QUEUE.fullmatch(text):
-        raise ConfigError(f"queue must be the name of one of the WorkerQueue's queues, got {_shown(text)}")
-    return text
+    if text is None:
+        return None
+    try:
+        return check_queue_name(text)
+    except ConfigError:
+        raise ConfigError(f"queue must be the name of one of the WorkerQueue's queues, got {_shown(text)}") from None
 
 
 def _name(word: str, text: str | None) -> str | None:

@@ -21,7 +21,7 @@ from headrace_operator.api.names import RUN_NOW_ANNOTATION, RUN_REQUEST, ObjectK
 from headrace_operator.dev.asking import Place, StillRunningError, key_of, new_request
 from headrace_operator.dev.home import in_use
 from headrace_operator.dev.options import FOLDER
-from headrace_operator.kubectl.schedule_answers import OF_ALL, OF_ONE, show_all, show_one, tell_run
+from headrace_operator.kubectl.schedule_answers import OF_ALL, OF_ONE, ready_of, show_all, show_one, tell_run
 from headrace_operator.objects.documents import ScheduleDocument, read_schedules
 from headrace_operator.schedules.upcoming import Upcoming, read_count, upcoming
 
@@ -87,13 +87,13 @@ def _ready(data: Path, documents: Sequence[ScheduleDocument]) -> dict[str, dict[
     """What the fleet that runs there says of each: its condition Ready, of those that it has judged."""
     if not in_use(data):
         return {}
-    place, said = Place(data, "Schedule", "schedules"), {}
-    for document in documents:
-        for one in place.status(document.key).get("conditions") or ():
-            if one.get("type") == "Ready":
-                ready = one["status"] == "True"
-                said[document.key.name] = {"ready": ready, "reason": one["reason"], "message": one["message"]}
-    return said
+    place = Place(data, "Schedule", "schedules")
+    judged = {document.key.name: ready_of(place.status(document.key)) for document in documents}
+    return {
+        name: {"ready": one["status"] == "True", "reason": one["reason"], "message": one["message"]}
+        for name, one in judged.items()
+        if one
+    }
 
 
 def _chosen(file: Path, name: str | None) -> Sequence[ScheduleDocument]:

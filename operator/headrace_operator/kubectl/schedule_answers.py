@@ -22,6 +22,11 @@ Ready = Mapping[str, Mapping[str, Any]]
 _NOBODY_SAYS: Final[Ready] = {}
 
 
+def ready_of(status: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The condition Ready of a resource's status; empty before an operator has judged it."""
+    return next((one for one in status.get("conditions") or () if one.get("type") == "Ready"), {})
+
+
 def show_one(printer: Printer, name: str, found: Upcoming, ready: Ready = _NOBODY_SAYS) -> int:
     """Its ticks, one a line."""
     printer.rows(("NEXT",), [[text] for text in found.shown], {**found.document, **ready.get(name, {})})

@@ -14,7 +14,7 @@ from headrace.errors import UsageError
 from headrace_operator.api.names import GROUP, RUN_NOW_ANNOTATION, RUN_REQUEST, SCHEDULE_PLURAL
 from headrace_operator.kubectl.kubectl import Json, Kubectl, KubectlError
 from headrace_operator.kubectl.look import everywhere
-from headrace_operator.kubectl.schedule_answers import OF_ALL, OF_ONE, show_all, show_one, tell_run
+from headrace_operator.kubectl.schedule_answers import OF_ALL, OF_ONE, ready_of, show_all, show_one, tell_run
 from headrace_operator.kubectl.words import Call, Options
 from headrace_operator.schedules.upcoming import Upcoming, read_count, upcoming
 
@@ -134,7 +134,7 @@ def _summary(body: Json) -> dict[str, Any]:
     """The document of one."""
     spec: Json = body["spec"]
     status: Json = body.get("status") or {}
-    ready: Json = next((one for one in status.get("conditions", ()) if one["type"] == "Ready"), {})
+    ready = ready_of(status)
     return {
         "name": body["metadata"]["name"],
         "namespace": body["metadata"]["namespace"],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from headrace.admin.dead_letters import DeadLetterDetail, Page
 from headrace.admin.facets import Facet
@@ -11,16 +10,13 @@ from headrace.admin.queue_admin import QueueAdmin
 from headrace.admin.selection import LetterFilter, ReplaySelection
 from headrace.cli.asking import confirm
 from headrace.cli.exit_codes import ExitCode
-from headrace.cli.letter_choice import absent, note_absent, read_filter, read_selection
+from headrace.cli.letter_choice import absent, note_absent, propose, read_filter, read_selection
 from headrace.cli.letter_json import detail_json, letter_json
 from headrace.cli.letter_table import COLUMNS, row, show_preview
 from headrace.cli.output import Cell, Format, Printer, note, printable_lines, time_of
 from headrace.cli.session import ask_queue
 from headrace.cli.unused_queue import note_unused
 from headrace.errors import UsageError
-
-if TYPE_CHECKING:
-    from headrace.admin.proposal import ReplayPreview
 
 
 def list_letters(
@@ -118,7 +114,7 @@ def delete(
     said = read_filter(task, reason, since, older_than, attempts, where)
     selection = read_selection(said, ids, everything)
     if dry_run or not (ids or yes):
-        preview, gone = ask_queue(redis_url, queue, lambda admin: _preview(admin, selection))
+        preview, gone = ask_queue(redis_url, queue, lambda admin: propose(admin, selection))
         if dry_run:
             show_preview(Printer(output), preview, "would be deleted")
             return ExitCode.MISTAKE if note_absent(queue, ids, gone) else ExitCode.DONE
@@ -126,13 +122,6 @@ def delete(
     deleted, gone = ask_queue(redis_url, queue, lambda admin: _delete(admin, selection))
     Printer(output).say(f"{deleted} deleted", {"deleted": deleted})
     return ExitCode.MISTAKE if note_absent(queue, ids, gone) else ExitCode.DONE
-
-
-async def _preview(admin: QueueAdmin, selection: ReplaySelection) -> tuple[ReplayPreview, list[str]]:
-    found = await admin.replays.preview(selection)
-    if not found.count:
-        await note_unused(admin)
-    return found, await absent(admin, list(selection.ids))
 
 
 async def _delete(admin: QueueAdmin, selection: ReplaySelection) -> tuple[int, list[str]]:

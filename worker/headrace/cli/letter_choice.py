@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 from headrace.admin.selection import LetterFilter, ReplaySelection, letter_filter, select
 from headrace.cli.output import note
+from headrace.cli.unused_queue import note_unused
 from headrace.contract.protocol import CHUNK
 from headrace.errors import UsageError
 
 if TYPE_CHECKING:
+    from headrace.admin.proposal import ReplayPreview
     from headrace.admin.queue_admin import QueueAdmin
 
 WHICH_LETTERS: Final = "say which letters: --id, --all, or a filter such as --task, --reason or --since"
@@ -37,6 +39,17 @@ def read_selection(said: LetterFilter, ids: list[str], everything: bool) -> Repl
     if not (ids or said.words or everything):
         raise UsageError(WHICH_LETTERS)
     return select(said, everything=everything, ids=ids)
+
+
+async def propose(
+    admin: QueueAdmin, selection: ReplaySelection, most: int | None = None, max_replays: int | None = None
+) -> tuple[ReplayPreview, list[str]]:
+    """What a replay or a deletion would be of, and the ids given on the line that no dead letter has."""
+    found = await admin.replays.preview(selection, most=most, max_replays=max_replays)
+    if not found.count:
+        await note_unused(admin)
+    all_there = found.count == len(set(selection.ids))
+    return found, [] if all_there else await absent(admin, list(selection.ids))
 
 
 async def absent(admin: QueueAdmin, ids: list[str]) -> list[str]:

@@ -12,7 +12,7 @@ from headrace.cli.load import state_of
 from headrace.cli.output import Cell, Format, Printer, note, time_of
 from headrace.cli.progress import progress
 from headrace.cli.session import ask_link, ask_queue, with_queue
-from headrace.cli.unused_queue import note_unused, unused
+from headrace.cli.unused_queue import note_unused, unused_lines
 from headrace.contract.keys import check_queue_name
 from headrace.contract.stats import QueueStats
 from headrace.errors import HeadraceError, UsageError
@@ -32,7 +32,7 @@ def stats(queues: list[str], redis_url: str, output: Format) -> int:
     failed = {queue: said for queue, said in found.items() if isinstance(said, HeadraceError)}
     for queue, error in failed.items():
         note(f"queue {queue}: {error}")
-    for line in filter(None, map(unused, read.values())):
+    for line in unused_lines(read.values()):
         note(line)
     return ExitCode.FAILED if failed else ExitCode.DONE
 

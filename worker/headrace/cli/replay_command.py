@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from headrace.admin.proposal import check_digest
 from headrace.admin.queue_admin import QueueAdmin
 from headrace.admin.replay import ReplayProgress
 from headrace.admin.selection import ReplaySelection
 from headrace.cli.exit_codes import ExitCode
-from headrace.cli.letter_choice import absent, note_absent, read_filter, read_selection
+from headrace.cli.letter_choice import absent, note_absent, propose, read_filter, read_selection
 from headrace.cli.letter_table import show_preview
 from headrace.cli.output import Format, Printer, note
 from headrace.cli.progress import Tell, progress
 from headrace.cli.session import ask_queue, with_queue
 from headrace.cli.unused_queue import note_unused
 from headrace.errors import QueueUnavailableError, SetChangedError, UsageError
-
-if TYPE_CHECKING:
-    from headrace.admin.proposal import ReplayPreview
 
 
 def replay(
@@ -95,13 +91,7 @@ def replay(
 def _propose(
     printer: Printer, redis_url: str, queue: str, selection: ReplaySelection, most: int | None, max_replays: int | None
 ) -> int:
-    async def look(admin: QueueAdmin) -> tuple[ReplayPreview, list[str]]:
-        found = await admin.replays.preview(selection, most=most, max_replays=max_replays)
-        if not found.count:
-            await note_unused(admin)
-        return found, await absent(admin, list(selection.ids))
-
-    preview, gone = ask_queue(redis_url, queue, look)
+    preview, gone = ask_queue(redis_url, queue, lambda admin: propose(admin, selection, most, max_replays))
     show_preview(printer, preview, "would be replayed")
     if preview.moves and not printer.structured:
         note(f"to replay just these: the same with --approve {preview.digest} in place of --dry-run")

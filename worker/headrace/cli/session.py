@@ -19,9 +19,7 @@ _NAME: Final = "headrace-cli"
 
 def with_link(redis_url: str, work: Callable[[Link], Awaitable[T]]) -> T:
     """Run `work` with a link to that server. Raises ConfigError for a wrong URL and what `work` raises."""
-    import asyncio
-
-    return asyncio.run(_run(Link(_target(redis_url), name=_NAME), work))
+    return _over_asyncio(_target(redis_url), work)
 
 
 def with_queue(redis_url: str, queue: str, work: Callable[[QueueAdmin], Awaitable[T]]) -> T:
@@ -34,7 +32,7 @@ def ask_link(redis_url: str, work: Callable[[Link], Awaitable[T]]) -> T:
     """The same for `work` that awaits nothing but the link: without asyncio, unless it is needed to find the server."""
     target = _target(redis_url)
     if target.found_by is not None:
-        return with_link(redis_url, work)
+        return _over_asyncio(target, work)
     return finish(_run(Link(target, nodes=BlockingNode(target, _NAME, CALL_TIMEOUT)), work))
 
 
@@ -42,6 +40,12 @@ def ask_queue(redis_url: str, queue: str, work: Callable[[QueueAdmin], Awaitable
     """The same with the operations of one queue."""
     check_queue_name(queue)
     return ask_link(redis_url, lambda link: work(QueueAdmin(link, queue)))
+
+
+def _over_asyncio(target: Target, work: Callable[[Link], Awaitable[T]]) -> T:
+    import asyncio
+
+    return asyncio.run(_run(Link(target, name=_NAME), work))
 
 
 async def _run(link: Link, work: Callable[[Link], Awaitable[T]]) -> T:

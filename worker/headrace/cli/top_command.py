@@ -16,7 +16,7 @@ from headrace.cli.exit_codes import ExitCode
 from headrace.cli.load import COLUMNS, loads, row
 from headrace.cli.output import Format, Printer, note, printable, rich_table, texts, turn
 from headrace.cli.session import with_link
-from headrace.cli.unused_queue import unused
+from headrace.cli.unused_queue import unused_lines
 from headrace.contract.keys import check_queue_name
 from headrace.contract.stats import QueueStats
 from headrace.errors import HeadraceError
@@ -43,12 +43,7 @@ async def _look_twice(link: Link, names: list[str], every: float) -> tuple[list[
     before, _ = await _look(link, names)
     await asyncio.sleep(every)
     after, trouble = await _look(link, names)
-    return loads(before, after), trouble, _strange(after)
-
-
-def _strange(read: Mapping[str, QueueStats]) -> list[str]:
-    """A line for each queue whose name may be wrong."""
-    return [line for line in map(unused, read.values()) if line is not None]
+    return loads(before, after), trouble, unused_lines(after.values())
 
 
 async def _look(link: Link, names: list[str]) -> tuple[dict[str, QueueStats], list[str]]:
@@ -88,7 +83,7 @@ def _screen(width: int, before: Mapping[str, QueueStats], now: Mapping[str, Queu
     from rich.console import Group
     from rich.text import Text
 
-    said = [Text(printable(line), style="red") for line in (*trouble, *_strange(now))]
+    said = [Text(printable(line), style="red") for line in (*trouble, *unused_lines(now.values()))]
     shown = rich_table("", *turn(COLUMNS, texts([row(one) for one in loads(before, now)]), width))
     return Group(shown, *said, Text("q ends", style="dim"))
 
